@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Staffeln talks about: servers, volumes, backups, and the policy.
+
+All times are UTC without a zone; sizes of volumes are GiB, as in Cinder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Mapping
+
+from staffeln.domain import durations, task
+
+# -- what the cloud shows --------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CloudIdentity:
+    """Which cloud, seen by whom: what a database is bound to."""
+
+    auth_url: str
+    region: str
+    block_storage_url: str
+    user_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BackupService:
+    """One cinder-backup service."""
+
+    host: str
+    enabled: bool
+    up: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A Nova server as a list shows it.
+
+    ``readable`` is False where the list did not show enough of it: status
+    UNKNOWN (its cell is down), no metadata, no attachments, no project.
+    Such a server is unread, never untagged.
+    """
+
+    id: str
+    name: str
+    project_id: str
+    status: str
+    task_state: str | None
+    metadata: Mapping[str, str]
+    volume_ids: tuple[str, ...]
+    readable: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A Cinder volume as a list shows it."""
+
+    id: str
+    name: str
+    project_id: str
+    status: str
+    size: int
+    metadata: Mapping[str, str]
+    server_ids: tuple[str, ...]
+    """The servers that its attachments name."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CloudBackup:
+    """A backup as Cinder shows it."""
+
+    id: str
+    project_id: str
+    volume_id: str
+    status: str
+    incremental: bool
+    created_at: datetime.datetime
+    size: int
+    metadata: Mapping[str, str]
+    fail_reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BackupRequest:
+    """What one create call asks of Cinder, in the volume's project."""
+
+    project_id: str
+    volume_id: str
+    name: str
+    incremental: bool
+    force: bool
+    metadata: Mapping[str, str]
+
+
+# -- what a harvest yields -------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A volume to protect, with the server that speaks for it."""
+
+    volume: Volume
+    server_id: str
+    server_name: str
+    server_busy: bool
+    """One of its selected servers has a task in Nova."""
+    retention: str | None
+    """The longest retention value that its servers carry, or None."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What is to be protected, and how much of the cloud was read."""
+
+    candidates: tuple[Candidate, ...]
+    complete: bool
+    """Whether an absent volume is absent in truth."""
+    problems: tuple[str, ...] = ()
+    """What was left out or not read, a line each."""
+    servers_seen: int = 0
+    servers_selected: int = 0
+    volumes_seen: int = 0
+    opted_out: int = 0
+
+
+# -- what Staffeln keeps ---------------------------------------------------
+
+
+class BackupState(enum.StrEnum):
+    """Where a managed backup stands."""
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    UNWANTED = "unwanted"
+    DELETING = "deleting"
+    VANISHED = "vanished"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """The row of a managed backup."""
+
+    id: str
+    """Cinder's id of the backup."""
+    project_id: str
+    volume_id: str
+    volume_name: str = ""
+    server_id: str = ""
+    server_name: str = ""
+    task_id: str | None = None
+    """The task that made it; None where an earlier release did."""
+    attempt: int = 0
+    state: BackupState
+    incremental: bool | None
+    """As Cinder shows it; None where nobody knows."""
+    created_at: datetime.datetime
+    """Cinder's created_at."""
+    completed_at: datetime.datetime | None = None
+    """When it was first seen to hold all data; None: it never was."""
+    size: int = 0
+    retention: str | None = None
+    """The last retention value read from its server; None: none read."""
+    missing_since: datetime.datetime | None = None
+    """When Cinder first answered 404 for it without a proof before."""
+    reason: str = ""
+    """Why it stands where it stands, in words."""
+    updated_at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeRecord:
+    """What Staffeln remembers of a volume beyond the life of its tasks."""
+
+    volume_id: str
+    project_id: str
+    failures: int = 0
+    """Backup tasks that failed in a row."""
+    failed_at: datetime.datetime | None = None
+    """When the last of those failed."""
+    incremental_failures: int = 0
+    """Incrementals in a row that ended for a reason not the volume's."""
+    full_only_until: datetime.datetime | None = None
+    """No incremental before this time."""
+    postponed_since: datetime.datetime | None = None
+    """Since when the volume is due and cannot be backed up."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What the rules need to know of one volume's past."""
+
+    live_task: task.State | None = None
+    """The state of the volume's live backup task, if it has one."""
+    last_success_at: datetime.datetime | None = None
+    """Cinder's created_at of the newest completed backup there is."""
+    chain: tuple[Backup, ...] = ()
+    """Completed backups from the last completed full on, oldest first.
+
+    Those that Staffeln has learnt to be gone or broken are among them.
+    """
+    record: VolumeRecord | None = None
+    unreported_failures: frozenset[str] = frozenset()
+    """Reasons of failed tasks that nobody was told of yet."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The options that the rules of planning read."""
+
+    backup_min_interval: datetime.timedelta
+    full_backup_depth: int
+    failure_backoff: datetime.timedelta
+    failure_backoff_max: datetime.timedelta
+    full_only_period: durations.Duration
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, and why in words."""
+
+    what: str
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One Staffeln database."""
+
+    uuid: str
+    identity: CloudIdentity | None
+    """None until the first start binds it."""
+    adopted: bool
+    """Made from the database of an earlier release."""
+    selected_volumes: int | None
+    """How many volumes the last complete harvest selected."""

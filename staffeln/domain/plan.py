@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scheduler would have done now, with reasons.
+
+``make(inventory, histories, ...)`` is the whole decision of a cycle as a
+pure function: for every candidate volume one decision, and the planned
+tasks that nobody needs any more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Iterable, Mapping
+
+from staffeln.domain import chain, model, schedule, task
+
+READY = frozenset({"available", "in-use"})
+"""Volume statuses that Cinder accepts a backup in."""
+
+PASSING = frozenset(
+    {
+        "backing-up",
+        "attaching",
+        "detaching",
+        "reserved",
+        "extending",
+        "retyping",
+        "restoring-backup",
+        "maintenance",
+    }
+)
+"""Volume statuses that pass by themselves: looked at again next cycle."""
+
+_NO_HISTORY = model.History()
+
+
+class What(enum.StrEnum):
+    """What was decided for a volume."""
+
+    BACK_UP = "back up"
+    FAIL = "fail"
+    POSTPONE = "postpone"
+    SKIP = "skip"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeDecision:
+    """The decision for one candidate."""
+
+    candidate: model.Candidate
+    what: What
+    why: str
+    mode: task.Mode | None = None
+    """Of the backup to make; None for all other decisions."""
+    rank: int = 0
+    """Place in the order of work, from 0; lower first."""
+    postponed_since: datetime.datetime | None = None
+    """Since when a postponed volume is due."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All decisions of one cycle."""
+
+    decisions: tuple[VolumeDecision, ...]
+    """Backups first, in their order of work."""
+    cancelled: tuple[str, ...]
+    """Ids of planned tasks whose volume is no candidate any more."""
+
+    def of(self, what: What) -> list[VolumeDecision]:
+        """The decisions of one sort, in order."""
+        return [each for each in self.decisions if each.what is what]
+
+
+def make(
+    inventory: model.Inventory,
+    histories: Mapping[str, model.History],
+    planned: Mapping[str, str],
+    policy: model.Policy,
+    now: datetime.datetime,
+    *,
+    service_up: bool = True,
+) -> Plan:
+    """Decide for every candidate of an inventory.
+
+    :param histories: by volume id; a volume without one has no past.
+    :param planned: ids of planned backup tasks by volume id.
+    :param service_up: whether any cinder-backup service can work.
+    """
+    decisions = [
+        decide(
+            candidate,
+            histories.get(candidate.volume.id, _NO_HISTORY),
+            policy,
+            now,
+            service_up=service_up,
+        )
+        for candidate in inventory.candidates
+    ]
+    backups = [each for each in decisions if each.what is What.BACK_UP]
+    rest = [each for each in decisions if each.what is not What.BACK_UP]
+    return Plan(
+        decisions=(*in_order_of_work(backups, histories), *rest),
+        cancelled=_cancelled(inventory, planned),
+    )
+
+
+def decide(
+    candidate: model.Candidate,
+    history: model.History,
+    policy: model.Policy,
+    now: datetime.datetime,
+    *,
+    service_up: bool = True,
+) -> VolumeDecision:
+    """Decide for one volume.
+
+    Due or not comes first; the state of the volume and of its server is
+    asked last, and only for a due volume.
+    """
+    due = schedule.decide(history, policy, now)
+    if isinstance(due, schedule.NotDue):
+        return VolumeDecision(candidate=candidate, what=What.SKIP, why=due.why)
+    obstacle = _passing_obstacle(candidate, service_up)
+    if obstacle:
+        since = history.record.postponed_since if history.record else None
+        return VolumeDecision(
+            candidate=candidate,
+            what=What.POSTPONE,
+            why=obstacle,
+            postponed_since=since or now,
+        )
+    if candidate.volume.status not in READY:
+        return _failure(candidate, history)
+    choice = chain.choose_mode(
+        history, candidate.volume.project_id, policy, now
+    )
+    return VolumeDecision(
+        candidate=candidate,
+        what=What.BACK_UP,
+        why=f"{due.why}; {choice.mode}: {choice.why}",
+        mode=choice.mode,
+    )
+
+
+def wrong_status(volume_id: str, status: str) -> str:
+    """The reason of a task that fails for its volume's status."""
+    return f"volume {volume_id} is in {status} status"
+
+
+def _passing_obstacle(candidate: model.Candidate, service_up: bool) -> str:
+    if candidate.volume.status in PASSING:
+        return wrong_status(candidate.volume.id, candidate.volume.status)
+    if candidate.server_busy:
+        return "a task of its server is under way in Nova"
+    if not service_up:
+        return "no cinder-backup service is up"
+    return ""
+
+
+def _failure(
+    candidate: model.Candidate, history: model.History
+) -> VolumeDecision:
+    why = wrong_status(candidate.volume.id, candidate.volume.status)
+    if why in history.unreported_failures:
+        return VolumeDecision(
+            candidate=candidate,
+            what=What.SKIP,
+            why=f"{why}; a failed task says so already",
+        )
+    return VolumeDecision(candidate=candidate, what=What.FAIL, why=why)
+
+
+def in_order_of_work(
+    decisions: Iterable[VolumeDecision],
+    histories: Mapping[str, model.History],
+) -> list[VolumeDecision]:
+    """Longest unprotected first, fair between projects.
+
+    Each project's volumes are sorted by how long they have been without a
+    backup; then every project's first comes before any project's second,
+    and so on. So a project with 5,000 volumes does not starve one with 3.
+    """
+
+    def unprotected(each: VolumeDecision) -> tuple[datetime.datetime, str]:
+        volume_id = each.candidate.volume.id
+        last = histories.get(volume_id, _NO_HISTORY).last_success_at
+        return last or datetime.datetime.min, volume_id
+
+    rounds: list[tuple[int, tuple[datetime.datetime, str], VolumeDecision]]
+    rounds = []
+    turns: dict[str, int] = {}
+    for each in sorted(decisions, key=unprotected):
+        project_id = each.candidate.volume.project_id
+        turn = turns.get(project_id, 0)
+        turns[project_id] = turn + 1
+        rounds.append((turn, unprotected(each), each))
+    rounds.sort(key=lambda entry: entry[:2])
+    return [
+        dataclasses.replace(each, rank=rank)
+        for rank, (_, _, each) in enumerate(rounds)
+    ]
+
+
+def _cancelled(
+    inventory: model.Inventory, planned: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Only a complete inventory proves that a volume is no candidate."""
+    if not inventory.complete:
+        return ()
+    wanted = {each.volume.id for each in inventory.candidates}
+    return tuple(
+        task_id
+        for volume_id, task_id in sorted(planned.items())
+        if volume_id not in wanted
+    )

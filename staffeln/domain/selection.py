@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which servers and volumes are to be protected."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+
+from staffeln.domain import durations, errors, model
+
+_YEAR = datetime.datetime(2000, 1, 1)  # noqa: DTZ001  only compares lengths
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Which servers are selected, and by what a volume is left out."""
+
+    backup_key: str
+    """Metadata key of servers; empty selects all servers."""
+    retention_key: str
+    """Metadata key of servers; empty: no overrides."""
+    retention_time: durations.Duration
+    """How long backups are kept where no server says otherwise."""
+    honour_volume_opt_out: bool
+
+    def in_words(self) -> str:
+        """The rule as a start logs it."""
+        if not self.backup_key:
+            return "all servers are selected (backup_metadata_key is empty)"
+        return f"servers with metadata {self.backup_key}=true are selected"
+
+
+def selects(rule: Rule, server: model.Server) -> bool:
+    """Whether the server is selected: the key's value is ``true``."""
+    if not rule.backup_key:
+        return True
+    value = server.metadata.get(rule.backup_key)
+    return value is not None and value.strip().lower() == "true"
+
+
+def strange_value(rule: Rule, server: model.Server) -> str | None:
+    """The key's value where it is neither ``true`` nor ``false``."""
+    value = server.metadata.get(rule.backup_key) if rule.backup_key else None
+    if value is None or value.strip().lower() in ("true", "false"):
+        return None
+    return value
+
+
+def opted_out(rule: Rule, volume: model.Volume) -> bool:
+    """Whether the volume's own metadata leaves it out."""
+    if not rule.honour_volume_opt_out or not rule.backup_key:
+        return False
+    value = volume.metadata.get(rule.backup_key)
+    return value is not None and value.strip().lower() == "false"
+
+
+def candidates(
+    rule: Rule,
+    servers: Iterable[model.Server],
+    volumes: Mapping[str, model.Volume],
+) -> list[model.Candidate]:
+    """The volumes of selected servers, each once.
+
+    A volume belongs to a server's candidates only inside its own project.
+    Of several servers the lowest id gives the name and the longest
+    retention wins. A volume that was not read is left out.
+    """
+    owners: dict[str, list[model.Server]] = {}
+    for server in servers:
+        for volume_id in server.volume_ids:
+            volume = volumes.get(volume_id)
+            if volume is not None and volume.project_id == server.project_id:
+                owners.setdefault(volume_id, []).append(server)
+    return [
+        _candidate(rule, volumes[volume_id], owning)
+        for volume_id, owning in owners.items()
+        if not opted_out(rule, volumes[volume_id])
+    ]
+
+
+def _candidate(
+    rule: Rule, volume: model.Volume, servers: Sequence[model.Server]
+) -> model.Candidate:
+    speaker = min(servers, key=lambda server: server.id)
+    return model.Candidate(
+        volume=volume,
+        server_id=speaker.id,
+        server_name=speaker.name,
+        server_busy=any(server.task_state for server in servers),
+        retention=_longest_retention(rule, servers),
+    )
+
+
+def _longest_retention(
+    rule: Rule, servers: Iterable[model.Server]
+) -> str | None:
+    """The text of the longest value; None where the default is longest.
+
+    A server without a value, or with an unreadable one, counts as long as
+    the default; of the two the text is kept, so that it can be shown.
+    """
+    if not rule.retention_key:
+        return None
+    texts = [server.metadata.get(rule.retention_key) for server in servers]
+    default = durations.after(_YEAR, rule.retention_time)
+    return max(
+        texts, key=lambda text: (_reach(text, default), text is not None)
+    )
+
+
+def _reach(text: str | None, default: datetime.datetime) -> datetime.datetime:
+    if text is None:
+        return default
+    try:
+        return durations.after(_YEAR, durations.parse(text))
+    except errors.InvalidDurationError:
+        return default

@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doors of Staffeln: what the workflow needs from the outside.
+
+``workflow`` knows these protocols and never an adapter. Every adapter and
+every fake of a port passes the same suite under ``tests/functional``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from staffeln.domain import model, task
+
+T = TypeVar("T", covariant=True)
+
+
+# -- the cloud -------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """One page of a list."""
+
+    items: tuple[T, ...]
+    total: int | None = None
+    """How many the whole list has, where the service tells."""
+    problems: tuple[str, ...] = ()
+    """Items of this page that cannot be read, a line with the id each."""
+
+
+class Cloud(Protocol):
+    """Keystone, Nova and Cinder as Staffeln sees them.
+
+    Every call may raise :class:`~staffeln.domain.errors.CloudError` in one
+    of its kinds. What is transient is retried inside, within
+    ``[openstack] retry_timeout``; except that a create call is sent again
+    only where the first one was surely not carried out.
+
+    Lists of servers, volumes and backups are those of all projects, in
+    the service's own scope. An iterator of pages makes one call each time
+    it is advanced, so the error of a page comes from ``next``.
+    """
+
+    @property
+    def page_size(self) -> int:
+        """How many items a list call asks for."""
+
+    def identity(self) -> model.CloudIdentity:
+        """Which cloud this is, by the catalogue and the token."""
+
+    def backup_services(self) -> list[model.BackupService]:
+        """The cinder-backup services: a call only administrators may make.
+
+        It is the proof of administrator rights: Cinder silently ignores
+        ``all_tenants`` for others.
+
+        :raises NotAdministratorError: the service user may not.
+        """
+
+    def server_pages(self) -> Iterator[Page[model.Server]]:
+        """All servers of all projects."""
+
+    def volume_pages(self) -> Iterator[Page[model.Volume]]:
+        """All volumes of all projects; the first page tells the total."""
+
+    def volume(self, volume_id: str) -> model.Volume:
+        """One volume. :raises NotFoundError: Cinder does not know it."""
+
+    def backup_pages(
+        self, *, status: str | None = None
+    ) -> Iterator[Page[model.CloudBackup]]:
+        """Backups of all projects, newest first, of one status or of all."""
+
+    def newest_backup(self, offset: int) -> model.CloudBackup | None:
+        """The backup with so many newer ones; None: there are not so many.
+
+        One call, answered by one row.
+        """
+
+    def backup(self, backup_id: str) -> model.CloudBackup:
+        """One backup. :raises NotFoundError: 404 in Cinder's own JSON."""
+
+    def backups_of_volume(
+        self, project_id: str, volume_id: str
+    ) -> list[model.CloudBackup]:
+        """A volume's backups as its project sees them (project scope).
+
+        :raises NoRoleError: the service user has no role there.
+        """
+
+    def create_backup(self, request: model.BackupRequest) -> str:
+        """Ask for a backup in the volume's project; return Cinder's id.
+
+        :raises NoAnswerError: it may have been made; look before asking
+            again.
+        :raises NotSentError: it was surely not made.
+        :raises RefusedError: in one of its kinds, Cinder's answer: 400
+            InvalidRequestError, 404 NotFoundError (the volume), 413
+            OverQuotaError, 401 and 403 ForbiddenError or NoRoleError.
+        """
+
+    def delete_backup(self, backup_id: str) -> None:
+        """Ask for a backup to be deleted (service scope).
+
+        :raises InvalidRequestError: its state or a dependent forbids it.
+        :raises NotFoundError: unknown, or no backup service is up.
+        """
+
+
+# -- the engine ------------------------------------------------------------
+
+
+class Engine(Protocol):
+    """What makes, follows and removes backups.
+
+    It gets tasks and rows, and returns what the backup system shows; it
+    decides nothing and writes nothing.
+    """
+
+    def start(self, work: task.Task, deployment_uuid: str) -> str:
+        """Send the create call of the task's saved attempt.
+
+        :returns: the id of the backup.
+        :raises CloudError: as :meth:`Cloud.create_backup`.
+        """
+
+    def find(
+        self, work: task.Task, deployment_uuid: str
+    ) -> model.CloudBackup | None:
+        """Look for what earlier attempts of the task made (the newest)."""
+
+    def ended(
+        self, backups: Sequence[model.Backup], busy_status: str
+    ) -> Mapping[str, model.CloudBackup | None]:
+        """Those of our backups that are not ``busy_status`` any more.
+
+        Lists what is busy, all projects, in pages; ours that are missing
+        there are read from newest-first pages or one call each, whichever
+        is fewer.
+
+        :returns: by backup id; None where Cinder answered 404 for it.
+            Backups that could not be read are left out.
+        """
+
+    def delete(self, backup: model.Backup) -> None:
+        """Ask for a backup to be deleted, as :meth:`Cloud.delete_backup`."""
+
+    def look(self, backup_id: str) -> model.CloudBackup | None:
+        """One backup; None: one proof that it is not there."""
+
+    def volume_status(self, volume_id: str) -> str | None:
+        """A volume's status; None: Cinder does not know the volume."""
+
+
+# -- the database ----------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Conductor:
+    """One worker process; its identity is a uuid per start."""
+
+    id: str
+    host: str
+    pid: int
+    backend: str
+    """The coordination backend in use, without secrets."""
+    started_at: datetime.datetime
+    heartbeat_at: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One move of one task, with what is saved in the same transaction.
+
+    It is carried out only if the task still is what ``before`` says
+    (state, attempt and holder): compare and set, with one event.
+    """
+
+    before: task.Task
+    after: task.Task
+    backup: model.Backup | None = None
+    """A row to insert, or to bring up to date."""
+    forget_backup: str | None = None
+    """Id of a row to remove: its backup is proved gone."""
+    record: model.VolumeRecord | None = None
+    """What to remember of the volume from now on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRecord:
+    """What a scheduler writes at the end of planning, in one transaction."""
+
+    tasks: Sequence[task.Task] = ()
+    """New tasks: planned, or failed at once."""
+    cancelled: Sequence[str] = ()
+    """Ids of planned tasks that nobody needs any more."""
+    cancel_reason: str = ""
+    records: Sequence[model.VolumeRecord] = ()
+    retentions: Mapping[str, str | None] = dataclasses.field(
+        default_factory=dict
+    )
+    """Retention values just read, by volume id: refreshed on its backups."""
+    selected_volumes: int | None = None
+    """The count of a complete harvest; None leaves the last one."""
+
+
+class Store(Protocol):
+    """The database. All its times come from its own clock, UTC.
+
+    Every call may raise :class:`~staffeln.domain.errors.StoreError`.
+    """
+
+    def now(self) -> datetime.datetime:
+        """The database's clock: the one ``now`` of a round."""
+
+    # the deployment
+
+    def deployment(self) -> model.Deployment:
+        """The one deployment that this database is."""
+
+    def bind_cloud(self, identity: model.CloudIdentity) -> None:
+        """Bind an unbound database to a cloud; a bound one stays as it is.
+
+        The caller compares what :meth:`deployment` says afterwards.
+        """
+
+    # conductors
+
+    def register_conductor(
+        self, conductor_id: str, host: str, pid: int, backend: str
+    ) -> None:
+        """Write the row of a conductor that starts."""
+
+    def heartbeat(self, conductor_id: str) -> bool:
+        """Say that a conductor lives; False: its row is gone."""
+
+    def unregister_conductor(self, conductor_id: str) -> None:
+        """Remove the row of a conductor that stops or is dead."""
+
+    def conductors(self) -> list[Conductor]:
+        """All conductors with a row."""
+
+    # the scheduler
+
+    def take_office(self, conductor_id: str) -> int:
+        """Begin a term; returns its number, the fencing token."""
+
+    def write_plan(
+        self, term: int, plan: PlanRecord, conductor_id: str
+    ) -> list[task.Task]:
+        """Write what was planned, in one fenced transaction.
+
+        A task whose slot is taken is left out; so is the cancellation of
+        a task that is not planned any more.
+
+        :returns: the new tasks that were written and the tasks that were
+            cancelled, as they stand now.
+        :raises OvertakenError: the term is over; nothing was written.
+        """
+
+    # what planning reads
+
+    def histories(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, model.History]:
+        """The past of these volumes; those without one may be left out."""
+
+    def planned_backups(self) -> dict[str, str]:
+        """Ids of all planned backup tasks, by volume id."""
+
+    def unwanted_backups(self) -> list[model.Backup]:
+        """Rows that are unwanted and have no live delete task."""
+
+    # tasks
+
+    def claim(
+        self,
+        conductor_id: str,
+        kind: task.Kind,
+        limit: int,
+        now: datetime.datetime,
+    ) -> list[task.Task]:
+        """Claim planned tasks whose time has come, in order of work.
+
+        Order: older plans first, then rank. Compare and set: of several
+        conductors that claim at once each task goes to one.
+        """
+
+    def advance(
+        self, changes: Sequence[Change], conductor_id: str
+    ) -> list[task.Task]:
+        """Carry changes out, each by compare and set, with its event.
+
+        :returns: the tasks that were moved; the others were moved by
+            somebody else meanwhile, and nothing of their change is saved.
+        """
+
+    def take_over(
+        self,
+        tasks: Sequence[task.Task],
+        conductor_id: str,
+        now: datetime.datetime,
+        reason: str,
+    ) -> list[task.Task]:
+        """Become the holder of started tasks of a dead conductor.
+
+        The state stays; an event tells. Compare and set on the holder.
+        """
+
+    def cancel_over_quota(
+        self,
+        project_id: str,
+        size: int,
+        reason: str,
+        now: datetime.datetime,
+        conductor_id: str,
+    ) -> int:
+        """Cancel a project's planned backups of volumes of that size on.
+
+        :param size: GiB; volumes as large or larger are skipped.
+        :returns: how many were cancelled.
+        """
+
+    def get_task(self, task_id: str) -> task.Task | None:
+        """One task."""
+
+    def tasks(
+        self,
+        *,
+        kind: task.Kind | None = None,
+        states: Collection[task.State] | None = None,
+        claimed_by: Collection[str] | None = None,
+        project_id: str | None = None,
+        volume_id: str | None = None,
+        limit: int | None = None,
+    ) -> list[task.Task]:
+        """Tasks that fit all that is given, newest first."""
+
+    def events(self, task_id: str) -> list[task.Event]:
+        """The story of a task, oldest first."""
+
+    # backups and volumes
+
+    def get_backup(self, backup_id: str) -> model.Backup | None:
+        """The row of one managed backup."""
+
+    def backups(
+        self,
+        *,
+        ids: Collection[str] | None = None,
+        states: Collection[model.BackupState] | None = None,
+        project_id: str | None = None,
+        volume_id: str | None = None,
+        limit: int | None = None,
+    ) -> list[model.Backup]:
+        """Rows that fit all that is given, newest first."""
+
+    def save_backup(self, backup: model.Backup) -> bool:
+        """Bring an existing row up to date; False: it is gone."""
+
+    def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
+        """What is remembered of a volume."""
+
+
+# -- leadership ------------------------------------------------------------
+
+
+class Leadership(Protocol):
+    """The one office of scheduler, held by at most one conductor.
+
+    It saves work and guarantees nothing: the term's fence in the database
+    does.
+    """
+
+    @property
+    def description(self) -> str:
+        """The backend in words, without secrets."""
+
+    def acquire(self) -> bool:
+        """Try to take office, without waiting; True when held already."""
+
+    def held(self) -> bool:
+        """Whether the office is still held."""
+
+    def release(self) -> None:
+        """Give the office back; harmless when it is not held."""
+
+    def close(self) -> None:
+        """Release and let go of all connections."""
