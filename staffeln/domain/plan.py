@@ -183,13 +183,12 @@ def in_order_of_work(
     and so on. So a project with 5,000 volumes does not starve one with 3.
     """
 
-    def unprotected(each: VolumeDecision) -> tuple[datetime.datetime, str]:
+    def unprotected(each: VolumeDecision) -> tuple[str, str]:
         volume_id = each.candidate.volume.id
         last = histories.get(volume_id, _NO_HISTORY).last_success_at
-        return last or datetime.datetime.min, volume_id
+        return last.isoformat() if last else "", volume_id
 
-    rounds: list[tuple[int, tuple[datetime.datetime, str], VolumeDecision]]
-    rounds = []
+    rounds: list[tuple[int, tuple[str, str], VolumeDecision]] = []
     turns: dict[str, int] = {}
     for each in sorted(decisions, key=unprotected):
         project_id = each.candidate.volume.project_id

@@ -21,6 +21,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("staffeln")
 
+# The environment as it was before any test: for fixtures that run the
+# project's own tools, which keep what they install in the user's cache.
+HOST_ENVIRONMENT = dict(os.environ)
+
 # Variables that would make a test depend on who runs it and where.
 _LEAKING_PREFIXES = ("OS_", "STAFFELN_", "KUBE", "XDG_", "MYSQL_", "PG")
 
