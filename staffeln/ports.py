@@ -298,6 +298,9 @@ class Store(Protocol):
             somebody else meanwhile, and nothing of their change is saved.
         """
 
+    def holders(self) -> set[str]:
+        """Ids of all conductors that hold a task."""
+
     def take_over(
         self,
         tasks: Sequence[task.Task],

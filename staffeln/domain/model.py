@@ -118,6 +118,8 @@ class Inventory:
     candidates: tuple[Candidate, ...]
     complete: bool
     """Whether an absent volume is absent in truth."""
+    lists_complete: bool = True
+    """Whether all lists were read, whatever they show."""
     problems: tuple[str, ...] = ()
     """What was left out or not read, a line each."""
     servers_seen: int = 0

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the cloud's lists to the inventory of what is to be protected.
+
+A list proves that something is there, never that it is not: whatever
+could not be read marks the inventory as incomplete and is named.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Iterable
+
+from staffeln import ports
+from staffeln.domain import errors, model, selection
+
+LOG = logging.getLogger(__name__)
+
+LARGEST_FALL = 0.05
+"""A larger fall of the selected volumes since the last harvest alarms."""
+
+_EXAMPLES = 5
+
+
+@dataclasses.dataclass(slots=True)
+class _Reading:
+    """What a harvest has read so far."""
+
+    server_ids: set[str] = dataclasses.field(default_factory=set)
+    selected: list[model.Server] = dataclasses.field(default_factory=list)
+    strange: list[str] = dataclasses.field(default_factory=list)
+    volumes: dict[str, model.Volume] = dataclasses.field(default_factory=dict)
+    volumes_seen: int = 0
+    complete: bool = True
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+    def incomplete(self, why: str) -> None:
+        self.complete = False
+        self.problems.append(why)
+
+
+def harvest(
+    cloud: ports.Cloud, rule: selection.Rule, last_count: int | None
+) -> model.Inventory:
+    """List servers and volumes and say what is to be protected.
+
+    :param last_count: how many volumes the last harvest selected.
+    """
+    reading = _Reading()
+    _read_servers(cloud, rule, reading)
+    wanted = {
+        volume_id
+        for server in reading.selected
+        for volume_id in server.volume_ids
+    }
+    if wanted:
+        _read_volumes(cloud, wanted, reading)
+    _name_strange_values(rule, reading)
+    found = selection.candidates(rule, reading.selected, reading.volumes)
+    lists_complete = reading.complete
+    _watch_for_a_fall(len(found), last_count, reading)
+    return model.Inventory(
+        candidates=tuple(found),
+        complete=reading.complete,
+        lists_complete=lists_complete,
+        problems=tuple(reading.problems),
+        servers_seen=len(reading.server_ids),
+        servers_selected=len(reading.selected),
+        volumes_seen=reading.volumes_seen,
+        opted_out=sum(
+            selection.opted_out(rule, volume)
+            for volume in reading.volumes.values()
+        ),
+    )
+
+
+def _read_servers(
+    cloud: ports.Cloud, rule: selection.Rule, reading: _Reading
+) -> None:
+    try:
+        for page in cloud.server_pages():
+            for problem in page.problems:
+                reading.incomplete(problem)
+            for server in page.items:
+                _take_server(rule, server, reading)
+    except errors.CloudError as error:
+        reading.incomplete(f"the list of servers ended early: {error}")
+
+
+def _take_server(
+    rule: selection.Rule, server: model.Server, reading: _Reading
+) -> None:
+    reading.server_ids.add(server.id)
+    if not server.readable:
+        reading.incomplete(
+            f"server {server.id} could not be read (status {server.status})"
+        )
+        return
+    strange = selection.strange_value(rule, server)
+    if strange is not None:
+        reading.strange.append(f"{server.id} has {strange[:40]!r}")
+    if selection.selects(rule, server):
+        reading.selected.append(server)
+
+
+def _name_strange_values(rule: selection.Rule, reading: _Reading) -> None:
+    if not reading.strange:
+        return
+    more = len(reading.strange) - _EXAMPLES
+    LOG.warning(
+        "%d server(s) have a value of %s that is neither true nor false "
+        "and selects nothing: %s%s",
+        len(reading.strange),
+        rule.backup_key,
+        ", ".join(reading.strange[:_EXAMPLES]),
+        f" and {more} more" if more > 0 else "",
+    )
+
+
+def _read_volumes(
+    cloud: ports.Cloud, wanted: set[str], reading: _Reading
+) -> None:
+    """Read the wanted volumes from pages, or one by one where few are left.
+
+    After the first page the service has told how many pages there are.
+    """
+    try:
+        pages_left: float = math.inf
+        for page in cloud.volume_pages():
+            for problem in page.problems:
+                reading.incomplete(problem)
+            _take_volumes(page.items, wanted, reading)
+            if page.total is not None:
+                pages_left = math.ceil(page.total / cloud.page_size)
+            pages_left -= 1
+            missing = wanted - reading.volumes.keys()
+            if not missing or 0 < pages_left and len(missing) < pages_left:
+                break
+        else:
+            pages_left = 0
+    except errors.CloudError as error:
+        reading.incomplete(f"the list of volumes ended early: {error}")
+        return
+    missing = wanted - reading.volumes.keys()
+    if pages_left:
+        _read_volumes_singly(cloud, missing, reading)
+    else:
+        reading.problems.extend(
+            f"volume {volume_id} is attached in Nova but unknown to Cinder"
+            for volume_id in sorted(missing)
+        )
+
+
+def _read_volumes_singly(
+    cloud: ports.Cloud, missing: set[str], reading: _Reading
+) -> None:
+    for volume_id in sorted(missing):
+        try:
+            volume = cloud.volume(volume_id)
+        except errors.NotFoundError:
+            reading.problems.append(
+                f"volume {volume_id} is attached in Nova but unknown to "
+                "Cinder"
+            )
+        except errors.CloudError as error:
+            reading.incomplete(f"volume {volume_id} not read: {error}")
+        else:
+            _take_volumes([volume], missing, reading)
+
+
+def _take_volumes(
+    volumes: Iterable[model.Volume], wanted: set[str], reading: _Reading
+) -> None:
+    for volume in volumes:
+        reading.volumes_seen += 1
+        unlisted = set(volume.server_ids) - reading.server_ids
+        if unlisted:
+            reading.incomplete(
+                f"volume {volume.id} is attached to server "
+                f"{min(unlisted)}, which Nova's list does not show"
+            )
+        if volume.id in wanted:
+            reading.volumes[volume.id] = volume
+
+
+def _watch_for_a_fall(
+    count: int, last_count: int | None, reading: _Reading
+) -> None:
+    if last_count and count < last_count * (1 - LARGEST_FALL):
+        reading.incomplete(
+            f"the selected volumes fell from {last_count} to {count} since "
+            "the last harvest"
+        )

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that the workflow obeys, as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+from staffeln.domain import durations, model, selection
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one conductor works by. Names are those of the options."""
+
+    policy: model.Policy
+    rule: selection.Rule
+    backup_cycle_timeout: durations.Duration
+    create_settle_time: datetime.timedelta
+    absence_settle_time: datetime.timedelta
+    heartbeat_timeout: datetime.timedelta
+    task_poll_period: datetime.timedelta
+    backup_workers: int
+    rotation_workers: int
