@@ -123,33 +123,33 @@ def _read_volumes(
 ) -> None:
     """Read the wanted volumes from pages, or one by one where few are left.
 
-    After the first page the service has told how many pages there are.
+    The first page tells how many pages there are. Where all are read, each
+    volume's attachments are held against the list of servers.
     """
     try:
-        pages_left: float = math.inf
-        for page in cloud.volume_pages():
+        for number, page in enumerate(cloud.volume_pages()):
             for problem in page.problems:
                 reading.incomplete(problem)
             _take_volumes(page.items, wanted, reading)
-            if page.total is not None:
-                pages_left = math.ceil(page.total / cloud.page_size)
-            pages_left -= 1
             missing = wanted - reading.volumes.keys()
-            if not missing or 0 < pages_left and len(missing) < pages_left:
-                break
-        else:
-            pages_left = 0
+            if number == 0 and len(missing) < _pages_left(cloud, page):
+                _read_volumes_singly(cloud, missing, reading)
+                return
     except errors.CloudError as error:
         reading.incomplete(f"the list of volumes ended early: {error}")
         return
-    missing = wanted - reading.volumes.keys()
-    if pages_left:
-        _read_volumes_singly(cloud, missing, reading)
-    else:
-        reading.problems.extend(
-            f"volume {volume_id} is attached in Nova but unknown to Cinder"
-            for volume_id in sorted(missing)
-        )
+    for volume_id in sorted(wanted - reading.volumes.keys()):
+        reading.problems.append(_unknown(volume_id))
+
+
+def _pages_left(cloud: ports.Cloud, first: ports.Page[model.Volume]) -> int:
+    if first.total is None:
+        return 0
+    return math.ceil(first.total / cloud.page_size) - 1
+
+
+def _unknown(volume_id: str) -> str:
+    return f"volume {volume_id} is attached in Nova but unknown to Cinder"
 
 
 def _read_volumes_singly(
@@ -159,10 +159,7 @@ def _read_volumes_singly(
         try:
             volume = cloud.volume(volume_id)
         except errors.NotFoundError:
-            reading.problems.append(
-                f"volume {volume_id} is attached in Nova but unknown to "
-                "Cinder"
-            )
+            reading.problems.append(_unknown(volume_id))
         except errors.CloudError as error:
             reading.incomplete(f"volume {volume_id} not read: {error}")
         else:

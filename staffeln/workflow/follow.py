@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following running backups to their end: a poll round and time-outs."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+
+from staffeln import ports
+from staffeln.domain import chain, durations, model, task
+from staffeln.workflow import record, start
+from staffeln.workflow.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+CREATING = "creating"
+_LOST = frozenset({"error", "error_deleting"})
+_LEAVING = "deleting"
+
+
+class Follower:
+    """Polls the running backup tasks of one conductor."""
+
+    def __init__(
+        self,
+        store: ports.Store,
+        engine: ports.Engine,
+        recorder: record.Recorder,
+        starter: start.Starter,
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._recorder = recorder
+        self._starter = starter
+        self._settings = settings
+
+    def poll(self, now: datetime.datetime) -> int:
+        """One round over all running backups; how many tasks it moved.
+
+        :raises CloudError: the list of busy backups could not be read.
+        """
+        running = {
+            work.backup_id: work
+            for work in self._store.tasks(
+                kind=task.Kind.BACKUP,
+                states=[task.State.RUNNING],
+                claimed_by=[self._recorder.conductor_id],
+            )
+            if work.backup_id
+        }
+        if not running:
+            return 0
+        rows = {row.id: row for row in self._store.backups(ids=running.keys())}
+        ended = self._engine.ended(list(rows.values()), CREATING)
+        moved = 0
+        for backup_id, row in rows.items():
+            work = running[backup_id]
+            if backup_id in ended and ended[backup_id] is None:
+                moved += self._absent(work, row, now)
+            elif shown := ended.get(backup_id):
+                moved += self._shown(work, row, shown, now)
+            else:
+                moved += self._time_out(work, row, now)
+        return moved
+
+    def _shown(
+        self,
+        work: task.Task,
+        row: model.Backup,
+        shown: model.CloudBackup,
+        now: datetime.datetime,
+    ) -> bool:
+        """Record what Cinder shows; what it shows decides."""
+        row = dataclasses.replace(
+            row,
+            incremental=shown.incremental,
+            created_at=shown.created_at,
+            size=shown.size,
+            missing_since=None,
+        )
+        if shown.status in (CREATING, _LEAVING):
+            return self._time_out(work, row, now)
+        if shown.status in _LOST:
+            self._lost(work, row, shown, now)
+        else:
+            self._succeeded(work, row, now)
+        return True
+
+    def _succeeded(
+        self, work: task.Task, row: model.Backup, now: datetime.datetime
+    ) -> None:
+        seconds = (now - (work.attempted_at or work.created_at)).seconds
+        mode = task.Mode.INCREMENTAL if row.incremental else task.Mode.FULL
+        kept = self._store.volume_record(work.volume_id)
+        self._recorder.move(
+            work,
+            task.State.SUCCEEDED,
+            now,
+            f"{mode} backup {row.id} is available after {seconds} s",
+            backup=dataclasses.replace(
+                row,
+                state=model.BackupState.AVAILABLE,
+                completed_at=now,
+                reason="",
+            ),
+            record=chain.after_success(kept, bool(row.incremental))
+            if kept
+            else None,
+            mode=mode,
+        )
+
+    def _lost(
+        self,
+        work: task.Task,
+        row: model.Backup,
+        shown: model.CloudBackup,
+        now: datetime.datetime,
+    ) -> None:
+        """An error of Cinder's: the row is to be removed from Cinder."""
+        reason = f"backup {row.id} is in {shown.status} status"
+        if shown.fail_reason:
+            reason += f": {shown.fail_reason}"
+        unwanted = _unwanted(row, reason)
+        if work.mode is task.Mode.INCREMENTAL:
+            self._starter.full_instead(work, reason, now, backup=unwanted)
+        else:
+            self._starter.fail(work, reason, now, backup=unwanted)
+
+    def _absent(
+        self, work: task.Task, row: model.Backup, now: datetime.datetime
+    ) -> bool:
+        """Cinder answered 404: two such answers far apart prove it.
+
+        The row stays as vanished.
+        """
+        if row.missing_since is None:
+            LOG.warning(
+                "Backup %s of volume %s: Cinder answers 404; asked again in "
+                "%s before it is believed",
+                row.id,
+                row.volume_id,
+                self._settings.absence_settle_time,
+            )
+            self._store.save_backup(
+                dataclasses.replace(row, missing_since=now)
+            )
+            return False
+        if now - row.missing_since < self._settings.absence_settle_time:
+            return False
+        reason = f"backup {row.id} vanished from Cinder"
+        self._starter.fail(
+            work,
+            reason,
+            now,
+            backup=dataclasses.replace(
+                row, state=model.BackupState.VANISHED, reason=reason
+            ),
+        )
+        return True
+
+    def _time_out(
+        self, work: task.Task, row: model.Backup, now: datetime.datetime
+    ) -> bool:
+        """Fail what runs too long, counted from its call.
+
+        Cinder refuses to delete a backup that is creating: the row becomes
+        unwanted, and a delete task tries until it is gone.
+        """
+        limit = self._settings.backup_cycle_timeout
+        began = work.attempted_at or work.created_at
+        if now < durations.after(began, limit):
+            return False
+        reason = f"timed out: still creating after {limit}"
+        self._starter.fail(work, reason, now, backup=_unwanted(row, reason))
+        return True
+
+
+def _unwanted(row: model.Backup, reason: str) -> model.Backup:
+    return dataclasses.replace(
+        row, state=model.BackupState.UNWANTED, reason=reason
+    )

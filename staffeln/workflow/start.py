@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting backups: one create call per attempt, exactly once.
+
+The attempt is saved before its call is sent. A clear answer is recorded at
+once; an attempt without one is looked up in Cinder until the settle time
+has passed, and only then may another call follow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+
+from staffeln import ports
+from staffeln.domain import chain, errors, model, plan, task
+from staffeln.workflow import record
+from staffeln.workflow.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 10
+"""A task that was attempted so often and made nothing is failed."""
+
+_BACKING_UP = "backing-up"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """An attempt that is being looked up."""
+
+    since: datetime.datetime
+    words: str
+
+
+class Starter:
+    """Starts the claimed backup tasks of one conductor."""
+
+    def __init__(
+        self,
+        store: ports.Store,
+        engine: ports.Engine,
+        recorder: record.Recorder,
+        settings: Settings,
+        deployment_uuid: str,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._recorder = recorder
+        self._settings = settings
+        self._deployment_uuid = deployment_uuid
+        self._unanswered: dict[str, _Unanswered] = {}
+
+    # -- one attempt -------------------------------------------------------
+
+    def start(self, claimed: task.Task, now: datetime.datetime) -> None:
+        """Make one attempt of a claimed task and record its answer."""
+        number = claimed.attempt + 1
+        work = self._recorder.move(
+            claimed,
+            task.State.STARTING,
+            now,
+            f"attempt {number}, {claimed.mode}",
+            attempt=number,
+            attempted_at=now,
+            unsettled=True,
+        )
+        if work is None:
+            return
+        try:
+            backup_id = self._engine.start(work, self._deployment_uuid)
+        except errors.NoAnswerError as error:
+            self._note_unanswered(work, str(error))
+        except errors.CloudError as error:
+            self._refused(work, error)
+        else:
+            self._made(work, backup_id, now)
+
+    def _made(
+        self, work: task.Task, backup_id: str, now: datetime.datetime
+    ) -> None:
+        """Record what Cinder accepted, the row in the same transaction.
+
+        Cinder's answer tells no more than the id: its own created_at and
+        mode are read when the backup has ended.
+        """
+        self._run(
+            work,
+            _row(work, backup_id, now),
+            now,
+            f"Cinder makes {_article(work.mode)} backup {backup_id}",
+        )
+
+    def _run(
+        self,
+        work: task.Task,
+        row: model.Backup,
+        now: datetime.datetime,
+        reason: str,
+    ) -> None:
+        self._unanswered.pop(work.id, None)
+        self._recorder.move(
+            work,
+            task.State.RUNNING,
+            now,
+            reason,
+            backup=row,
+            backup_id=row.id,
+            unsettled=False,
+        )
+
+    # -- clear answers that say no -----------------------------------------
+
+    def _refused(self, work: task.Task, error: errors.CloudError) -> None:
+        now = self._store.now()
+        if isinstance(error, errors.InvalidRequestError):
+            self._refused_for_a_state(work, error, now)
+        elif isinstance(error, errors.OverQuotaError):
+            self.fail(work, f"over quota: {error}", now)
+            self._skip_over_quota(work, now)
+        elif isinstance(error, errors.NotFoundError):
+            self.fail(work, _gone(work), now)
+        else:
+            self.fail(work, str(error), now)
+
+    def _refused_for_a_state(
+        self, work: task.Task, error: errors.CloudError, now: datetime.datetime
+    ) -> None:
+        """Find out by the volume's status what a 400 was about.
+
+        Cinder's prose is never matched. A volume that is backing up may be
+        doing so for an attempt of ours whose answer was lost.
+        """
+        try:
+            status = self._engine.volume_status(work.volume_id)
+            found = None
+            if status == _BACKING_UP:
+                found = self._engine.find(work, self._deployment_uuid)
+        except errors.CloudError as doubt:
+            self._note_unanswered(work, f"{error}; then: {doubt}")
+            return
+        if found is not None:
+            self._adopt(work, found, now)
+        elif status is None:
+            self.fail(work, _gone(work), now)
+        elif status in plan.PASSING:
+            self._postpone(work, status, now)
+        elif status not in plan.READY:
+            self.fail(work, plan.wrong_status(work.volume_id, status), now)
+        elif status != work.volume_status:
+            self._again(
+                work, f"the volume is {status} now", now, volume_status=status
+            )
+        elif work.mode is task.Mode.INCREMENTAL:
+            self.full_instead(work, f"Cinder refused it: {error}", now)
+        else:
+            self.fail(work, str(error), now)
+
+    def _postpone(
+        self, work: task.Task, status: str, now: datetime.datetime
+    ) -> None:
+        wait = self._settings.policy.failure_backoff
+        self._again(
+            work,
+            f"postponed: {plan.wrong_status(work.volume_id, status)}",
+            now,
+            not_before=now + wait,
+        )
+
+    def _skip_over_quota(
+        self, work: task.Task, now: datetime.datetime
+    ) -> None:
+        """Larger or equal volumes of the project need not be tried now."""
+        skipped = self._store.cancel_over_quota(
+            work.project_id,
+            work.volume_size,
+            f"skipped for this cycle: project {work.project_id} is over "
+            f"quota for volumes of {work.volume_size} GiB",
+            now,
+            self._recorder.conductor_id,
+        )
+        LOG.warning(
+            "Project %s is over quota: skipped %d other planned volume(s) of "
+            "%d GiB or more for this cycle",
+            work.project_id,
+            skipped,
+            work.volume_size,
+        )
+
+    # -- attempts without a clear answer -----------------------------------
+
+    def settle(self, work: task.Task, now: datetime.datetime) -> None:
+        """Look for what an unanswered attempt made.
+
+        Found: adopted. Not found until the settle time has passed since
+        the call ended (or since this process first saw a task whose caller
+        died): the attempt made nothing.
+        """
+        waiting = self._unanswered.setdefault(
+            work.id, _Unanswered(now, "its caller was gone")
+        )
+        try:
+            found = self._engine.find(work, self._deployment_uuid)
+        except errors.CloudError as error:
+            LOG.info(
+                "Task %s: attempt %d cannot be looked up yet: %s",
+                work.id,
+                work.attempt,
+                error,
+            )
+            return
+        if found is not None:
+            self._adopt(work, found, now)
+        elif now - waiting.since >= self._settings.create_settle_time:
+            reason = f"attempt {work.attempt} made nothing: {waiting.words}"
+            self._again(work, reason, now)
+
+    def _note_unanswered(self, work: task.Task, words: str) -> None:
+        LOG.warning(
+            "Task %s (backup of volume %s): attempt %d has no clear answer, "
+            "looking for what it made: %s",
+            work.id,
+            work.volume_id,
+            work.attempt,
+            words,
+        )
+        self._unanswered[work.id] = _Unanswered(self._store.now(), words)
+
+    def _adopt(
+        self,
+        work: task.Task,
+        found: model.CloudBackup,
+        now: datetime.datetime,
+    ) -> None:
+        row = dataclasses.replace(
+            _row(work, found.id, now),
+            incremental=found.incremental,
+            created_at=found.created_at,
+            size=found.size,
+        )
+        self._run(
+            work, row, now, f"adopted: an attempt had made backup {found.id}"
+        )
+
+    # -- what may come next ------------------------------------------------
+
+    def _again(
+        self,
+        work: task.Task,
+        reason: str,
+        now: datetime.datetime,
+        **changes: object,
+    ) -> None:
+        """Plan the next attempt, unless there were too many."""
+        if work.attempt >= MOST_ATTEMPTS:
+            self.fail(work, f"{work.attempt} attempts; {reason}", now)
+            return
+        self._unanswered.pop(work.id, None)
+        self._recorder.move(
+            work,
+            task.State.PLANNED,
+            now,
+            reason,
+            **{"not_before": None, "unsettled": False, **changes},
+        )
+
+    def full_instead(
+        self,
+        work: task.Task,
+        reason: str,
+        now: datetime.datetime,
+        *,
+        backup: model.Backup | None = None,
+    ) -> None:
+        """Plan a full one as the next attempt of a failed incremental.
+
+        :param backup: the row of the incremental, where one was made.
+        """
+        self._unanswered.pop(work.id, None)
+        self._recorder.move(
+            work,
+            task.State.PLANNED,
+            now,
+            f"full instead of incremental: {reason}",
+            backup=backup,
+            record=chain.after_incremental_failure(
+                self._record_of(work), self._settings.policy, now
+            ),
+            mode=task.Mode.FULL,
+            backup_id=None,
+            not_before=None,
+            unsettled=False,
+        )
+
+    def fail(
+        self,
+        work: task.Task,
+        reason: str,
+        now: datetime.datetime,
+        *,
+        backup: model.Backup | None = None,
+    ) -> None:
+        """End a task with a reason; its volume waits longer next time."""
+        self._unanswered.pop(work.id, None)
+        self._recorder.move(
+            work,
+            task.State.FAILED,
+            now,
+            reason,
+            backup=backup,
+            record=chain.after_failure(self._record_of(work), now),
+            unsettled=False,
+        )
+
+    def _record_of(self, work: task.Task) -> model.VolumeRecord:
+        kept = self._store.volume_record(work.volume_id)
+        return kept or model.VolumeRecord(
+            volume_id=work.volume_id, project_id=work.project_id
+        )
+
+
+def _row(
+    work: task.Task, backup_id: str, now: datetime.datetime
+) -> model.Backup:
+    return model.Backup(
+        id=backup_id,
+        project_id=work.project_id,
+        volume_id=work.volume_id,
+        volume_name=work.volume_name,
+        server_id=work.server_id,
+        server_name=work.server_name,
+        task_id=work.id,
+        attempt=work.attempt,
+        state=model.BackupState.CREATING,
+        incremental=work.mode is task.Mode.INCREMENTAL,
+        created_at=work.attempted_at or now,
+        size=work.volume_size,
+        retention=work.retention,
+    )
+
+
+def _article(mode: task.Mode | None) -> str:
+    return "an incremental" if mode is task.Mode.INCREMENTAL else "a full"
+
+
+def _gone(work: task.Task) -> str:
+    return f"volume {work.volume_id} is gone"
