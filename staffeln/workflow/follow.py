@@ -91,14 +91,15 @@ class Follower:
     def _succeeded(
         self, work: task.Task, row: model.Backup, now: datetime.datetime
     ) -> None:
-        seconds = (now - (work.attempted_at or work.created_at)).seconds
+        took = now - (work.attempted_at or work.created_at)
         mode = task.Mode.INCREMENTAL if row.incremental else task.Mode.FULL
         kept = self._store.volume_record(work.volume_id)
         self._recorder.move(
             work,
             task.State.SUCCEEDED,
             now,
-            f"{mode} backup {row.id} is available after {seconds} s",
+            f"{mode} backup {row.id} is available after "
+            f"{int(took.total_seconds())} s",
             backup=dataclasses.replace(
                 row,
                 state=model.BackupState.AVAILABLE,

@@ -249,7 +249,9 @@ class Starter:
         work: task.Task,
         reason: str,
         now: datetime.datetime,
-        **changes: object,
+        *,
+        not_before: datetime.datetime | None = None,
+        volume_status: str | None = None,
     ) -> None:
         """Plan the next attempt, unless there were too many."""
         if work.attempt >= MOST_ATTEMPTS:
@@ -261,7 +263,9 @@ class Starter:
             task.State.PLANNED,
             now,
             reason,
-            **{"not_before": None, "unsettled": False, **changes},
+            not_before=not_before,
+            volume_status=volume_status or work.volume_status,
+            unsettled=False,
         )
 
     def full_instead(

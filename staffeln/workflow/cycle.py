@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a cycle, top-down: what leads and what works.
+
+One conductor is the scheduler: it leads cycles (harvest, plan, write).
+Every conductor, that one included, works: it rescues, claims, starts,
+settles, polls and cleans up. A unique key in the database, not this code,
+makes a second live task for a volume impossible.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime
+import logging
+import time
+from collections.abc import Callable
+
+from staffeln import ports
+from staffeln.domain import task
+from staffeln.workflow import binding, planning, record, rescue
+from staffeln.workflow.follow import Follower
+from staffeln.workflow.remove import Remover
+from staffeln.workflow.settings import Settings
+from staffeln.workflow.start import Starter
+
+LOG = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """The leader's work, for one term of office."""
+
+    def __init__(
+        self,
+        store: ports.Store,
+        cloud: ports.Cloud,
+        settings: Settings,
+        conductor_id: str,
+    ) -> None:
+        self._store = store
+        self._cloud = cloud
+        self._settings = settings
+        self._conductor_id = conductor_id
+        self._term = 0
+
+    def take_office(self) -> None:
+        """Begin a term: what an earlier scheduler still writes is refused."""
+        self._term = self._store.take_office(self._conductor_id)
+        LOG.info("This conductor is the scheduler now, term %d", self._term)
+
+    def lead(self) -> int:
+        """One cycle: harvest, plan, write; how many tasks were planned.
+
+        :raises CloudError: the cloud could not be asked at all.
+        :raises WrongCloudError: the database belongs to another cloud.
+        :raises OvertakenError: another scheduler took office.
+        """
+        began = time.monotonic()
+        drawn = planning.draw(self._store, self._cloud, self._settings)
+        planning.tell(drawn, time.monotonic() - began)
+        written = self._write(planning.as_rows(drawn))
+        return sum(work.state is task.State.PLANNED for work in written)
+
+    def tidy(self) -> int:
+        """Plan the removal of backups that nobody wants in Cinder.
+
+        :returns: how many delete tasks were planned.
+        :raises OvertakenError: another scheduler took office.
+        """
+        now = self._store.now()
+        unwanted = self._store.unwanted_backups()
+        if not unwanted:
+            return 0
+        tasks = [planning.removal(backup, now) for backup in unwanted]
+        return len(self._write(ports.PlanRecord(tasks=tasks)))
+
+    def _write(self, rows: ports.PlanRecord) -> list[task.Task]:
+        written = self._store.write_plan(self._term, rows, self._conductor_id)
+        for work in written:
+            cancelled = work.state is task.State.CANCELLED
+            record.tell(task.State.PLANNED if cancelled else None, work)
+        return written
+
+
+class Worker:
+    """What every conductor does, a round at a time.
+
+    Calls that start or delete something run in threads of their own, so
+    that a slow one holds nothing else up; one round never waits for them.
+    """
+
+    def __init__(
+        self,
+        store: ports.Store,
+        cloud: ports.Cloud,
+        engine: ports.Engine,
+        settings: Settings,
+        conductor_id: str,
+        wake: Callable[[], None],
+    ) -> None:
+        """:param wake: called when a thread has become free."""
+        deployment, _ = binding.prove(cloud, store)
+        self._store = store
+        self._settings = settings
+        self._recorder = record.Recorder(store, conductor_id)
+        self._starter = Starter(
+            store, engine, self._recorder, settings, deployment.uuid
+        )
+        self._follower = Follower(
+            store, engine, self._recorder, self._starter, settings
+        )
+        self._remover = Remover(store, engine, self._recorder, settings)
+        self._starts = Pool("start", settings.backup_workers, wake)
+        self._deletes = Pool("delete", settings.rotation_workers, wake)
+        self._polled_at: datetime.datetime | None = None
+
+    def work(self) -> int:
+        """One round; how many tasks it moved or began to move.
+
+        :raises CloudError: a list could not be read; the rest was done.
+        """
+        now = self._store.now()
+        moved = self._claim(task.Kind.BACKUP, self._starts, now)
+        moved += self._claim(task.Kind.DELETE, self._deletes, now)
+        if self._poll_is_due(now):
+            self._polled_at = now
+            moved += self._rescue(now)
+            self._settle(now)
+            moved += self._follower.poll(now)
+            moved += self._remover.poll(now)
+        return moved
+
+    def hand_back(self) -> int:
+        """Finish the calls under way and give claimed tasks back.
+
+        Started tasks keep this conductor's id; whoever comes next finds
+        that it is gone and takes them over.
+
+        :returns: how many tasks were handed back.
+        """
+        self._starts.close()
+        self._deletes.close()
+        now = self._store.now()
+        held = self._held([task.State.CLAIMED])
+        for work in held:
+            self._recorder.move(
+                work, task.State.PLANNED, now, "its conductor stops"
+            )
+        return len(held)
+
+    def _claim(
+        self, kind: task.Kind, pool: Pool, now: datetime.datetime
+    ) -> int:
+        """Claim as many tasks as there are free threads, and begin them."""
+        free = pool.free
+        if not free:
+            return 0
+        starts = self._starter.start
+        if kind is task.Kind.DELETE:
+            starts = self._remover.start
+        claimed = self._store.claim(
+            self._recorder.conductor_id, kind, free, now
+        )
+        for work in claimed:
+            pool.submit(work, starts, now)
+        return len(claimed)
+
+    def _poll_is_due(self, now: datetime.datetime) -> bool:
+        if self._polled_at is None or now < self._polled_at:
+            return True
+        return now - self._polled_at >= self._settings.task_poll_period
+
+    def _rescue(self, now: datetime.datetime) -> int:
+        return rescue.rescue(
+            self._store,
+            self._recorder,
+            self._settings.heartbeat_timeout,
+            now,
+        )
+
+    def _settle(self, now: datetime.datetime) -> None:
+        """Look after tasks of ours whose call is not under way any more."""
+        for work in self._held([task.State.CLAIMED, task.State.STARTING]):
+            if self._starts.has(work) or self._deletes.has(work):
+                continue
+            if work.state is task.State.CLAIMED:
+                self._recorder.move(
+                    work, task.State.PLANNED, now, "its start failed"
+                )
+            elif work.kind is task.Kind.BACKUP:
+                self._starter.settle(work, now)
+            else:
+                self._remover.settle(work, now)
+
+    def _held(self, states: list[task.State]) -> list[task.Task]:
+        return self._store.tasks(
+            states=states, claimed_by=[self._recorder.conductor_id]
+        )
+
+
+class Pool:
+    """A bounded number of threads, and what each task in them is."""
+
+    def __init__(self, name: str, size: int, wake: Callable[[], None]) -> None:
+        self._size = size
+        self._wake = wake
+        self._under_way: dict[str, concurrent.futures.Future[None]] = {}
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            size, thread_name_prefix=name
+        )
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can begin at once."""
+        return self._size - len(self._under_way)
+
+    def has(self, work: task.Task) -> bool:
+        """Whether the task's call is under way here."""
+        return work.id in self._under_way
+
+    def submit(
+        self,
+        work: task.Task,
+        begin: Callable[[task.Task, datetime.datetime], None],
+        now: datetime.datetime,
+    ) -> None:
+        """Begin a task in a thread; its errors are logged, never lost."""
+        future = self._threads.submit(begin, work, now)
+        self._under_way[work.id] = future
+        future.add_done_callback(lambda done: self._ended(work, done))
+
+    def close(self) -> None:
+        """Wait for the calls under way."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _ended(
+        self, work: task.Task, done: concurrent.futures.Future[None]
+    ) -> None:
+        self._under_way.pop(work.id, None)
+        if not done.cancelled() and (error := done.exception()):
+            LOG.error(
+                "Task %s (%s of volume %s) ended with an error: %s",
+                work.id,
+                work.kind,
+                work.volume_id,
+                error,
+                exc_info=error,
+            )
+        self._wake()

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the cloud and the past to a plan, and from a plan to rows.
+
+``staffeln plan`` (the dry run) stops after :func:`draw`; the scheduler
+writes what :func:`as_rows` makes of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+
+from staffeln import ports
+from staffeln.domain import model, plan, task
+from staffeln.workflow import binding
+from staffeln.workflow.harvest import harvest
+from staffeln.workflow.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+_CANCEL_REASON = "its volume is not to be backed up any more"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A plan with all that it was drawn from."""
+
+    now: datetime.datetime
+    inventory: model.Inventory
+    histories: Mapping[str, model.History]
+    plan: plan.Plan
+
+
+def draw(store: ports.Store, cloud: ports.Cloud, settings: Settings) -> Drawn:
+    """Harvest and decide; writes nothing but the binding of a new database.
+
+    :raises CloudError: the cloud could not be asked at all.
+    :raises WrongCloudError: the database belongs to another cloud.
+    """
+    deployment, services = binding.prove(cloud, store)
+    service_up = any(each.enabled and each.up for each in services)
+    if not service_up:
+        LOG.error("No cinder-backup service is up: all backups wait")
+    inventory = harvest(cloud, settings.rule, deployment.selected_volumes)
+    now = store.now()
+    histories = store.histories(
+        [each.volume.id for each in inventory.candidates]
+    )
+    return Drawn(
+        now=now,
+        inventory=inventory,
+        histories=histories,
+        plan=plan.make(
+            inventory,
+            histories,
+            store.planned_backups(),
+            settings.policy,
+            now,
+            service_up=service_up,
+        ),
+    )
+
+
+def as_rows(drawn: Drawn) -> ports.PlanRecord:
+    """What is written of a plan: tasks, cancellations, and notes."""
+    return ports.PlanRecord(
+        tasks=[
+            _backup_task(decision, drawn.now)
+            for decision in drawn.plan.decisions
+            if decision.what in (plan.What.BACK_UP, plan.What.FAIL)
+        ],
+        cancelled=drawn.plan.cancelled,
+        cancel_reason=_CANCEL_REASON,
+        records=_postponements(drawn),
+        retentions=_changed_retentions(drawn),
+        selected_volumes=len(drawn.inventory.candidates)
+        if drawn.inventory.lists_complete
+        else None,
+    )
+
+
+def removal(backup: model.Backup, now: datetime.datetime) -> task.Task:
+    """The task that removes an unwanted backup from Cinder."""
+    return task.Task(
+        id=str(uuid.uuid4()),
+        kind=task.Kind.DELETE,
+        state=task.State.PLANNED,
+        project_id=backup.project_id,
+        volume_id=backup.volume_id,
+        volume_name=backup.volume_name,
+        volume_size=backup.size,
+        server_id=backup.server_id,
+        server_name=backup.server_name,
+        backup_id=backup.id,
+        reason=f"to be removed: {backup.reason or 'unwanted'}",
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _backup_task(
+    decision: plan.VolumeDecision, now: datetime.datetime
+) -> task.Task:
+    volume = decision.candidate.volume
+    failed = decision.what is plan.What.FAIL
+    return task.Task(
+        id=str(uuid.uuid4()),
+        kind=task.Kind.BACKUP,
+        state=task.State.FAILED if failed else task.State.PLANNED,
+        project_id=volume.project_id,
+        volume_id=volume.id,
+        volume_name=volume.name,
+        volume_size=volume.size,
+        volume_status=volume.status,
+        server_id=decision.candidate.server_id,
+        server_name=decision.candidate.server_name,
+        retention=decision.candidate.retention,
+        mode=decision.mode,
+        rank=decision.rank,
+        reason=decision.why,
+        created_at=now,
+        updated_at=now,
+        finished_at=now if failed else None,
+    )
+
+
+def _postponements(drawn: Drawn) -> list[model.VolumeRecord]:
+    """Notes of the volumes that are postponed from this cycle on."""
+    notes = []
+    for decision in drawn.plan.of(plan.What.POSTPONE):
+        if decision.postponed_since != drawn.now:
+            continue
+        volume = decision.candidate.volume
+        history = drawn.histories.get(volume.id)
+        kept = (history and history.record) or model.VolumeRecord(
+            volume_id=volume.id, project_id=volume.project_id
+        )
+        notes.append(dataclasses.replace(kept, postponed_since=drawn.now))
+    return notes
+
+
+def _changed_retentions(drawn: Drawn) -> dict[str, str | None]:
+    """Values that differ from what the running chain has stored."""
+    changed = {}
+    for each in drawn.inventory.candidates:
+        history = drawn.histories.get(each.volume.id)
+        if history and any(
+            link.retention != each.retention for link in history.chain
+        ):
+            changed[each.volume.id] = each.retention
+    return changed
+
+
+def tell(drawn: Drawn, seconds: float) -> None:
+    """The lines of the log that say what a cycle decided."""
+    inventory = drawn.inventory
+    for problem in inventory.problems:
+        LOG.warning("Harvest: %s", problem)
+    LOG.info(
+        "Harvest %s: %d of %d servers selected, %d volumes to protect%s",
+        "complete" if inventory.complete else "INCOMPLETE",
+        inventory.servers_selected,
+        inventory.servers_seen,
+        len(inventory.candidates),
+        f", {inventory.opted_out} opted out" if inventory.opted_out else "",
+    )
+    counts = Counter(each.what for each in drawn.plan.decisions)
+    modes = Counter(each.mode for each in drawn.plan.of(plan.What.BACK_UP))
+    LOG.info(
+        "Plan in %.1f s: %d to back up (%d full, %d incremental), %d failed "
+        "at once, %d postponed, %d not due, %d cancelled",
+        seconds,
+        counts[plan.What.BACK_UP],
+        modes[task.Mode.FULL],
+        modes[task.Mode.INCREMENTAL],
+        counts[plan.What.FAIL],
+        counts[plan.What.POSTPONE],
+        counts[plan.What.SKIP],
+        len(drawn.plan.cancelled),
+    )
+    for decision in drawn.plan.of(plan.What.POSTPONE):
+        LOG.info(
+            "Volume %s postponed: %s",
+            decision.candidate.volume.id,
+            decision.why,
+        )
+    for decision in drawn.plan.of(plan.What.SKIP):
+        LOG.debug(
+            "Volume %s not due: %s", decision.candidate.volume.id, decision.why
+        )
