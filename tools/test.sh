@@ -6,6 +6,7 @@ set -uo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT" || exit 1
+exec 2>&1 # one stream, so that the last line stays the last
 . tools/lib/install.sh
 
 TEST_TIERS=(unit functional integration)
@@ -59,8 +60,9 @@ show_failure() {
     fi
 }
 
-count() { # LABEL LOG: the number behind "- LABEL:" in stestr's totals
-    sed -n "s/^ - $1: *\([0-9][0-9]*\)\$/\1/p" "$2" | tail -n 1
+count() { # LABEL LOG: the number behind "- LABEL:" in stestr's totals, or 0
+    awk -F: -v label=" - $1" \
+        '$1 == label { n = $2 } END { print n + 0 }' "$2"
 }
 
 run_tier() { # TIER: sets status and adds to the totals
@@ -81,7 +83,7 @@ run_tier() { # TIER: sets status and adds to the totals
     fi
     if is_in "$tier" "${TEST_TIERS[@]}" "${NAMED_TIERS[@]}"; then
         ok=$(($(count Passed "$log") + $(count 'Expected Fail' "$log")))
-        skipped=$(($(count Skipped "$log")))
+        skipped=$(count Skipped "$log")
         failed=$(($(count Failed "$log") +
             $(count 'Unexpected Success' "$log")))
         ran=$((ok + failed))
