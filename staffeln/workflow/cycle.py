@@ -178,9 +178,14 @@ class Worker:
         )
 
     def _settle(self, now: datetime.datetime) -> None:
-        """Look after tasks of ours whose call is not under way any more."""
+        """Look after tasks of ours whose call is not under way any more.
+
+        What is under way is asked before the database is: a call that ends
+        in between is left to the next round.
+        """
+        under_way = self._starts.under_way | self._deletes.under_way
         for work in self._held([task.State.CLAIMED, task.State.STARTING]):
-            if self._starts.has(work) or self._deletes.has(work):
+            if work.id in under_way:
                 continue
             if work.state is task.State.CLAIMED:
                 self._recorder.move(
@@ -213,9 +218,10 @@ class Pool:
         """How many more tasks can begin at once."""
         return self._size - len(self._under_way)
 
-    def has(self, work: task.Task) -> bool:
-        """Whether the task's call is under way here."""
-        return work.id in self._under_way
+    @property
+    def under_way(self) -> frozenset[str]:
+        """Ids of the tasks whose call is under way here."""
+        return frozenset(list(self._under_way))
 
     def submit(
         self,
