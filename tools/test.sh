@@ -62,7 +62,7 @@ show_failure() {
 
 count() { # LABEL LOG: the number behind "- LABEL:" in stestr's totals, or 0
     awk -F: -v label=" - $1" \
-        '$1 == label { n = $2 } END { print n + 0 }' "$2"
+        '$1 == label { n += $2 } END { print n + 0 }' "$2"
 }
 
 run_tier() { # TIER: sets status and adds to the totals

@@ -30,30 +30,34 @@ missing_packages() {
 # need_packages PACKAGE...: install those Debian packages that are missing.
 # No system service is started: policy-rc.d refuses it meanwhile.
 need_packages() {
-    command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+    local missing
+    command -v apt-get >/dev/null ||
         die "this needs Debian's packages ($*), and there is no apt-get here"
-    local missing guard=/usr/sbin/policy-rc.d guarded=no ok=no log
     missing=$(missing_packages "$@")
     [ -n "$missing" ] || return 0
     say "installing Debian packages: $missing"
+    # shellcheck disable=SC2086
+    (install_packages $missing) || die "apt-get could not install: $missing"
+}
+
+# Runs in a subshell of its own, so that its trap clears up after it.
+install_packages() {
+    local guard=/usr/sbin/policy-rc.d log
     log=$(mktemp)
-    if [ ! -e "$guard" ]; then
-        guarded=yes
+    if [ -e "$guard" ]; then
+        trap 'rm -f "$log"' EXIT
+    else
+        trap 'rm -f "$log"; as_root rm -f "$guard"' EXIT
         printf '#!/bin/sh\n# Written by Staffeln: %s\nexit 101\n' \
             'packages start no service' | as_root tee "$guard" >/dev/null
         as_root chmod 755 "$guard"
     fi
-    # shellcheck disable=SC2086
-    if as_root apt-get -qq update >"$log" 2>&1 &&
+    as_root apt-get -qq update >"$log" 2>&1 &&
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
             -o DPkg::Lock::Timeout=600 --no-install-recommends \
-            install $missing </dev/null >>"$log" 2>&1; then
-        ok=yes
-    fi
-    [ "$guarded" = no ] || as_root rm -f "$guard"
-    [ "$ok" = yes ] || tail -n 20 "$log" >&2
-    rm -f "$log"
-    [ "$ok" = yes ] || die "apt-get could not install: $missing"
+            install "$@" </dev/null >>"$log" 2>&1 && return 0
+    tail -n 20 "$log" >&2
+    return 1
 }
 
 # find_python: print a Python 3.11 or newer that can make virtual
@@ -77,8 +81,11 @@ find_python() {
 # the requirements of these files; made once for the same contents and the
 # same Python, by one process at a time, and never used half made.
 cached_venv() {
-    local name=$1 python key venv started
+    local name=$1 python key venv started file requirements=()
     shift
+    for file in "$@"; do
+        requirements+=(-r "$file")
+    done
     python=$(find_python) || return 1
     key=$({ "$python" -c 'import sys; print(sys.executable, sys.version)'
         cat "$@"; } | sha256sum | cut -c1-12)
@@ -92,8 +99,7 @@ cached_venv() {
         rm -rf "$venv"
         "$python" -m venv "$venv" &&
             "$venv/bin/pip" --disable-pip-version-check --quiet install \
-                --retries 10 $(printf -- '-r %s ' "$@") \
-                2> >(grep -v '^WARNING: Location' >&2) </dev/null &&
+                --retries 10 "${requirements[@]}" </dev/null &&
             touch "$venv/.complete" &&
             say "made it in $((SECONDS - started)) s"
     ) 9>"$CACHE/$name-$key.lock" >&2 || die "could not make $venv"
