@@ -37,12 +37,12 @@ need_packages() {
     [ -n "$missing" ] || return 0
     say "installing Debian packages: $missing"
     # shellcheck disable=SC2086
-    (install_packages $missing) || die "apt-get could not install: $missing"
+    install_packages $missing || die "apt-get could not install: $missing"
 }
 
-# Runs in a subshell of its own, so that its trap clears up after it.
-install_packages() {
-    local guard=/usr/sbin/policy-rc.d log
+# A subshell of its own, so that its trap clears up when it ends, however.
+install_packages() (
+    guard=/usr/sbin/policy-rc.d
     log=$(mktemp)
     if [ -e "$guard" ]; then
         trap 'rm -f "$log"' EXIT
@@ -55,10 +55,10 @@ install_packages() {
     as_root apt-get -qq update >"$log" 2>&1 &&
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
             -o DPkg::Lock::Timeout=600 --no-install-recommends \
-            install "$@" </dev/null >>"$log" 2>&1 && return 0
+            install "$@" </dev/null >>"$log" 2>&1 && exit 0
     tail -n 20 "$log" >&2
-    return 1
-}
+    exit 1
+)
 
 # find_python: print a Python 3.11 or newer that can make virtual
 # environments; on Debian, install what it lacks.
