@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests on the sandbox cloud share: cloud, deployment, conductor.
+
+One sandbox for all tests of a process; each test selects its servers by a
+metadata key of its own, so that tests do not see each other's volumes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from testtools import content
+
+from sandbox.scenery import Sandbox, wait_for
+from staffeln.tests import base
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+CLOUD = ROOT / "sandbox" / "cloud"
+NAME = "test"
+BASE_PORT = "16000"
+
+DEFAULTS: dict[str, dict[str, object]] = {
+    "DEFAULT": {"debug": True, "use_stderr": False},
+    "openstack": {
+        "cloud": "sandbox-staffeln",
+        "retry_timeout": 20,
+        "max_retry_interval": 2,
+        "create_settle_time": "5s",
+    },
+    "conductor": {
+        "backup_service_period": 2,
+        "backup_min_interval": 3600,
+        "task_poll_period": 1,
+        "retention_service_period": 2,
+        "heartbeat_timeout": "4s",
+        "failure_backoff": "2s",
+        "absence_settle_time": "4s",
+    },
+}
+
+
+@functools.cache
+def sandbox() -> Sandbox:
+    """The sandbox of this process; it is stopped when the process ends."""
+    command = [str(CLOUD), "up", "--name", NAME, "--base-port", BASE_PORT]
+    environment = base.HOST_ENVIRONMENT
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"no sandbox cloud:\n{done.stdout[-4000:]}")
+    atexit.register(
+        subprocess.run,
+        [str(CLOUD), "down", "--name", NAME],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    shown = subprocess.run(
+        [str(CLOUD), "env", "--name", NAME],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for line in shown.splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        if name == "OS_CLIENT_CONFIG_FILE":
+            return Sandbox(pathlib.Path(value.strip("'\"")).parent)
+    raise RuntimeError(f"sandbox/cloud env names no clouds.yaml: {shown}")
+
+
+class Deployment:
+    """One Staffeln database with its configuration and one conductor."""
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        clouds_file: pathlib.Path,
+        options: Mapping[str, Mapping[str, object]],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.database = f"sqlite:///{directory}/staffeln.sqlite"
+        self.log_file = directory / "conductor.log"
+        self.configuration = directory / "staffeln.conf"
+        self._clouds_file = clouds_file
+        self._environment = dict(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self.configure(options)
+
+    def configure(self, options: Mapping[str, Mapping[str, object]]) -> None:
+        """Write the configuration: the tests' defaults with these over."""
+        groups = {name: dict(values) for name, values in DEFAULTS.items()}
+        groups["DEFAULT"] |= {
+            "state_path": self.directory,
+            "log_file": self.log_file,
+        }
+        groups["database"] = {"connection": self.database}
+        for name, values in options.items():
+            groups.setdefault(name, {}).update(values)
+        lines = []
+        for name, values in groups.items():
+            lines.append(f"[{name}]")
+            lines += [f"{key} = {value}" for key, value in values.items()]
+        self.configuration.write_text("\n".join(lines) + "\n")
+
+    # -- processes ---------------------------------------------------------
+
+    def run(
+        self, module: str, *arguments: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of the commands to its end, by its module in cmd/."""
+        return subprocess.run(
+            self._command(module, *arguments),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def create_schema(self) -> None:
+        """Make the database."""
+        done = self.run("db_manage", "create_schema")
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+
+    def start(self) -> None:
+        """Start the conductor in a process group of its own."""
+        output = (self.directory / "conductor.out").open("ab")
+        self._process = subprocess.Popen(
+            self._command("conductor"),
+            env=self.environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+    def stop(self) -> int:
+        """Ask the conductor to end; its exit code."""
+        assert self._process
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(60)
+
+    def kill(self) -> None:
+        """Kill the conductor's whole process group."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    @property
+    def running(self) -> bool:
+        """Whether the conductor's process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the conductor's first process."""
+        assert self._process
+        self._process.send_signal(number)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the processes get to see."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+            "OS_CLIENT_CONFIG_FILE": str(self._clouds_file),
+            "no_proxy": "127.0.0.1",
+            **self._environment,
+        }
+
+    def _command(self, module: str, *arguments: str) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            f"staffeln.cmd.{module}",
+            "--config-file",
+            str(self.configuration),
+            *arguments,
+        ]
+
+    # -- what can be seen --------------------------------------------------
+
+    def log(self) -> str:
+        """All that the conductor logged, and printed."""
+        return "".join(
+            path.read_text()
+            for path in (self.log_file, self.directory / "conductor.out")
+            if path.exists()
+        )
+
+    def show(self, *arguments: str) -> Any:
+        """The JSON that a ``staffeln`` command prints."""
+        done = self.run("cli", *arguments, "-f", "json")
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return json.loads(done.stdout)
+
+
+class IntegrationTestCase(base.TestCase):
+    """A test with the sandbox cloud, and a metadata key of its own."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.sandbox = sandbox()
+        self.key = f"backup-{uuid.uuid4().hex[:8]}"
+        self.tag = {self.key: "true"}
+
+    def deployment(
+        self,
+        environment: Mapping[str, str] | None = None,
+        **groups: Mapping[str, object],
+    ) -> Deployment:
+        """A new deployment for this test's servers, its database made.
+
+        :param groups: options by group, over those of the tests.
+        """
+        options = {name: dict(values) for name, values in groups.items()}
+        options.setdefault("conductor", {}).setdefault(
+            "backup_metadata_key", self.key
+        )
+        made = Deployment(
+            self.make_temp_dir(),
+            self.sandbox.clouds_file,
+            options,
+            environment,
+        )
+        made.create_schema()
+        self.addCleanup(made.kill)
+        self.show_log_of(made)
+        return made
+
+    def show_log_of(self, made: Deployment) -> None:
+        """Show the conductor's log with a failed test."""
+        self.addOnException(
+            lambda _: self.addDetail(
+                "conductor",
+                content.text_content(made.log()[-20000:]),
+            )
+        )
+
+    def backups_of(self, volume_id: str) -> list[dict[str, Any]]:
+        """A volume's backups in Cinder, oldest first."""
+        return self.sandbox.backups(volume_id=volume_id)[::-1]
+
+    def wait_for_backups(
+        self, volume_id: str, *modes: str, limit: float = 120
+    ) -> list[dict[str, Any]]:
+        """Wait until a volume has these available backups, oldest first.
+
+        :param modes: "full" or "incremental" each.
+        """
+
+        def look() -> list[dict[str, Any]] | None:
+            found = [
+                each
+                for each in self.backups_of(volume_id)
+                if each["status"] == "available"
+            ]
+            shown = [
+                "incremental" if each["is_incremental"] else "full"
+                for each in found
+            ]
+            return found if shown[: len(modes)] == list(modes) else None
+
+        return wait_for(f"backups {modes} of {volume_id}", look, limit)
+
+    def wait_for_task(
+        self, deployment: Deployment, state: str, volume_id: str
+    ) -> dict[str, Any]:
+        """Wait until a task of the volume is in this state; the newest."""
+
+        def look() -> dict[str, Any] | None:
+            tasks = deployment.show(
+                "task", "list", "--volume", volume_id, "--state", state
+            )
+            return tasks[0] if tasks else None
+
+        return wait_for(f"{state} task of {volume_id}", look, pause=0.5)
