@@ -4,6 +4,7 @@
 import logging
 import os
 import pathlib
+from typing import ClassVar
 
 import fixtures
 import hypothesis
@@ -36,8 +37,12 @@ class TestCase(testtools.TestCase):
     holds what was logged, from DEBUG up; a failed test shows it.
     """
 
+    hang_limit: ClassVar[int] = 300
+    """Seconds after which a test is taken to hang, and fails."""
+
     def setUp(self) -> None:
         super().setUp()
+        self.useFixture(fixtures.Timeout(self.hang_limit, gentle=True))
         for name in os.environ:
             if name.startswith(_LEAKING_PREFIXES):
                 self.useFixture(fixtures.EnvironmentVariable(name, None))
