@@ -4,6 +4,7 @@
 
 # Where everything goes that is made once and used again.
 CACHE=${STAFFELN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/staffeln}
+CACHE=$(realpath -m "$CACHE")
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }
