@@ -5,9 +5,10 @@
 set -uo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$ROOT" || exit 1
 exec 2>&1 # one stream, so that the last line stays the last
-. tools/lib/install.sh
+# shellcheck source=tools/lib/install.sh
+. "$ROOT/tools/lib/install.sh"
+cd "$ROOT" || exit 1
 
 TEST_TIERS=(unit functional integration)
 CHECK_TIERS=(pep8 mypy layers docs)
