@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cinder: volumes, backups and the services that make them."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from staffeln import ports
+from staffeln.cloud import answers, paging
+from staffeln.cloud.catalogue import Service
+from staffeln.cloud.compute import text, texts
+from staffeln.cloud.session import CloudSession
+from staffeln.domain import errors, model
+
+CINDER = Service(
+    name="Cinder",
+    type="block-storage",
+    path="/v3",
+    oldest=(3, 45),
+    wanted=(3, 64),
+    header="volume",
+)
+"""3.43 brought metadata of backups, 3.45 the count of a list."""
+
+_NEWEST_FIRST = "created_at:desc"
+
+
+def backup_services(session: CloudSession) -> list[model.BackupService]:
+    """The cinder-backup services; only administrators may ask.
+
+    :raises NotAdministratorError: the service user is none.
+    """
+    params = {"binary": "cinder-backup"}
+    try:
+        body = session.get(CINDER, "/os-services", "services", params)
+    except errors.ForbiddenError as error:
+        if error.status != 403:
+            raise
+        raise errors.NotAdministratorError(
+            f"the service user has no administrator rights in Cinder: {error}",
+            status=error.status,
+            request_id=error.request_id,
+        ) from None
+    with _reading("/os-services"):
+        return [
+            model.BackupService(
+                host=text(row["host"]),
+                enabled=row["status"] == "enabled",
+                up=row["state"] == "up",
+            )
+            for row in body["services"]
+            if row.get("binary", "cinder-backup") == "cinder-backup"
+        ]
+
+
+def volume_pages(session: CloudSession) -> Iterator[ports.Page[model.Volume]]:
+    """All volumes of all projects; the first page tells how many."""
+    params: dict[str, str | int] = {
+        "all_tenants": 1,
+        "limit": session.settings.page_size,
+        "with_count": "true",
+    }
+    return paging.pages(
+        session, CINDER, "/volumes/detail", "volumes", volume, params
+    )
+
+
+def one_volume(session: CloudSession, volume_id: str) -> model.Volume:
+    """One volume of any project."""
+    path = f"/volumes/{volume_id}"
+    body = session.get(CINDER, path, "volume")
+    with _reading(path):
+        return volume(body["volume"])
+
+
+def backup_pages(
+    session: CloudSession, status: str | None
+) -> Iterator[ports.Page[model.CloudBackup]]:
+    """Backups of all projects, newest first."""
+    params = _all_backups(session.settings.page_size)
+    params["with_count"] = "true"
+    if status is not None:
+        params["status"] = status
+    return paging.pages(
+        session, CINDER, "/backups/detail", "backups", backup, params
+    )
+
+
+def newest_backup(
+    session: CloudSession, offset: int
+) -> model.CloudBackup | None:
+    """The backup that has so many newer ones."""
+    path = "/backups/detail"
+    params = {**_all_backups(1), "offset": offset}
+    body = session.get(CINDER, path, "backups", params)
+    with _reading(path):
+        return backup(body["backups"][0]) if body["backups"] else None
+
+
+def one_backup(session: CloudSession, backup_id: str) -> model.CloudBackup:
+    """One backup of any project."""
+    path = f"/backups/{backup_id}"
+    body = session.get(CINDER, path, "backup")
+    with _reading(path):
+        return backup(body["backup"])
+
+
+def backups_of_volume(
+    session: CloudSession, project_id: str, volume_id: str
+) -> list[model.CloudBackup]:
+    """A volume's backups as its own project sees them, newest first.
+
+    :raises MalformedAnswerError: one of them cannot be read: a list to
+        look something up in must be whole.
+    """
+    path = "/backups/detail"
+    params: dict[str, str | int] = {
+        "volume_id": volume_id,
+        "limit": session.settings.page_size,
+        "sort": _NEWEST_FIRST,
+        "with_count": "true",
+    }
+    found: list[model.CloudBackup] = []
+    for page in paging.pages(
+        session,
+        CINDER,
+        path,
+        "backups",
+        functools.partial(backup, project_id=project_id),
+        params,
+        project_id,
+    ):
+        for problem in page.problems:
+            raise errors.MalformedAnswerError(problem)
+        found += (item for item in page.items if item.volume_id == volume_id)
+    return found
+
+
+def create_backup(session: CloudSession, asked: model.BackupRequest) -> str:
+    """Ask for a backup in the volume's project; its id."""
+    body: dict[str, Any] = {
+        "volume_id": asked.volume_id,
+        "name": asked.name,
+        "incremental": asked.incremental,
+        "metadata": dict(asked.metadata),
+    }
+    if asked.force:
+        body["force"] = True
+    answer = session.post(
+        CINDER, "/backups", "backup", {"backup": body}, asked.project_id
+    )
+    with _reading("/backups", "POST"):
+        return text(answer["backup"]["id"])
+
+
+def delete_backup(session: CloudSession, backup_id: str) -> None:
+    """Ask for a backup to be deleted, as the administrator."""
+    session.delete(CINDER, f"/backups/{backup_id}")
+
+
+# -- reading what Cinder shows ---------------------------------------------
+
+
+def _all_backups(limit: int) -> dict[str, str | int]:
+    return {"all_tenants": 1, "limit": limit, "sort": _NEWEST_FIRST}
+
+
+class _reading:
+    """Turns what goes wrong while reading into a MalformedAnswerError."""
+
+    def __init__(self, path: str, method: str = "GET") -> None:
+        self._asked = answers.Asked(CINDER.name, method, path)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(
+            error,
+            AttributeError | LookupError | TypeError | ValueError,
+        ):
+            raise errors.MalformedAnswerError(
+                self._asked.message(
+                    f"the answer cannot be read: {type(error).__name__} "
+                    f"{error}"
+                )
+            ) from None
+
+
+def moment(value: object) -> datetime.datetime:
+    """A time of Cinder's: UTC without a zone."""
+    found = datetime.datetime.fromisoformat(text(value))
+    if found.tzinfo is not None:
+        found = found.astimezone(datetime.UTC).replace(tzinfo=None)
+    return found
+
+
+def volume(row: Mapping[str, Any]) -> model.Volume:
+    """A volume as Cinder shows it to an administrator."""
+    return model.Volume(
+        id=text(row["id"]),
+        name=row["name"] or "",
+        project_id=text(row["os-vol-tenant-attr:tenant_id"]),
+        status=text(row["status"]),
+        size=int(row["size"]),
+        metadata=texts(row["metadata"]),
+        server_ids=tuple(
+            text(attachment["server_id"])
+            for attachment in row["attachments"]
+            if attachment["server_id"]
+        ),
+    )
+
+
+def backup(
+    row: Mapping[str, Any], project_id: str | None = None
+) -> model.CloudBackup:
+    """A backup as Cinder shows it.
+
+    :param project_id: the scope that was asked in; members are not always
+        told the project.
+    """
+    owner = row.get("os-backup-project-attr:project_id", project_id)
+    incremental = row["is_incremental"]
+    if not isinstance(incremental, bool):
+        raise ValueError(f"is_incremental is {incremental!r}")
+    return model.CloudBackup(
+        id=text(row["id"]),
+        project_id=text(owner),
+        volume_id=text(row["volume_id"]),
+        status=text(row["status"]),
+        incremental=incremental,
+        created_at=moment(row["created_at"]),
+        size=int(row["size"]),
+        metadata=texts(row.get("metadata") or {}),
+        fail_reason=row.get("fail_reason") or None,
+    )

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the services are, and which of their microversions is spoken."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+
+from staffeln.cloud import answers, scopes, settings
+from staffeln.domain import errors
+
+Version = tuple[int, int]
+Fetch = Callable[
+    ["Service", str, str], tuple[requests.Response, answers.Asked]
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Service:
+    """A service that Staffeln talks to."""
+
+    name: str
+    """For people, such as Cinder."""
+    type: str
+    """The official type, such as block-storage."""
+    path: str
+    """The path of its API version, such as /v3."""
+    oldest: Version
+    """The oldest microversion that will do."""
+    wanted: Version
+    """What is asked for where the service has it."""
+    header: str
+    """Its name in the microversion header."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A service's place in this cloud."""
+
+    url: str
+    """Without a project's id and without a slash at the end."""
+    region: str
+    in_project: bool
+    """The catalogue's URL holds the project's id."""
+    headers: Mapping[str, str]
+
+    def for_project(self, project_id: str | None) -> str:
+        """The URL in the scope of a project."""
+        if self.in_project and project_id:
+            return f"{self.url}/{project_id}"
+        return self.url
+
+
+class Catalogue:
+    """Looks endpoints up once and keeps them."""
+
+    def __init__(self, known: settings.Credentials, fetch: Fetch) -> None:
+        self._credentials = known
+        self._fetch = fetch
+        self._endpoints: dict[str, Endpoint] = {}
+        self._lock = threading.Lock()
+
+    def endpoint(self, service: Service, access: scopes.Access) -> Endpoint:
+        """A service's endpoint.
+
+        :raises ConfigurationError: there is none, or it is not clear which.
+        :raises FailedCall: its versions could not be read.
+        """
+        found = self._endpoints.get(service.type)
+        if found:
+            return found
+        with self._lock:
+            if service.type not in self._endpoints:
+                self._endpoints[service.type] = self._find(service, access)
+            return self._endpoints[service.type]
+
+    def _find(self, service: Service, access: scopes.Access) -> Endpoint:
+        url, region = self._place(service, access)
+        url, in_project = _without_project(url, access.project_id)
+        if not re.search(r"/v\d+(\.\d+)?$", url):
+            url += service.path
+        newest = self._newest(service, url, access.token)
+        if newest < service.oldest:
+            raise answers.FailedCall(
+                errors.RefusedError(
+                    f"{service.name} at {url} is too old: it speaks "
+                    f"microversion {_text(newest)}, at least "
+                    f"{_text(service.oldest)} is needed"
+                )
+            )
+        number = _text(min(newest, service.wanted))
+        header = {"OpenStack-API-Version": f"{service.header} {number}"}
+        return Endpoint(url, region, in_project, header)
+
+    def _place(
+        self, service: Service, access: scopes.Access
+    ) -> tuple[str, str]:
+        """URL and region by the options or the service's own catalogue."""
+        known = self._credentials
+        if service.type in known.endpoints:
+            url = known.endpoints[service.type]
+            return url.rstrip("/"), known.region or ""
+        interface = known.interface or "public"
+        by_type = access.catalogue.get_endpoints_data(
+            service_type=service.type,
+            interface=interface,
+            region_name=known.region,
+        )
+        found = [data for group in by_type.values() for data in group]
+        regions = sorted({data.region_name or "" for data in found})
+        if not found:
+            place = f" in region {known.region}" if known.region else ""
+            raise errors.ConfigurationError(
+                f"the catalogue of the service user has no {interface} "
+                f"endpoint of {service.name} ({service.type}){place}"
+            )
+        if len(regions) > 1:
+            raise errors.ConfigurationError(
+                f"{service.name} is in several regions "
+                f"({', '.join(regions)}): set [openstack] region_name"
+            )
+        return str(found[0].catalog_url).rstrip("/"), regions[0]
+
+    def _newest(self, service: Service, url: str, token: str) -> Version:
+        """The newest microversion by the service's own document."""
+        response, asked = self._fetch(service, url + "/", token)
+        wanted = url.rpartition("/v")[2].partition(".")[0]
+        try:
+            body = response.json()
+            documents = body.get("versions") or [body["version"]]
+            return max(
+                _version(document.get("version") or "0.0")
+                for document in documents
+                if document["id"].startswith(f"v{wanted}")
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise answers.malformed(
+                response, asked, "no document of API versions"
+            ) from None
+
+
+def _version(text: Any) -> Version:
+    major, _, minor = str(text).partition(".")
+    return int(major), int(minor or 0)
+
+
+def _text(version: Version) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def _without_project(url: str, project_id: str | None) -> tuple[str, bool]:
+    """Take the project's id off the end of a URL."""
+    parts = urllib.parse.urlsplit(url)
+    head, _, last = parts.path.rpartition("/")
+    if project_id and last in {project_id, f"AUTH_{project_id}"}:
+        return parts._replace(path=head).geturl(), True
+    return url, False

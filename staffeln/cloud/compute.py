@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova: the servers of all projects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from staffeln import ports
+from staffeln.cloud import paging
+from staffeln.cloud.catalogue import Service
+from staffeln.cloud.session import CloudSession
+from staffeln.domain import model
+
+NOVA = Service(
+    name="Nova",
+    type="compute",
+    path="/v2.1",
+    oldest=(2, 69),
+    wanted=(2, 69),
+    header="compute",
+)
+"""From 2.69 on a server of a cell that is down shows as UNKNOWN."""
+
+
+def server_pages(session: CloudSession) -> Iterator[ports.Page[model.Server]]:
+    """All servers of all projects.
+
+    Nova leaves the servers of a cell that is down out of such pages.
+    """
+    params = {"all_tenants": 1, "limit": session.settings.page_size}
+    return paging.pages(
+        session, NOVA, "/servers/detail", "servers", server, params
+    )
+
+
+def server(row: Mapping[str, Any]) -> model.Server:
+    """A server as a list shows it; unread where too little is shown.
+
+    :raises KeyError, TypeError, ValueError: what is there is malformed.
+    """
+    metadata = row.get("metadata")
+    attached = row.get("os-extended-volumes:volumes_attached")
+    project_id = row.get("tenant_id")
+    status = str(row.get("status") or "UNKNOWN")
+    volume_ids: tuple[str, ...] = ()
+    if attached is not None:
+        volume_ids = tuple(text(volume["id"]) for volume in attached)
+    return model.Server(
+        id=text(row["id"]),
+        name=row.get("name") or "",
+        project_id=text(project_id) if project_id is not None else "",
+        status=status,
+        task_state=row.get("OS-EXT-STS:task_state"),
+        metadata=texts(metadata) if metadata is not None else {},
+        volume_ids=volume_ids,
+        readable=status != "UNKNOWN"
+        and None not in (metadata, attached, project_id),
+    )
+
+
+def text(value: object) -> str:
+    """A text that must be there."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+def texts(value: object) -> Mapping[str, str]:
+    """Metadata: texts by name."""
+    if not isinstance(value, dict) or not all(
+        isinstance(part, str) for pair in value.items() for part in pair
+    ):
+        raise ValueError("metadata is not an object of texts")
+    return value

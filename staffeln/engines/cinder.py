@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backups made by Cinder itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from staffeln import ports
+from staffeln.domain import errors, model, naming, task
+from staffeln.engines import following
+
+
+class CinderEngine:
+    """Asks Cinder to do the work: an adapter of ports.Engine."""
+
+    def __init__(self, cloud: ports.Cloud) -> None:
+        self._cloud = cloud
+
+    def start(self, work: task.Task, deployment_uuid: str) -> str:
+        """Send the create call of the task's saved attempt.
+
+        :raises CloudError: as :meth:`staffeln.ports.Cloud.create_backup`.
+        """
+        if work.attempted_at is None:
+            raise ValueError(f"no attempt of task {work.id} is saved")
+        return self._cloud.create_backup(
+            model.BackupRequest(
+                project_id=work.project_id,
+                volume_id=work.volume_id,
+                name=naming.backup_name(
+                    work.server_name,
+                    work.volume_name,
+                    work.volume_id,
+                    work.attempted_at,
+                ),
+                incremental=work.mode is task.Mode.INCREMENTAL,
+                force=work.volume_status == "in-use",
+                metadata=naming.backup_metadata(
+                    deployment_uuid, work.id, work.attempt
+                ),
+            )
+        )
+
+    def find(
+        self, work: task.Task, deployment_uuid: str
+    ) -> model.CloudBackup | None:
+        """Look for what earlier attempts of the task made (the newest)."""
+        found = [
+            backup
+            for backup in self._cloud.backups_of_volume(
+                work.project_id, work.volume_id
+            )
+            if naming.made_by(backup.metadata, deployment_uuid, work)
+        ]
+        return max(found, key=_age, default=None)
+
+    def ended(
+        self, backups: Sequence[model.Backup], busy_status: str
+    ) -> Mapping[str, model.CloudBackup | None]:
+        """Those of our backups that are not ``busy_status`` any more.
+
+        :raises CloudError: a list could not be read, or the service user
+            is no administrator (its lists would then show too little).
+        """
+        if not backups:
+            return {}
+        self._cloud.backup_services()
+        return following.Round(self._cloud, backups, busy_status).ended()
+
+    def delete(self, backup: model.Backup) -> None:
+        """Ask for a backup to be deleted."""
+        self._cloud.delete_backup(backup.id)
+
+    def look(self, backup_id: str) -> model.CloudBackup | None:
+        """One backup; None: one proof that it is not there."""
+        try:
+            return self._cloud.backup(backup_id)
+        except errors.NotFoundError:
+            return None
+
+    def volume_status(self, volume_id: str) -> str | None:
+        """A volume's status; None: Cinder does not know the volume."""
+        try:
+            return self._cloud.volume(volume_id).status
+        except errors.NotFoundError:
+            return None
+
+
+def _age(backup: model.CloudBackup) -> tuple[int, str]:
+    attempt = naming.attempt_of(backup.metadata)
+    return (-1 if attempt is None else attempt, str(backup.created_at))

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A round of following: which of our backups have ended, in few calls.
+
+Three ways lead to an answer: pages of all backups, newest first; the list
+of those that are busy; one call for each backup. What is cheapest depends
+on how many there are of each, which nobody knows before. With C backups
+busy in the cloud, E of ours ended and N backups newer than the oldest of
+those, a round is meant to make no more than ``ceil(C/page) + min(E,
+ceil(N/page)) + 2`` calls, the proof of administrator rights among them.
+No plan keeps that for every cloud; this one exceeds it by one or two calls
+only where our ended backups are old and foreign ones lie between them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Sequence
+
+from staffeln import ports
+from staffeln.domain import errors, model
+
+LOG = logging.getLogger(__name__)
+
+CLOCK_SKEW = datetime.timedelta(minutes=10)
+"""How far the time in a row may be from Cinder's: until Cinder has shown a
+backup, its row holds our own time of the attempt."""
+
+FAILURES_TO_STOP = 3
+"""Single reads that fail in a row before the rest waits for next time."""
+
+DELETING = "deleting"
+
+
+class Round:
+    """One round over the backups that are followed.
+
+    :param backups: our rows, at least one.
+    :param busy_status: Cinder's word for those that go on.
+    """
+
+    def __init__(
+        self,
+        cloud: ports.Cloud,
+        backups: Sequence[model.Backup],
+        busy_status: str,
+    ) -> None:
+        self._cloud = cloud
+        self._page = cloud.page_size
+        self._busy_status = busy_status
+        self._unseen = {backup.id: backup for backup in backups}
+        self._ended: dict[str, model.CloudBackup | None] = {}
+        self._pages = cloud.backup_pages()
+        self._pages_read = 0
+        self._rows_read = 0
+        self._oldest_ended_place = 0
+        self._total: int | None = None
+        self._pages_over = False
+
+    def ended(self) -> dict[str, model.CloudBackup | None]:
+        """What has ended, by id; None: Cinder answered 404 for it.
+
+        :raises CloudError: a list could not be read.
+        """
+        if len(self._unseen) > 2 and self._page > 1:
+            # What is deleted shows in no page: each needs its own proof.
+            if self._busy_status != DELETING:
+                self._read_pages_that_pay()
+            if len(self._unseen) > 1 and not self._pages_show_the_rest():
+                self._leave_out_busy()
+                self._read_pages_that_spare_calls()
+        self._read_each()
+        return self._ended
+
+    # -- pages of all backups, newest first --------------------------------
+
+    def _read_pages_that_pay(self) -> None:
+        """Read pages for as long as that keeps the bound in any cloud.
+
+        One page always; another one when each page so far has shown one of
+        ours that ended: then it took the place of a call for it.
+        """
+        while not self._pages_over and len(self._unseen) > 1:
+            paid = min(
+                len(self._ended), -(-self._oldest_ended_place // self._page)
+            )
+            last_page = self._last_page()
+            if self._pages_read > paid and (
+                last_page is None or self._pages_read + 1 < last_page
+            ):
+                return
+            self._read_page()
+
+    def _last_page(self) -> int | None:
+        """Number of the last page of all, where Cinder told the count."""
+        if self._total is None:
+            return None
+        return -(-self._total // self._page)
+
+    def _read_page(self) -> None:
+        """Read the next page and note what it shows of ours."""
+        page = next(self._pages, None)
+        if page is None:
+            self._pages_over = True
+            return
+        self._pages_read += 1
+        if self._pages_read == 1:
+            self._total = page.total
+        for problem in page.problems:
+            LOG.warning("In the list of backups: %s", problem)
+        for place, shown in enumerate(page.items, self._rows_read):
+            if self._unseen.pop(shown.id, None) is None:
+                continue
+            if shown.status != self._busy_status:
+                self._ended[shown.id] = shown
+                self._oldest_ended_place = place
+        self._rows_read += len(page.items) + len(page.problems)
+        if self._total is not None and self._rows_read >= self._total:
+            self._pages_over = True
+        if page.items and self._is_past_ours(page.items[-1]):
+            self._pages_over = True
+
+    def _is_past_ours(self, shown: model.CloudBackup) -> bool:
+        """Whether a backup is older than all of ours that are left."""
+        oldest = min(
+            (backup.created_at for backup in self._unseen.values()),
+            default=None,
+        )
+        return oldest is None or shown.created_at < oldest - CLOCK_SKEW
+
+    def _pages_show_the_rest(self) -> bool:
+        """Whether all pages were read, so that the rest is in none."""
+        return self._pages_over and self._pages_read > 0
+
+    # -- the list of those that are busy -----------------------------------
+
+    def _leave_out_busy(self) -> None:
+        """Take those that are busy off what is not known yet."""
+        for page in self._cloud.backup_pages(status=self._busy_status):
+            for problem in page.problems:
+                LOG.warning("In the list of busy backups: %s", problem)
+            for shown in page.items:
+                self._unseen.pop(shown.id, None)
+
+    def _read_pages_that_spare_calls(self) -> None:
+        """Go on with pages where they cost less than one call each.
+
+        How many pages that would take is asked with one call, unless what
+        is known already tells: the count of all backups, or that so few are
+        left that no number of pages can be fewer.
+        """
+        if self._busy_status == DELETING or len(self._unseen) < 3:
+            return
+        left = len(self._unseen)
+        reach = self._rows_read + left * self._page
+        if self._total is None or self._total > reach:
+            probe = self._cloud.newest_backup(reach)
+            if probe is not None and not self._is_past_ours(probe):
+                return
+        while not self._pages_over and len(self._unseen) > 1:
+            self._read_page()
+
+    # -- one call for each -------------------------------------------------
+
+    def _read_each(self) -> None:
+        """Read what is left one by one: only this proves an absence."""
+        failures = 0
+        for backup_id in list(self._unseen):
+            try:
+                shown = self._cloud.backup(backup_id)
+            except errors.NotFoundError:
+                self._ended[backup_id] = None
+            except errors.CloudError as error:
+                LOG.warning("Backup %s cannot be read: %s", backup_id, error)
+                failures += 1
+                if failures == FAILURES_TO_STOP:
+                    return
+                continue
+            else:
+                if shown.status != self._busy_status:
+                    self._ended[backup_id] = shown
+            failures = 0
