@@ -98,11 +98,15 @@ cached_venv() {
         started=$SECONDS
         say "making a virtual environment in $venv"
         rm -rf "$venv"
-        "$python" -m venv "$venv" &&
-            "$venv/bin/pip" --disable-pip-version-check --quiet install \
-                --retries 10 "${requirements[@]}" </dev/null &&
-            touch "$venv/.complete" &&
+        if "$python" -m venv "$venv" &&
+            "$venv/bin/pip" --disable-pip-version-check install \
+                "${requirements[@]}" </dev/null 2>>"$venv.log"; then
+            touch "$venv/.complete"
             say "made it in $((SECONDS - started)) s"
-    ) 9>"$CACHE/$name-$key.lock" >&2 || die "could not make $venv"
+        else
+            tail -n 30 "$venv.log" >&2
+            exit 1
+        fi
+    ) 9>"$venv.lock" >>"$venv.log" || die "could not make $venv"
     printf '%s\n' "$venv"
 }
