@@ -127,6 +127,12 @@ class Sandbox:
         with self.volume_file(volume_id).open("rb") as volume:
             return hashlib.file_digest(volume, "sha256").hexdigest()
 
+    def vanish(self, volume_id: str) -> None:
+        """Delete a volume by force, whatever it is doing."""
+        storage = self.admin.block_storage
+        storage.reset_volume_status(volume_id, "available", "detached", None)
+        storage.delete_volume(volume_id, force=True)
+
     # -- backups -----------------------------------------------------------
 
     def backups(self, **filters: object) -> list[dict[str, Any]]:

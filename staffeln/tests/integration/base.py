@@ -13,11 +13,12 @@ import functools
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from testtools import content
@@ -261,6 +262,26 @@ class IntegrationTestCase(base.TestCase):
             )
         )
 
+    def fault(self, *arguments: str) -> None:
+        """Harm Cinder's backups by the sandbox's own faults until the end.
+
+        :param arguments: of ``sandbox/cloud fault backup``.
+        """
+        self.addCleanup(self._cloud, "fault", "clear")
+        self._cloud("fault", "backup", *arguments)
+
+    def heal(self) -> None:
+        """Take the faults back."""
+        self._cloud("fault", "clear")
+
+    def _cloud(self, *arguments: str) -> None:
+        subprocess.run(
+            [str(CLOUD), *arguments, "--name", NAME],
+            env=base.HOST_ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
     def backups_of(self, volume_id: str) -> list[dict[str, Any]]:
         """A volume's backups in Cinder, oldest first."""
         return self.sandbox.backups(volume_id=volume_id)[::-1]
@@ -286,6 +307,54 @@ class IntegrationTestCase(base.TestCase):
             return found if shown[: len(modes)] == list(modes) else None
 
         return wait_for(f"backups {modes} of {volume_id}", look, limit)
+
+    def wait_until(
+        self, what: str, look: Callable[[], object], limit: float = 120
+    ) -> None:
+        """Wait until something holds."""
+        wait_for(what, look, limit)
+
+    def wait_for_log(
+        self, deployment: Deployment, expression: str, times: int = 1
+    ) -> None:
+        """Wait until so many lines of the log have the expression."""
+        wait_for(
+            f"{expression!r} in the log",
+            lambda: len(re.findall(expression, deployment.log())) >= times,
+        )
+
+    def wait_until_gone(self, deployment: Deployment, volume_id: str) -> None:
+        """Wait until a volume has no backup in Cinder and no row."""
+        wait_for(
+            f"no backup of {volume_id} is left",
+            lambda: (
+                not self.backups_of(volume_id)
+                and not deployment.show(
+                    "backup", "list", "--volume", volume_id
+                )
+            ),
+            pause=0.5,
+        )
+
+    def delete_all_backups(self, volume_id: str) -> None:
+        """Delete a volume's backups behind Staffeln's back, newest first."""
+        storage = self.sandbox.admin.block_storage
+        for backup in self.sandbox.backups(volume_id=volume_id):
+            backup_id = backup["id"]
+            wait_for(
+                f"{backup_id} ends",
+                lambda backup_id=backup_id: (
+                    storage.get_backup(backup_id).status != "creating"
+                ),
+            )
+            storage.delete_backup(backup_id)
+            wait_for(
+                f"{backup_id} is gone",
+                lambda backup_id=backup_id: (
+                    backup_id
+                    not in {each["id"] for each in self.backups_of(volume_id)}
+                ),
+            )
 
     def wait_for_task(
         self, deployment: Deployment, state: str, volume_id: str
