@@ -37,8 +37,11 @@ class TestCase(testtools.TestCase):
     holds what was logged, from DEBUG up; a failed test shows it.
     """
 
-    hang_limit: ClassVar[int] = 300
-    """Seconds after which a test is taken to hang, and fails."""
+    hang_limit: ClassVar[int] = 900
+    """Seconds after which a test is taken to hang, and fails.
+
+    Wide enough for the first one that waits for a server to be installed.
+    """
 
     def setUp(self) -> None:
         super().setUp()
