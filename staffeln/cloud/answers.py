@@ -33,6 +33,7 @@ _INVISIBLE = re.compile(
 _MARKUP = re.compile(r"<[a-zA-Z/!][^>]*>")
 _NOT_PRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TOKENS = re.compile(r"\b(gAAAAA|eyJ)[\w.=-]{16,}")
+_KEYSTONEAUTH_TAIL = re.compile(r"( \(HTTP \d+\)| \(Request-ID: [^)]*\))+$")
 _USER_INFORMATION = re.compile(r"//[^/@\s]+@")
 
 
@@ -320,7 +321,12 @@ def from_keystone(error: Exception, asked: Asked, where: str) -> FailedCall:
         kind = errors.ForbiddenError
     return FailedCall(
         kind(
-            asked.message(http.message or "no words", str(status)),
+            asked.message(
+                _KEYSTONEAUTH_TAIL.sub("", http.message or "no words"),
+                f"{status}, {http.request_id}"
+                if http.request_id
+                else str(status),
+            ),
             status=status,
             request_id=http.request_id,
         ),

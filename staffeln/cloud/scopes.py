@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -21,8 +20,6 @@ from keystoneauth1.identity import base as ksa_identity
 
 from staffeln.cloud import answers, credentials, settings, wire
 from staffeln.domain import errors
-
-LOG = logging.getLogger(__name__)
 
 PROJECTS_KEPT = 4096
 """Projects whose tokens are kept; the least recently used goes first."""
@@ -42,17 +39,24 @@ class Access:
 
 
 class Scope:
-    """The token of one scope, renewed as needed."""
+    """The token of one scope, renewed as needed.
+
+    :param refusal_words: what it means when Keystone gives no token.
+    """
+
+    _refusal_kind: type[errors.ForbiddenError] = errors.ForbiddenError
 
     def __init__(
         self,
         plugin: ksa_identity.BaseIdentityPlugin,
         http: ksa_session.Session,
         asked: answers.Asked,
+        refusal_words: str,
     ) -> None:
         self._plugin = plugin
         self._http = http
         self._asked = asked
+        self._refusal_words = refusal_words
         self._lock = threading.Lock()
 
     def access(self) -> Access:
@@ -88,11 +92,24 @@ class Scope:
             raise
         except (ksa.ClientException, OSError) as error:
             where = wire.origin(self._plugin.auth_url or "")
-            raise answers.from_keystone(error, self._asked, where) from error
+            failed = answers.from_keystone(error, self._asked, where)
+            if isinstance(failed.error, errors.ForbiddenError):
+                failed.error = self._refused(failed.error)
+            raise failed from error
+
+    def _refused(self, error: errors.ForbiddenError) -> errors.ForbiddenError:
+        """Keystone's no, with what it is about."""
+        return self._refusal_kind(
+            f"{self._refusal_words}: {error}",
+            status=error.status,
+            request_id=error.request_id,
+        )
 
 
 class ProjectScope(Scope):
     """The token of one project; a refusal is remembered for a minute."""
+
+    _refusal_kind = errors.NoRoleError
 
     def __init__(
         self,
@@ -103,38 +120,30 @@ class ProjectScope(Scope):
         clock: Callable[[], float],
         prove_credentials: Callable[[], None],
     ) -> None:
-        super().__init__(plugin, http, asked)
-        self._project_id = project_id
+        super().__init__(
+            plugin,
+            http,
+            asked,
+            f"no role in project {project_id} (or it is disabled or gone)",
+        )
         self._clock = clock
         self._prove_credentials = prove_credentials
-        self._refusal: answers.FailedCall | None = None
+        self._refusal: errors.CloudError | None = None
         self._refused_at = 0.0
 
     def _access(self) -> Access:
         if self._refusal and self._clock() - self._refused_at < REFUSAL_KEPT:
-            raise answers.FailedCall(self._refusal.error)
-        try:
-            access = super()._access()
-        except answers.FailedCall as failed:
-            if failed.error.status not in {401, 403}:
-                raise
-            # Keystone answers a wrong password in the same way.
-            self._prove_credentials()
-            self._refusal = self._no_role(failed.error)
-            self._refused_at = self._clock()
-            raise self._refusal from None
+            raise answers.FailedCall(self._refusal)
         self._refusal = None
-        return access
-
-    def _no_role(self, error: errors.CloudError) -> answers.FailedCall:
-        return answers.FailedCall(
-            errors.NoRoleError(
-                f"no role in project {self._project_id} (or it is disabled "
-                f"or gone): {error}",
-                status=error.status,
-                request_id=error.request_id,
-            )
-        )
+        try:
+            return super()._access()
+        except answers.FailedCall as failed:
+            if isinstance(failed.error, errors.NoRoleError):
+                # Keystone answers a wrong password in the same way.
+                self._prove_credentials()
+                self._refusal = failed.error
+                self._refused_at = self._clock()
+            raise
 
 
 class Scopes:
@@ -152,9 +161,7 @@ class Scopes:
         self._asked = answers.Asked(
             "Keystone", "POST", "/auth/tokens", known.secrets
         )
-        self._service = Scope(
-            credentials.service_plugin(known), http, self._asked
-        )
+        self._service = self._new_service_scope()
         self._projects: collections.OrderedDict[str, ProjectScope] = (
             collections.OrderedDict()
         )
@@ -189,6 +196,15 @@ class Scopes:
                 self._projects.popitem(last=False)
             return scope
 
+    def _new_service_scope(self) -> Scope:
+        return Scope(
+            credentials.service_plugin(self._credentials),
+            self._http,
+            self._asked,
+            "Keystone refuses the service user's credentials "
+            f"({self._credentials.source})",
+        )
+
     def _prove_credentials(self) -> None:
         """Show that name and password are good, once a minute at most.
 
@@ -201,10 +217,5 @@ class Scopes:
                 and now - self._proved_at < REFUSAL_KEPT
             ):
                 return
-            fresh = Scope(
-                credentials.service_plugin(self._credentials),
-                self._http,
-                self._asked,
-            )
-            fresh.access()
+            self._new_service_scope().access()
             self._proved_at = now

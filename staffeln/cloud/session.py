@@ -128,9 +128,7 @@ class CloudSession:
 
     def _endpoint(self, service: catalogue.Service) -> catalogue.Endpoint:
         access = self._scopes.service().access()
-        endpoint = self._catalogue.endpoint(service, access)
-        self._wire.name_endpoint(endpoint.url, service.type)
-        return endpoint
+        return self._catalogue.endpoint(service, access)
 
     def _attempt(
         self,
@@ -169,6 +167,7 @@ class CloudSession:
     ) -> tuple[requests.Response, answers.Asked]:
         """Read a document of versions."""
         asked = self._asked(service, "GET", url)
+        self._wire.name_endpoint(url.rstrip("/"), service.type)
         response = self._send(asked, url, {"X-Auth-Token": token}, None, None)
         answers.check(response, asked)
         return response, asked
