@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of one worker process: connect, turn the loops, end politely."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from staffeln.conductor import loops, patience
+from staffeln.conductor.rounds import Parts
+from staffeln.domain import errors
+
+LOG = logging.getLogger(__name__)
+
+Build = Callable[[threading.Event, Callable[[], None]], Parts]
+"""Puts a conductor together: the event that ends all waiting, and what to
+call when there may be work for the worker's loop."""
+
+
+class Life:
+    """One conductor's life, in threads of this process.
+
+    Nothing that happens in it ends the process: oslo.service would start
+    another one at once, and again, with a traceback each time.
+    """
+
+    def __init__(self, build: Build, on_crash: Callable[[], None]) -> None:
+        """Nothing happens yet.
+
+        :param build: connects everything; tried until it works.
+        :param on_crash: called when the life ends without being asked to.
+        """
+        self._build = build
+        self._on_crash = on_crash
+        self._stop = threading.Event()
+        self._bench: loops.Loop | None = None
+        self._thread = threading.Thread(
+            target=self._live, name="conductor", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to live; does not wait for any connection."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End politely: finish calls, hand tasks back; waits for the end."""
+        self._stop.set()
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Wait for the end."""
+        self._thread.join()
+
+    def _live(self) -> None:
+        try:
+            parts = self._connect()
+            if parts is not None:
+                self._turn(parts)
+        except Exception:  # the thread's border
+            LOG.exception("The conductor ends with an unexpected error")
+            self._on_crash()
+
+    def _connect(self) -> Parts | None:
+        return patience.until_done(
+            "Starting the conductor",
+            lambda: self._build(self._stop, self._wake),
+            (Exception,),
+            self._stop.wait,
+        )
+
+    def _wake(self) -> None:
+        if self._bench is not None:
+            self._bench.wake()
+
+    def _turn(self, parts: Parts) -> None:
+        rhythm = parts.rhythm
+        heart = loops.Loop(
+            "Heartbeat",
+            loops.Heart(parts.me, parts.store, rhythm).turn,
+            rhythm.heartbeat_period,
+        )
+        self._bench = loops.Loop(
+            "Work",
+            loops.Bench(parts.worker, rhythm).turn,
+            rhythm.task_poll_period,
+        )
+        office = loops.Loop(
+            "Scheduling",
+            loops.Office(
+                parts.me,
+                parts.store,
+                parts.leadership,
+                parts.scheduler,
+                rhythm,
+                lock_is_local=parts.lock_is_local,
+                on_planned=self._wake,
+            ).turn,
+            loops.OFFICE_PERIOD,
+        )
+        for loop in (heart, self._bench, office):
+            loop.start()
+        LOG.info("Conductor %s is up", parts.me.id)
+        self._stop.wait()
+        self._end(parts, heart, [office, self._bench])
+
+    def _end(
+        self, parts: Parts, heart: loops.Loop, working: list[loops.Loop]
+    ) -> None:
+        """Stop in the order that leaves nothing to the others to find out.
+
+        The heart beats until the tasks are handed back.
+        """
+        LOG.info("Conductor %s stops", parts.me.id)
+        for loop in working:
+            loop.stop()
+        for loop in working:
+            loop.join()
+        handed_back = _last_step("Handing tasks back", parts.worker.hand_back)
+        _last_step("Giving the office back", parts.leadership.close)
+        heart.stop()
+        heart.join()
+        _last_step(
+            "Unregistering",
+            lambda: parts.store.unregister_conductor(parts.me.id),
+        )
+        _last_step("Closing connections", parts.close)
+        LOG.info(
+            "Conductor %s has stopped; %d task(s) handed back",
+            parts.me.id,
+            handed_back or 0,
+        )
+
+
+def _last_step(name: str, step: Callable[[], int | None]) -> int | None:
+    """Take one step of the end; a failure does not keep the others off."""
+    try:
+        return step()
+    except errors.StaffelnError as error:
+        LOG.error("%s failed: %s", name, error)
+    except Exception:  # the end goes on
+        LOG.exception("%s failed", name)
+    return None

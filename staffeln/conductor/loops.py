@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loops of a conductor: lead, work, and show that it lives.
+
+Each loop runs one turn after the other in a thread of its own. A turn that
+fails is logged once, here, and never ends its loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from staffeln import leadership, ports
+from staffeln.conductor.rounds import Rhythm, Scheduling, Working
+from staffeln.domain import errors
+
+LOG = logging.getLogger(__name__)
+
+OFFICE_PERIOD = 5.0
+"""Seconds between two looks at who holds the office of scheduler."""
+RETRY_PERIOD = 60.0
+"""Seconds after which a cycle that failed is tried again, at most."""
+
+
+class Loop:
+    """Turns until it is told to stop, and waits between two turns."""
+
+    def __init__(
+        self,
+        name: str,
+        turn: Callable[[], float],
+        pause_after_failure: float,
+    ) -> None:
+        """:param turn: one turn; returns seconds until the next."""
+        self._name = name
+        self._turn = turn
+        self._pause_after_failure = pause_after_failure
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(
+            target=self.run, name=name, daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to turn, in a thread of its own."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Begin the next turn now, or again when this one ends."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let the turn under way be the last; does not wait for it."""
+        self._stop.set()
+        self._wake.set()
+
+    def join(self) -> None:
+        """Wait until the last turn has ended."""
+        self._thread.join()
+
+    def run(self) -> None:
+        """Turn until told to stop."""
+        while not self._stop.is_set():
+            # Cleared before the turn: what wakes during it is not lost.
+            self._wake.clear()
+            if self._stop.is_set():
+                break
+            self._wake.wait(self._one_turn())
+
+    def _one_turn(self) -> float:
+        try:
+            return self._turn()
+        except errors.StaffelnError as error:
+            LOG.error("%s: %s", self._name, error)
+            LOG.debug("%s failed", self._name, exc_info=True)
+        except Exception:  # the loop's border
+            LOG.exception("%s: an unexpected error", self._name)
+        return self._pause_after_failure
+
+
+class Office:
+    """The scheduler's loop: in office it leads, otherwise it applies."""
+
+    def __init__(
+        self,
+        me: ports.Conductor,
+        store: ports.Store,
+        backend: ports.Leadership,
+        scheduler: Scheduling,
+        rhythm: Rhythm,
+        *,
+        lock_is_local: bool,
+        on_planned: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """:param on_planned: called when there is new work."""
+        self._me = me
+        self._store = store
+        self._backend = backend
+        self._scheduler = scheduler
+        self._rhythm = rhythm
+        self._lock_is_local = lock_is_local
+        self._on_planned = on_planned
+        self._clock = clock
+        self._in_office = False
+        self._refusal: str | None = None
+        self._lead_at = self._tidy_at = clock()
+
+    def turn(self) -> float:
+        """Apply for the office, and do what is due; seconds to the next.
+
+        :raises StaffelnError: what failed; it is due again soon.
+        """
+        if not self._hold_office():
+            return OFFICE_PERIOD
+        try:
+            self._do_what_is_due()
+        except errors.OvertakenError:
+            self._in_office = False
+            raise
+        waits = min(self._lead_at, self._tidy_at) - self._clock()
+        return max(0.0, min(waits, OFFICE_PERIOD))
+
+    def _hold_office(self) -> bool:
+        if not self._backend.acquire():
+            if self._in_office:
+                LOG.warning("This conductor is not the scheduler any more")
+            self._in_office = False
+            return False
+        if self._may_not_lead():
+            self._backend.release()
+            self._in_office = False
+            return False
+        if not self._in_office:
+            self._scheduler.take_office()
+            self._in_office = True
+        return True
+
+    def _may_not_lead(self) -> bool:
+        refusal = leadership.rival(
+            self._me,
+            self._store.conductors(),
+            self._store.now(),
+            self._rhythm.heartbeat_timeout,
+            local=self._lock_is_local,
+        )
+        if refusal and refusal != self._refusal:
+            LOG.error("This conductor does not schedule: %s", refusal)
+        self._refusal = refusal
+        return refusal is not None
+
+    def _do_what_is_due(self) -> None:
+        now = self._clock()
+        if now >= self._lead_at:
+            period = self._rhythm.backup_service_period
+            # A cycle that fails is not put off for a whole long period.
+            self._lead_at = now + min(period, RETRY_PERIOD)
+            planned = self._scheduler.lead()
+            self._lead_at = now + period
+            if planned:
+                self._on_planned()
+        if now >= self._tidy_at:
+            period = self._rhythm.retention_service_period
+            self._tidy_at = now + min(period, RETRY_PERIOD)
+            planned = self._scheduler.tidy()
+            self._tidy_at = now + period
+            if planned:
+                self._on_planned()
+
+
+class Bench:
+    """The worker's loop: at once again while there is something to do."""
+
+    def __init__(self, worker: Working, rhythm: Rhythm) -> None:
+        self._worker = worker
+        self._rhythm = rhythm
+
+    def turn(self) -> float:
+        """One round of work; seconds to the next."""
+        return 0.0 if self._worker.work() else self._rhythm.task_poll_period
+
+
+class Heart:
+    """The heartbeat's loop."""
+
+    def __init__(
+        self, me: ports.Conductor, store: ports.Store, rhythm: Rhythm
+    ) -> None:
+        self._me = me
+        self._store = store
+        self._rhythm = rhythm
+
+    def turn(self) -> float:
+        """One sign of life; seconds to the next."""
+        if not self._store.heartbeat(self._me.id):
+            LOG.warning(
+                "This conductor was taken for dead; it registers again, and "
+                "its tasks have gone to the others"
+            )
+            register(self._store, self._me)
+        return self._rhythm.heartbeat_period
+
+
+def register(store: ports.Store, me: ports.Conductor) -> None:
+    """Write a conductor's row."""
+    store.register_conductor(me.id, me.host, me.pid, me.backend)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the loops of a conductor call, and all that one conductor is."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable
+from typing import Protocol
+
+from staffeln import ports
+
+
+class Scheduling(Protocol):
+    """The leader's work, for one term of office."""
+
+    def take_office(self) -> None:
+        """Begin a term."""
+
+    def lead(self) -> int:
+        """One cycle; how many tasks were planned."""
+
+    def tidy(self) -> int:
+        """Plan the removal of unwanted backups; how many were planned."""
+
+
+class Working(Protocol):
+    """What every conductor does."""
+
+    def work(self) -> int:
+        """One round; how many tasks it moved or began to move."""
+
+    def hand_back(self) -> int:
+        """Finish the calls under way and give claimed tasks back."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How often the loops turn. Seconds, but for the timeout."""
+
+    backup_service_period: float
+    retention_service_period: float
+    task_poll_period: float
+    heartbeat_period: float
+    heartbeat_timeout: datetime.timedelta
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """One conductor, put together and connected."""
+
+    me: ports.Conductor
+    store: ports.Store
+    leadership: ports.Leadership
+    lock_is_local: bool
+    """The leadership's backend serves the conductors of one host only."""
+    scheduler: Scheduling
+    worker: Working
+    rhythm: Rhythm
+    close: Callable[[], None]
+    """Lets go of all connections."""

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conductor as a service: one parent, one worker process, signals.
+
+oslo.service forks the worker and starts another one whenever it ends; the
+service object is made in the parent. So the parent checks everything that
+can be wrong before it forks, and the worker makes its threads, engines and
+connections in ``start()``.
+
+SIGTERM ends both politely within ``graceful_shutdown_timeout``. SIGHUP
+makes the parent read the configuration again and end the worker politely;
+the next worker starts from what was read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn, Protocol
+
+from oslo_config import cfg
+
+from staffeln.conductor import life, patience, preflight
+
+with warnings.catch_warnings():
+    # A library beneath looks for eventlet, whose import warns.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+    from oslo_service import backend
+
+    backend.init_backend(backend.BackendType.THREADING)
+    from oslo_service import service
+
+LOG = logging.getLogger(__name__)
+
+
+class Rereadable(Protocol):
+    """A configuration that SIGHUP reads again as a whole."""
+
+    @property
+    def now(self) -> cfg.ConfigOpts:
+        """What was read last and is right."""
+
+    def reload_config_files(self) -> bool:
+        """Read all again; False: it is wrong, and the old values stay."""
+
+
+Check = Callable[[cfg.ConfigOpts], object]
+"""Looks at the database and the cloud; raises what is wrong."""
+BuildFrom = Callable[[cfg.ConfigOpts], life.Build]
+"""From a configuration to what puts a conductor together."""
+
+
+def run(conf: Rereadable, check: Check, build_from: BuildFrom) -> int:
+    """Check, then run until told to stop; returns the exit code.
+
+    A cloud that cannot be reached is tried again for as long as it takes.
+
+    :raises StaffelnError: one line that says why it cannot start.
+    """
+    try:
+        _check_patiently(conf, check)
+        launcher = service.ProcessLauncher(conf, restart_method="reload")
+        launcher.launch_service(Conductor(conf, build_from), workers=1)
+        launcher.wait()
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+class Conductor(service.Service):  # type: ignore[misc]
+    """What the worker process runs."""
+
+    def __init__(self, conf: Rereadable, build_from: BuildFrom) -> None:
+        super().__init__()
+        self._conf = conf
+        self._build_from = build_from
+        self._life: life.Life | None = None
+
+    def start(self) -> None:
+        """Begin, in this process; never fails."""
+        self._life = life.Life(
+            self._build_from(self._conf.now), _end_this_process
+        )
+        self._life.start()
+
+    def stop(self, graceful: bool = True) -> None:
+        """End politely; oslo.service limits how long that may take."""
+        if self._life is not None:
+            self._life.stop()
+        super().stop(graceful)
+
+    def wait(self) -> None:
+        """Wait for the end."""
+        if self._life is not None:
+            self._life.wait()
+
+
+def _end_this_process() -> None:
+    """The parent starts another one."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+# -- before the fork ---------------------------------------------------------
+
+
+class _ReadAgain(BaseException):
+    """SIGHUP came; like KeyboardInterrupt, nobody in between catches it."""
+
+
+def _check_patiently(conf: Rereadable, check: Check) -> None:
+    while True:
+        try:
+            with _signals():
+                patience.until_done(
+                    "Reaching the cloud",
+                    lambda: check(conf.now),
+                    preflight.PASSING,
+                    _sleep,
+                )
+            return
+        except _ReadAgain:
+            conf.reload_config_files()
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Be stopped at once, also in the middle of a call that hangs."""
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGHUP, _read_again)
+    try:
+        yield
+    finally:
+        # From here to the launcher's own handlers nothing can be read
+        # again; what was read is a moment old.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    LOG.info("Told to stop before the start was complete")
+    sys.exit(0)
+
+
+def _read_again(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _ReadAgain

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration: one module per group, checked as a whole when read.
+
+There is no global CONF: whoever needs a value gets it handed in.
+"""
+
+from staffeln.conf.checking import check
+from staffeln.conf.opts import list_opts, register_opts
+from staffeln.conf.reading import DEFAULT_FILE, load
+from staffeln.conf.rereading import Rereadable
+
+__all__ = [
+    "DEFAULT_FILE",
+    "Rereadable",
+    "check",
+    "list_opts",
+    "load",
+    "register_opts",
+]

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All options are looked at once, at the start, and not when first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from urllib import parse
+
+from oslo_config import cfg
+
+from staffeln.conf import files, opts
+from staffeln.domain import errors
+
+_LONGEST_TEXT = 80
+_MEANING_IN_URLS = frozenset("?#%")
+_PLAIN_PATH = "must be an absolute path without ?, # and %"
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """Look at every value, and at those that have to fit each other.
+
+    :raises ConfigurationError: the first that is wrong: its group, name,
+        value and why, in one line.
+    """
+    for group, name in _registered(conf):
+        _check_one(conf, group, name)
+    for look in _TOGETHER:
+        look(conf)
+
+
+def refusal(
+    conf: cfg.ConfigOpts | None, group: str | None, name: str, why: str
+) -> errors.ConfigurationError:
+    """The error that names an option, its text where that is no secret."""
+    shown = _shown(conf, group or "DEFAULT", name) if conf else ""
+    return errors.ConfigurationError(
+        f"[{group or 'DEFAULT'}] {name}{shown}: {one_line(why)}"
+    )
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and what a terminal would obey."""
+    words = " ".join(text.split())
+    return "".join(x if x.isprintable() else "?" for x in words)
+
+
+def _registered(conf: cfg.ConfigOpts) -> Iterator[tuple[str | None, str]]:
+    for name in conf:
+        try:
+            value = conf[name]
+        except (cfg.Error, ValueError, RecursionError):
+            value = None
+        if isinstance(value, cfg.ConfigOpts.GroupAttr):
+            yield from ((name, each) for each in value)
+        else:
+            yield None, name
+
+
+def _check_one(conf: cfg.ConfigOpts, group: str | None, name: str) -> None:
+    try:
+        _ = conf[name] if group is None else conf[group][name]
+    except RecursionError:
+        why = "it refers to itself"
+        raise refusal(conf, group, name, why) from None
+    except (cfg.Error, ValueError) as error:
+        raise refusal(conf, group, name, _why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    """What the type said, without oslo.config's words around it."""
+    cause = error.__context__
+    if isinstance(error, cfg.ConfigSourceValueError) and cause is not None:
+        return str(cause)
+    return str(error)
+
+
+def _shown(conf: cfg.ConfigOpts, group: str, name: str) -> str:
+    """``= 'text'`` of an option of ours that is no secret."""
+    for listed, options in opts.list_opts():
+        if (str(listed) if listed else "DEFAULT") != group:
+            continue
+        for option in options:
+            if option.dest == name and not option.secret:
+                text = _text(conf, group, option)
+                return "" if text is None else f" = {text[:_LONGEST_TEXT]!r}"
+    return ""
+
+
+def _text(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> str | None:
+    """The text that governs: of the environment, or of the last file."""
+    variable = f"OS_{group}__{option.dest}".upper()
+    if variable in os.environ:
+        return os.environ[variable]
+    names = {option.dest, *(each.name for each in option.deprecated_opts)}
+    texts = [
+        line.text
+        for line in files.lines(conf)
+        if line.group == group and line.name in names
+    ]
+    return texts[-1] if texts else None
+
+
+# -- what has to fit together ------------------------------------------------
+
+
+def _keys_differ(conf: cfg.ConfigOpts) -> None:
+    key = conf.conductor.backup_metadata_key
+    if key and key == conf.conductor.retention_metadata_key:
+        why = "must differ from backup_metadata_key"
+        raise refusal(conf, "conductor", "retention_metadata_key", why)
+
+
+def _backoff_grows(conf: cfg.ConfigOpts) -> None:
+    first = conf.conductor.failure_backoff
+    if conf.conductor.failure_backoff_max.fixed < first.fixed:
+        why = f"must not be shorter than failure_backoff ({first})"
+        raise refusal(conf, "conductor", "failure_backoff_max", why)
+
+
+def _shutdown_is_not_negative(conf: cfg.ConfigOpts) -> None:
+    if conf.graceful_shutdown_timeout < 0:
+        why = "must be 0 (no limit) or more seconds"
+        raise refusal(conf, None, "graceful_shutdown_timeout", why)
+
+
+def _state_path_is_absolute(conf: cfg.ConfigOpts) -> None:
+    if not _is_plain_path(conf.state_path):
+        raise refusal(conf, None, "state_path", _PLAIN_PATH)
+
+
+def _is_plain_path(path: str) -> bool:
+    """A path that can be part of a URL as it stands."""
+    return (
+        os.path.isabs(path)
+        and path.isprintable()
+        and not set(path) & _MEANING_IN_URLS
+    )
+
+
+def _backend_is_supported(conf: cfg.ConfigOpts) -> None:
+    url = conf.coordination.backend_url
+    if not url:
+        return
+    try:
+        parts = parse.urlsplit(url)
+    except ValueError as error:
+        raise refusal(
+            conf, "coordination", "backend_url", str(error)
+        ) from None
+    if parts.scheme != "file":
+        why = (
+            f"this release does not support {parts.scheme or 'no scheme'}; "
+            "leave it empty or use file:///DIRECTORY"
+        )
+    elif not _is_plain_path(url.removeprefix("file://")):
+        why = f"after file:// it {_PLAIN_PATH}"
+    else:
+        return
+    raise refusal(conf, "coordination", "backend_url", why)
+
+
+_TOGETHER: tuple[Callable[[cfg.ConfigOpts], None], ...] = (
+    _keys_differ,
+    _backoff_grows,
+    _shutdown_is_not_negative,
+    _state_path_is_absolute,
+    _backend_is_supported,
+)

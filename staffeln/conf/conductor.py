@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``[conductor]``: what is backed up, when, and by how many threads."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from staffeln.conf import types
+
+GROUP = cfg.OptGroup(
+    "conductor",
+    title="Conductor",
+    help="What is backed up, when, and how the work is shared out.",
+)
+
+_SELECTION = [
+    cfg.Opt(
+        "backup_metadata_key",
+        type=types.MetadataKey(),
+        default="__staffeln_backup",
+        help="Metadata key of servers. The volumes of a server are backed "
+        "up when the server carries this key with the value true, in any "
+        "case. Empty selects ALL servers of the cloud. A wrong key selects "
+        "nothing. On a database that was taken over from an earlier release "
+        "this option has to be set explicitly: there, unset meant all "
+        "servers, and the conductor refuses to start rather than guess.",
+    ),
+    cfg.Opt(
+        "retention_metadata_key",
+        type=types.MetadataKey(),
+        default="__staffeln_retention",
+        help="Metadata key of servers whose value is a duration such as "
+        "1mon that takes the place of retention_time for the server's "
+        "volumes. Empty switches such values off. It must differ from "
+        "backup_metadata_key.",
+    ),
+    cfg.BoolOpt(
+        "honour_volume_opt_out",
+        default=True,
+        help="Leave a volume out when its own metadata has "
+        "backup_metadata_key with the value false. Members of a project can "
+        "set that, so they can leave volumes of theirs out.",
+    ),
+    cfg.Opt(
+        "retention_time",
+        type=types.Duration(),
+        default="2w3d",
+        help="How long backups are kept where the server does not say "
+        "otherwise: a duration such as 1y2mon3w4d5h6min7s, any part left "
+        "out, at most 100 years. Years and months follow the calendar. Of "
+        "several servers that share a volume the longest value wins, and a "
+        "server without a value counts with this one.",
+    ),
+]
+
+_SCHEDULE = [
+    cfg.IntOpt(
+        "backup_service_period",
+        default=1800,
+        min=1,
+        max=31_536_000,
+        help="Seconds from the start of one backup cycle (harvest, plan, "
+        "write) to the start of the next. Too long, and a volume waits that "
+        "long after it became due; very short periods only load Nova and "
+        "Cinder with lists.",
+    ),
+    cfg.IntOpt(
+        "backup_min_interval",
+        default=1800,
+        min=0,
+        max=3_153_600_000,
+        help="Seconds that have to pass after a successful backup of a "
+        "volume before the next one; 0 makes every volume due in every "
+        "cycle. Counted from Cinder's created_at.",
+    ),
+    cfg.IntOpt(
+        "full_backup_depth",
+        default=2,
+        min=0,
+        max=1000,
+        help="How many incremental backups at most follow a full one; 0 "
+        "makes all backups full. A long chain saves space and cannot be "
+        "restored once any link of it is broken.",
+    ),
+    cfg.IntOpt(
+        "retention_service_period",
+        default=1200,
+        min=1,
+        max=31_536_000,
+        help="Seconds between two rounds that plan the removal of unwanted "
+        "backups from Cinder.",
+    ),
+    cfg.Opt(
+        "failure_backoff",
+        type=types.Duration(fixed=True),
+        default="5min",
+        help="How long a volume waits after a backup task of it failed. The "
+        "wait doubles with each failure in a row, up to "
+        "failure_backoff_max.",
+    ),
+    cfg.Opt(
+        "failure_backoff_max",
+        type=types.Duration(fixed=True),
+        default="1d",
+        help="The longest wait of a volume whose tasks keep failing. Must "
+        "not be shorter than failure_backoff.",
+    ),
+    cfg.Opt(
+        "full_only_period",
+        type=types.Duration(),
+        default="30d",
+        help="How long a volume gets full backups only, after two "
+        "incrementals in a row failed for a reason that was not the "
+        "volume's.",
+    ),
+]
+
+_TASKS = [
+    cfg.IntOpt(
+        "backup_workers",
+        default=16,
+        min=1,
+        max=1000,
+        help="How many create calls this conductor has under way at a time. "
+        "Each takes a thread; too many overload cinder-api.",
+    ),
+    cfg.IntOpt(
+        "rotation_workers",
+        default=8,
+        min=1,
+        max=1000,
+        help="How many delete calls this conductor has under way at a time. "
+        "Each takes a thread; too many overload cinder-api.",
+    ),
+    cfg.Opt(
+        "backup_cycle_timeout",
+        type=types.Duration(),
+        deprecated_name="backup_cycle_timout",
+        default="1d",
+        help="How long a backup may run, counted from its create call. A "
+        "task that takes longer is failed and its backup removed as soon as "
+        "Cinder allows, so a value shorter than the longest full backup "
+        "kills healthy backups. The spelling backup_cycle_timout of earlier "
+        "releases stays valid.",
+    ),
+    cfg.IntOpt(
+        "task_poll_period",
+        default=10,
+        min=1,
+        max=3600,
+        help="Seconds between two rounds that look after tasks under way: "
+        "what has ended, what has no clear answer, what a dead conductor "
+        "left.",
+    ),
+    cfg.Opt(
+        "absence_settle_time",
+        type=types.Duration(fixed=True),
+        default="10min",
+        help="How far apart two answers of Cinder that it does not know a "
+        "backup have to be to prove that it is gone. Too short, and a "
+        "passing fault of Cinder makes a backup count as vanished.",
+    ),
+]
+
+_LIFE = [
+    cfg.Opt(
+        "heartbeat_timeout",
+        type=types.Duration(fixed=True),
+        default="1min",
+        help="How long a silent conductor counts as alive; then the others "
+        "take over its tasks. A living one writes a sign of life four times "
+        "in that time. The same on all conductors: too short, and they take "
+        "work from each other that is well under way.",
+    ),
+]
+
+OPTS = [*_SELECTION, *_SCHEDULE, *_TASKS, *_LIFE]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the group and its options."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup | None, list[cfg.Opt]]]:
+    """The options, for the sample and the docs."""
+    return [(GROUP, OPTS)]

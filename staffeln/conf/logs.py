@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log, as the options of oslo.log say."""
+
+from __future__ import annotations
+
+import logging
+
+from oslo_config import cfg
+from oslo_log import log
+
+from staffeln import version
+from staffeln.conf import files
+from staffeln.domain import errors
+
+LOG = logging.getLogger(__name__)
+
+_FAILURES = (
+    log.LogConfigError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+"""What the set-up of a log can come to: files, syslog, plugins, levels."""
+
+
+def begin(conf: cfg.ConfigOpts) -> None:
+    """Set the log up, and say which files were read and what is unknown.
+
+    :raises ConfigurationError: the log cannot be opened.
+    """
+    try:
+        log.setup(conf, "staffeln", version.version_string())
+    except _FAILURES as error:
+        raise errors.ConfigurationError(
+            f"the log cannot be opened: {error}"
+        ) from None
+    LOG.info(
+        "Staffeln %s; configuration: %s",
+        version.version_string(),
+        ", ".join(files.paths(conf)) or "defaults only",
+    )
+    for sentence in files.unknown(conf):
+        LOG.warning("%s", sentence)
+
+
+def goes_elsewhere(conf: cfg.ConfigOpts) -> bool:
+    """Whether the log is not on the terminal, but in a file or a journal."""
+    return bool(
+        conf.log_file
+        or conf.log_dir
+        or conf.log_config_append
+        or conf.use_syslog
+        or conf.use_journal
+    )

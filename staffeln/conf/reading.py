@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a command line and files to a checked configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+from staffeln import version
+from staffeln.conf import checking, opts
+from staffeln.domain import errors
+
+DEFAULT_FILE = "/etc/staffeln/staffeln.conf"
+
+
+def load(
+    argv: Sequence[str],
+    *,
+    prog: str,
+    default_config_files: Sequence[str] = (DEFAULT_FILE,),
+    cli_opts: Sequence[cfg.Opt] = (),
+) -> cfg.ConfigOpts:
+    """Parse a command line and the files that it names, and check all.
+
+    Defaults that do not exist are left out. ``--help`` and ``--version``
+    print and exit, as usual.
+
+    :param cli_opts: options of this program's command line alone.
+    :raises ConfigurationError: one line that says what is wrong.
+    """
+    conf = cfg.ConfigOpts()
+    opts.register_opts(conf)
+    conf.register_cli_opts(cli_opts)
+    _parse(conf, argv, prog, default_config_files)
+    checking.check(conf)
+    return conf
+
+
+def _parse(
+    conf: cfg.ConfigOpts,
+    argv: Sequence[str],
+    prog: str,
+    default_config_files: Sequence[str],
+) -> None:
+    complaints = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaints):
+            conf(
+                list(argv),
+                project="staffeln",
+                prog=prog,
+                version=version.version_string(),
+                default_config_files=[
+                    path
+                    for path in default_config_files
+                    if os.path.exists(path)
+                ],
+                default_config_dirs=[],
+            )
+    except SystemExit as leaving:
+        if not leaving.code:
+            raise
+        raise errors.ConfigurationError(
+            _complaint(complaints.getvalue(), prog)
+        ) from None
+    except RecursionError:
+        raise errors.ConfigurationError(
+            "an option of the configuration refers to itself"
+        ) from None
+    except cfg.ConfigFileParseError as error:
+        # The line itself stays out: it may be a password's.
+        said, _, _ = str(error).partition(": '")
+        raise errors.ConfigurationError(checking.one_line(said)) from None
+    except (cfg.Error, OSError, ValueError) as error:
+        raise errors.ConfigurationError(
+            f"the configuration cannot be read: "
+            f"{checking.one_line(str(error))}"
+        ) from None
+
+
+def _complaint(text: str, prog: str) -> str:
+    """The last line of what argparse said: the one without the usage."""
+    said = text.strip().splitlines() or ["the command line is wrong"]
+    return checking.one_line(said[-1].removeprefix(f"{prog}: error: "))

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a configuration to objects: the only place that puts things together.
+
+Adapters are imported inside the functions that build them, so that a
+program loads only what it uses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from oslo_config import cfg
+
+from staffeln import ports
+from staffeln.domain import errors, model, selection
+from staffeln.workflow.settings import Settings
+
+if TYPE_CHECKING:
+    from staffeln.conductor.life import Build
+    from staffeln.conductor.rounds import Parts, Rhythm
+
+LOG = logging.getLogger(__name__)
+
+_HEARTBEATS_PER_TIMEOUT = 4
+
+# -- plain data --------------------------------------------------------------
+
+
+def policy(conf: cfg.ConfigOpts) -> model.Policy:
+    """The options that the rules of planning read."""
+    group = conf.conductor
+    return model.Policy(
+        backup_min_interval=_seconds(group.backup_min_interval),
+        full_backup_depth=group.full_backup_depth,
+        failure_backoff=group.failure_backoff.fixed,
+        failure_backoff_max=group.failure_backoff_max.fixed,
+        full_only_period=group.full_only_period,
+    )
+
+
+def selection_rule(conf: cfg.ConfigOpts) -> selection.Rule:
+    """Which servers and volumes are to be protected."""
+    group = conf.conductor
+    return selection.Rule(
+        backup_key=group.backup_metadata_key,
+        retention_key=group.retention_metadata_key,
+        retention_time=group.retention_time,
+        honour_volume_opt_out=group.honour_volume_opt_out,
+    )
+
+
+def settings(conf: cfg.ConfigOpts) -> Settings:
+    """All options that the workflow obeys."""
+    group = conf.conductor
+    return Settings(
+        policy=policy(conf),
+        rule=selection_rule(conf),
+        backup_cycle_timeout=group.backup_cycle_timeout,
+        create_settle_time=conf.openstack.create_settle_time.fixed,
+        absence_settle_time=group.absence_settle_time.fixed,
+        heartbeat_timeout=group.heartbeat_timeout.fixed,
+        task_poll_period=_seconds(group.task_poll_period),
+        backup_workers=group.backup_workers,
+        rotation_workers=group.rotation_workers,
+    )
+
+
+def backup_key_is_set(conf: cfg.ConfigOpts) -> bool:
+    """Whether somebody set ``backup_metadata_key``, to whatever value."""
+    location = conf.get_location("backup_metadata_key", "conductor")
+    return location is not None and location.location.is_user_controlled
+
+
+def _rhythm(conf: cfg.ConfigOpts) -> Rhythm:
+    from staffeln.conductor.rounds import Rhythm
+
+    group = conf.conductor
+    timeout = group.heartbeat_timeout.fixed
+    return Rhythm(
+        backup_service_period=group.backup_service_period,
+        retention_service_period=group.retention_service_period,
+        task_poll_period=group.task_poll_period,
+        heartbeat_period=timeout.total_seconds() / _HEARTBEATS_PER_TIMEOUT,
+        heartbeat_timeout=timeout,
+    )
+
+
+def _seconds(number: int) -> datetime.timedelta:
+    return datetime.timedelta(seconds=number)
+
+
+# -- doors -------------------------------------------------------------------
+
+
+def cloud(
+    conf: cfg.ConfigOpts,
+    stop: threading.Event | None = None,
+    *,
+    patient: bool = True,
+) -> ports.Cloud:
+    """The door to OpenStack; nothing is asked yet.
+
+    :param stop: set when the process is to end: no waiting any more.
+    :param patient: try calls again, within ``retry_timeout``.
+    :raises ConfigurationError: no credentials, or ones that cannot work.
+    """
+    from staffeln.cloud import options
+    from staffeln.cloud.openstack import OpenStackCloud
+
+    found = options.cloud_settings(conf)
+    if not patient:
+        found = dataclasses.replace(found, retry_timeout=0)
+    return OpenStackCloud(found, stop=stop)
+
+
+def engine(door: ports.Cloud) -> ports.Engine:
+    """What makes and removes backups."""
+    from staffeln.engines.cinder import CinderEngine
+
+    return CinderEngine(door)
+
+
+def leadership(conf: cfg.ConfigOpts, holder: str) -> ports.Leadership:
+    """The office of scheduler, not held yet.
+
+    :param holder: the conductor's id.
+    :raises ConfigurationError: the backend cannot be used.
+    """
+    from staffeln import leadership as room
+
+    return room.connect(conf.coordination.backend_url, conf.state_path, holder)
+
+
+# -- the conductor -----------------------------------------------------------
+
+
+def run_conductor(load: Callable[[], cfg.ConfigOpts]) -> int:
+    """Run a conductor until it is told to stop; returns the exit code.
+
+    :param load: reads the configuration; called again on SIGHUP.
+    :raises StaffelnError: one line that says why it cannot start.
+    """
+    from staffeln.conductor import service
+    from staffeln.conf import Rereadable, logs
+
+    conf = Rereadable(load)
+    logs.begin(conf.now)
+    try:
+        return service.run(conf, check_conductor, build_conductor)
+    except errors.StaffelnError as error:
+        if logs.goes_elsewhere(conf.now):
+            LOG.critical("The conductor cannot start: %s", error)
+        raise
+
+
+def check_conductor(conf: cfg.ConfigOpts) -> None:
+    """Look at all that would keep a conductor from working; keep nothing.
+
+    :raises StaffelnError: what is wrong, in one line.
+    """
+    door = cloud(conf, patient=False)
+    with contextlib.ExitStack() as opened:
+        opened.callback(leadership(conf, "checked-at-start").close)
+        database = store(conf)
+        opened.callback(database.close)
+        _prove(conf, door, database)
+
+
+def build_conductor(conf: cfg.ConfigOpts) -> Build:
+    """What puts a conductor together, to be called in its own process."""
+    return lambda stop, wake: _connect(conf, stop, wake)
+
+
+def _connect(
+    conf: cfg.ConfigOpts, stop: threading.Event, wake: Callable[[], None]
+) -> Parts:
+    """One conductor, connected; on a failure nothing stays open."""
+    from staffeln.conductor import story
+    from staffeln.conductor.rounds import Parts
+    from staffeln.workflow.cycle import Scheduler, Worker
+
+    with contextlib.ExitStack() as opened:
+        database = store(conf)
+        opened.callback(database.close)
+        proof = _prove(conf, cloud(conf, stop, patient=False), database)
+        conductor_id = str(uuid.uuid4())
+        office = leadership(conf, conductor_id)
+        opened.callback(office.close)
+        story.tell(
+            selection_rule(conf),
+            database.description,
+            office.description,
+            *proof,
+        )
+        door = cloud(conf, stop)
+        obeyed = settings(conf)
+        me = _myself(conductor_id, office, database)
+        parts = Parts(
+            me=me,
+            store=database,
+            leadership=office,
+            lock_is_local=_is_local(conf),
+            scheduler=Scheduler(database, door, obeyed, me.id),
+            worker=Worker(database, door, engine(door), obeyed, me.id, wake),
+            rhythm=_rhythm(conf),
+            close=database.close,
+        )
+        opened.pop_all()
+        return parts
+
+
+def _prove(
+    conf: cfg.ConfigOpts, door: ports.Cloud, database: ports.Store
+) -> tuple[model.Deployment, list[model.BackupService]]:
+    """Prove that the database is this cloud's, and that it may be used."""
+    from staffeln.conductor import preflight
+    from staffeln.workflow import binding
+
+    preflight.check_adopted(
+        database.deployment(), backup_key_is_set=backup_key_is_set(conf)
+    )
+    return binding.prove(door, database)
+
+
+def _myself(
+    conductor_id: str, office: ports.Leadership, database: ports.Store
+) -> ports.Conductor:
+    now = database.now()
+    return ports.Conductor(
+        id=conductor_id,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        backend=office.description,
+        started_at=now,
+        heartbeat_at=now,
+    )
+
+
+def _is_local(conf: cfg.ConfigOpts) -> bool:
+    from staffeln import leadership as room
+
+    return room.is_local(conf.coordination.backend_url)
