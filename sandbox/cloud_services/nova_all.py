@@ -8,7 +8,7 @@ privileged helper.
 import sys
 
 # Before anything else: it patches the standard library for eventlet.
-import nova.monkey_patch  # noqa: F401
+import nova.monkey_patch
 
 # isort: split
 import nova.conf

@@ -6,7 +6,6 @@ so that Cinder's backup service reads and writes the file itself.
 """
 
 import os
-import shutil
 from typing import Any
 
 from cinder import exception, interface

@@ -42,10 +42,10 @@ def openrc(settings: Settings, user: str, project: str) -> str:
         "IDENTITY_API_VERSION": "3",
     }
     lines = [f"export OS_{name}='{value}'" for name, value in values.items()]
-    for name in ("no_proxy", "NO_PROXY"):
-        lines.append(
-            f'export {name}="127.0.0.1,localhost${{{name}:+,${name}}}"'
-        )
+    lines += [
+        f'export {name}="127.0.0.1,localhost${{{name}:+,${name}}}"'
+        for name in ("no_proxy", "NO_PROXY")
+    ]
     return "\n".join(lines) + "\n"
 
 

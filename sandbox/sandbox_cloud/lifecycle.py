@@ -196,11 +196,13 @@ def down(layout: Layout, progress: Progress) -> None:
 
 def reset(layout: Layout, progress: Progress) -> None:
     """Stop every process and throw away what was in the cloud."""
-    with locking.held(layout.lock, progress):
-        with progress.step(f"throw away sandbox {layout.name}"):
-            _stop_everything(layout)
-            if layout.root.exists():
-                shutil.rmtree(layout.root)
+    with (
+        locking.held(layout.lock, progress),
+        progress.step(f"throw away sandbox {layout.name}"),
+    ):
+        _stop_everything(layout)
+        if layout.root.exists():
+            shutil.rmtree(layout.root)
 
 
 def stop_services(

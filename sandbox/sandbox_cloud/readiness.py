@@ -137,7 +137,7 @@ def _missing(settings: Settings, since: datetime.datetime) -> str:
 
 def _seen(agent: dict[str, Any]) -> datetime.datetime:
     """When an agent was last heard of (UTC)."""
-    never = datetime.datetime.min.isoformat()
+    never = "0001-01-01T00:00:00"
     moment = datetime.datetime.fromisoformat(agent["updated_at"] or never)
     return moment.replace(tzinfo=datetime.UTC)
 
