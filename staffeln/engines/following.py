@@ -54,6 +54,10 @@ class Round:
         self._pages_read = 0
         self._rows_read = 0
         self._oldest_ended_place = 0
+        """How many newer ones the oldest has that was seen to have ended."""
+        self._busy_seen = 0
+        self._newest: datetime.datetime | None = None
+        self._last: datetime.datetime | None = None
         self._total: int | None = None
         self._pages_over = False
 
@@ -62,15 +66,41 @@ class Round:
 
         :raises CloudError: a list could not be read.
         """
-        if len(self._unseen) > 2 and self._page > 1:
+        if not self._one_call_each_is_fine():
             # What is deleted shows in no page: each needs its own proof.
             if self._busy_status != DELETING:
                 self._read_pages_that_pay()
-            if len(self._unseen) > 1 and not self._pages_show_the_rest():
+            if not (self._pages_over or self._one_call_each_is_fine()):
                 self._leave_out_busy()
                 self._read_pages_that_spare_calls()
         self._read_each()
         return self._ended
+
+    def _one_call_each_is_fine(self) -> bool:
+        """Whether one call for each that is left keeps the bound.
+
+        It does when even the kindest split of what is left (so many ended,
+        so many busy) allows that many calls.
+        """
+        left = len(self._unseen)
+        return self._pages_read + left <= min(
+            self._bound(left_ended, left - left_ended)
+            for left_ended in range(left + 1)
+        )
+
+    def _bound(self, left_ended: int, left_busy: int) -> int:
+        """The least that the bound allows, without the proof of rights."""
+        newer = self._oldest_ended_place
+        if left_ended:
+            newer = max(newer, self._rows_read + left_ended - 1)
+        return (
+            self._pages_for(self._busy_seen + left_busy)
+            + min(len(self._ended) + left_ended, self._pages_for(newer))
+            + 1
+        )
+
+    def _pages_for(self, rows: int) -> int:
+        return -(-rows // self._page)
 
     # -- pages of all backups, newest first --------------------------------
 
@@ -78,24 +108,19 @@ class Round:
         """Read pages for as long as that keeps the bound in any cloud.
 
         One page always; another one when each page so far has shown one of
-        ours that ended: then it took the place of a call for it.
+        ours that ended: then it took the place of a call for it; and the
+        last one, which costs no more than the list of those that are busy.
         """
-        while not self._pages_over and len(self._unseen) > 1:
+        while not (self._pages_over or self._one_call_each_is_fine()):
             paid = min(
-                len(self._ended), -(-self._oldest_ended_place // self._page)
+                len(self._ended), self._pages_for(self._oldest_ended_place)
             )
-            last_page = self._last_page()
             if self._pages_read > paid and (
-                last_page is None or self._pages_read + 1 < last_page
+                self._total is None
+                or self._pages_read + 1 < self._pages_for(self._total)
             ):
                 return
             self._read_page()
-
-    def _last_page(self) -> int | None:
-        """Number of the last page of all, where Cinder told the count."""
-        if self._total is None:
-            return None
-        return -(-self._total // self._page)
 
     def _read_page(self) -> None:
         """Read the next page and note what it shows of ours."""
@@ -109,6 +134,9 @@ class Round:
         for problem in page.problems:
             LOG.warning("In the list of backups: %s", problem)
         for place, shown in enumerate(page.items, self._rows_read):
+            self._newest = self._newest or shown.created_at
+            self._last = shown.created_at
+            self._busy_seen += shown.status == self._busy_status
             if self._unseen.pop(shown.id, None) is None:
                 continue
             if shown.status != self._busy_status:
@@ -128,10 +156,6 @@ class Round:
         )
         return oldest is None or shown.created_at < oldest - CLOCK_SKEW
 
-    def _pages_show_the_rest(self) -> bool:
-        """Whether all pages were read, so that the rest is in none."""
-        return self._pages_over and self._pages_read > 0
-
     # -- the list of those that are busy -----------------------------------
 
     def _leave_out_busy(self) -> None:
@@ -143,22 +167,46 @@ class Round:
                 self._unseen.pop(shown.id, None)
 
     def _read_pages_that_spare_calls(self) -> None:
-        """Go on with pages where they cost less than one call each.
-
-        How many pages that would take is asked with one call, unless what
-        is known already tells: the count of all backups, or that so few are
-        left that no number of pages can be fewer.
-        """
-        if self._busy_status == DELETING or len(self._unseen) < 3:
+        """Go on with pages while they cost less than one call each."""
+        if self._busy_status == DELETING:
             return
-        left = len(self._unseen)
-        reach = self._rows_read + left * self._page
-        if self._total is None or self._total > reach:
-            probe = self._cloud.newest_backup(reach)
-            if probe is not None and not self._is_past_ours(probe):
-                return
+        asked = False
         while not self._pages_over and len(self._unseen) > 1:
+            left = len(self._unseen)
+            place = self._rows_read + left - 1
+            if left <= self._pages_for(place + 1) - self._pages_read:
+                return
+            if not self._all_pages_are_fewer() and not asked:
+                # One call tells, where pages have spared one already.
+                asked = len(self._ended) >= self._pages_read
+                if not (self._probe() if asked else self._guess()):
+                    return
             self._read_page()
+
+    def _all_pages_are_fewer(self) -> bool:
+        """Whether reading to the very end costs less than a call each."""
+        return self._total is not None and self._pages_for(
+            self._total
+        ) - self._pages_read <= len(self._unseen)
+
+    def _probe(self) -> bool:
+        """Ask whether so many pages as calls reach the oldest of ours."""
+        reach = self._rows_read + len(self._unseen) * self._page
+        shown = self._cloud.newest_backup(reach)
+        return shown is None or self._is_past_ours(shown)
+
+    def _guess(self) -> bool:
+        """Guess the same from how far back the pages read have led."""
+        if self._newest is None or self._last is None:
+            return False
+        oldest = min(backup.created_at for backup in self._unseen.values())
+        span = (self._newest - self._last).total_seconds()
+        away = (self._newest - oldest).total_seconds()
+        if span <= 0:
+            return away <= 0
+        rows = away / span * (self._rows_read - 1)
+        pages = rows // self._page + 1 - self._pages_read
+        return pages < len(self._unseen)
 
     # -- one call for each -------------------------------------------------
 
