@@ -198,8 +198,8 @@ class Filler:
         self._run("glance-manage", *self._conf("glance-api.conf"), "db_sync")
 
     def _neutron(self) -> None:
-        conf = self._conf("neutron.conf")
-        self._run("neutron-db-manage", *conf, "upgrade", "heads")
+        url = ini.database_url(self._layout, "neutron")
+        self._run("python", "-m", "cloud_services.neutron_tables", url)
 
     def _barbican(self) -> None:
         url = ini.database_url(self._layout, "barbican")
