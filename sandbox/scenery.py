@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import openstack
+from openstack.identity.v3 import _proxy as identity_proxy
 
 MIB = 1 << 20
 ADMIN_CLOUD = "sandbox-admin"
@@ -75,6 +76,7 @@ class Sandbox:
             has no inherited role, so that it cannot act in the project.
         """
         identity = self.admin.identity
+        assert isinstance(identity, identity_proxy.Proxy)
         domain_id = "default"
         if not service_role:
             domain_id = identity.create_domain(name=f"domain of {name}").id

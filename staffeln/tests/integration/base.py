@@ -339,21 +339,17 @@ class IntegrationTestCase(base.TestCase):
     def delete_all_backups(self, volume_id: str) -> None:
         """Delete a volume's backups behind Staffeln's back, newest first."""
         storage = self.sandbox.admin.block_storage
-        for backup in self.sandbox.backups(volume_id=volume_id):
-            backup_id = backup["id"]
-            wait_for(
-                f"{backup_id} ends",
-                lambda backup_id=backup_id: (
-                    storage.get_backup(backup_id).status != "creating"
-                ),
-            )
+
+        def statuses() -> dict[str, str]:
+            found = self.sandbox.backups(volume_id=volume_id)
+            return {each["id"]: each["status"] for each in found}
+
+        self.wait_until("all end", lambda: "creating" not in statuses())
+        for backup_id in statuses():
             storage.delete_backup(backup_id)
-            wait_for(
+            self.wait_until(
                 f"{backup_id} is gone",
-                lambda backup_id=backup_id: (
-                    backup_id
-                    not in {each["id"] for each in self.backups_of(volume_id)}
-                ),
+                lambda gone=backup_id: gone not in statuses(),  # type: ignore[misc]
             )
 
     def wait_for_task(

@@ -8,6 +8,8 @@ import random
 import threading
 import time
 
+from testtools import content
+
 from staffeln.tests.integration import base
 from staffeln.tests.integration.proxy import Harm, Proxy
 
@@ -19,7 +21,7 @@ class CrashTest(base.IntegrationTestCase):
     def test_killed_ten_times_every_volume_has_one_backup(self) -> None:
         seed = os.environ.get("STAFFELN_SEED", "2")
         dice = random.Random(seed)
-        self.addDetail("seed", base.content.text_content(seed))
+        self.addDetail("seed", content.text_content(seed))
         volumes = self._volumes(VOLUMES)
         made = self.deployment()
         for _ in range(KILLS):

@@ -11,8 +11,8 @@ class FailureTest(base.IntegrationTestCase):
         super().setUp()
         self.tenant = self.sandbox.project(self.key)
 
-    def _tagged_volume(self, **more: int) -> str:
-        volume = self.tenant.volume("v", **more)
+    def _tagged_volume(self, size: int = 1) -> str:
+        volume = self.tenant.volume("v", size=size)
         self.tenant.server("s", volume, metadata=self.tag)
         return volume
 

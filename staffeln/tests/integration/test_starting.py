@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 
 import yaml
@@ -84,7 +85,7 @@ class StartTest(base.IntegrationTestCase):
                 }
             }
         )
-        made.signal(base.signal.SIGHUP)
+        made.signal(signal.SIGHUP)
         self.wait_for_log(made, f"{self.key}-other=true are selected")
         self.assertTrue(made.running)
         self.assertEqual(0, made.stop())
