@@ -64,10 +64,20 @@ class Life:
     def _connect(self) -> Parts | None:
         return patience.until_done(
             "Starting the conductor",
-            lambda: self._build(self._stop, self._wake),
+            self._build_and_register,
             (Exception,),
             self._stop.wait,
         )
+
+    def _build_and_register(self) -> Parts:
+        parts = self._build(self._stop, self._wake)
+        try:
+            loops.register(parts.store, parts.me)
+        except BaseException:
+            parts.leadership.close()
+            parts.close()
+            raise
+        return parts
 
     def _wake(self) -> None:
         if self._bench is not None:

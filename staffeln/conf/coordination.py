@@ -11,7 +11,7 @@ GROUP = cfg.OptGroup(
     help="How the conductors agree on the one that schedules.",
 )
 
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "backend_url",
         default="",
@@ -25,7 +25,7 @@ OPTS = [
     ),
 ]
 
-TOP_OPTS = [
+TOP_OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "state_path",
         default="/var/lib/staffeln",

@@ -20,9 +20,29 @@ _FAILURES = (
     LookupError,
     OSError,
     RuntimeError,
+    TypeError,
     ValueError,
 )
 """What the set-up of a log can come to: files, syslog, plugins, levels."""
+
+
+class _OneLine(logging.Formatter):
+    """The formatter of oslo.log without its summary of any exception.
+
+    It adds the text of whatever exception is being handled to every
+    warning, also where the message has said it in better words. Only while
+    a ValueError is handled it adds nothing.
+    """
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            raise ValueError
+        except ValueError:
+            return self._inner.format(record)
 
 
 def begin(conf: cfg.ConfigOpts) -> None:
@@ -36,6 +56,9 @@ def begin(conf: cfg.ConfigOpts) -> None:
         raise errors.ConfigurationError(
             f"the log cannot be opened: {error}"
         ) from None
+    for handler in logging.getLogger().handlers:
+        if handler.formatter is not None:
+            handler.setFormatter(_OneLine(handler.formatter))
     LOG.info(
         "Staffeln %s; configuration: %s",
         version.version_string(),

@@ -9,7 +9,7 @@ from staffeln.conf import types
 
 GROUP = "openstack"
 
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.Opt(
         "create_settle_time",
         type=types.Duration(fixed=True),

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the loops talk to, reduced to saying what they were asked for."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from staffeln import ports
+
+Say = Callable[[str], None]
+
+
+class Rows:
+    """The few things that the loops ask of a database."""
+
+    def __init__(self, now: datetime.datetime, say: Say) -> None:
+        self.time = now
+        self.rows: list[ports.Conductor] = []
+        self.alive = True
+        self.refusals: list[Exception] = []
+        self._say = say
+
+    def now(self) -> datetime.datetime:
+        """The database's clock."""
+        return self.time
+
+    def conductors(self) -> list[ports.Conductor]:
+        """All rows."""
+        return list(self.rows)
+
+    def heartbeat(self, conductor_id: str) -> bool:
+        """Say whether the row is there."""
+        self._say(f"heartbeat {conductor_id}")
+        return self.alive
+
+    def register_conductor(
+        self, conductor_id: str, host: str, _pid: int, backend: str
+    ) -> None:
+        """Say who registers."""
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self._say(f"registered {conductor_id} {host} {backend}")
+        self.alive = True
+
+    def unregister_conductor(self, conductor_id: str) -> None:
+        """Say who is removed."""
+        self._say(f"unregistered {conductor_id}")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"the loops have no business with {name}")
+
+
+class Office:
+    """A leadership that can be had, or not."""
+
+    description = "none"
+
+    def __init__(self, say: Say) -> None:
+        self.free = True
+        self._say = say
+
+    def acquire(self) -> bool:
+        """Whether the office is had."""
+        return self.free
+
+    def held(self) -> bool:
+        """Whether the office is had."""
+        return self.free
+
+    def release(self) -> None:
+        """Say that it was given back."""
+        self._say("released")
+
+    def close(self) -> None:
+        """Say that it was closed."""
+        self._say("office closed")
+
+
+class Scheduler:
+    """Plans what it is told to, or fails as it is told to."""
+
+    def __init__(self, say: Say) -> None:
+        self.planned = 0
+        self.failure: Exception | None = None
+        self._say = say
+
+    def take_office(self) -> None:
+        """Begin a term."""
+        self._say("term")
+
+    def lead(self) -> int:
+        """One cycle."""
+        self._say("lead")
+        if self.failure:
+            raise self.failure
+        return self.planned
+
+    def tidy(self) -> int:
+        """One round of removals."""
+        self._say("tidy")
+        return self.planned
+
+
+class Worker:
+    """Has work for so many rounds."""
+
+    def __init__(self, say: Say) -> None:
+        self.rounds = 0
+        self.failure: Exception | None = None
+        self.last_words: Exception | None = None
+        self._say = say
+
+    def work(self) -> int:
+        """One round."""
+        self._say("work")
+        if self.failure:
+            raise self.failure
+        self.rounds -= 1
+        return int(self.rounds >= 0)
+
+    def hand_back(self) -> int:
+        """Say that it was asked to."""
+        if self.last_words:
+            raise self.last_words
+        self._say("handed back")
+        return 3

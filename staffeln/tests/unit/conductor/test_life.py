@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a worker process, from connecting to a polite end."""
+
+from __future__ import annotations
+
+import datetime
+import queue
+import threading
+from collections.abc import Callable
+
+import fixtures
+
+from staffeln import ports
+from staffeln.conductor import life
+from staffeln.conductor.rounds import Parts, Rhythm
+from staffeln.domain import errors
+from staffeln.tests import base
+from staffeln.tests.unit.conductor import stand_ins
+
+NOW = datetime.datetime(2026, 1, 1, 12)  # noqa: DTZ001  UTC without a zone
+
+
+class LifeTest(base.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.said: queue.Queue[str] = queue.Queue()
+        self.crashed = threading.Event()
+        self.worker = stand_ins.Worker(self.said.put)
+        self.store = stand_ins.Rows(NOW, self.said.put)
+        self.build_failures: list[Exception] = []
+
+    def build(self, _: threading.Event, wake: Callable[[], None]) -> Parts:
+        self.said.put("build")
+        if self.build_failures:
+            raise self.build_failures.pop(0)
+        self.wake = wake
+        return Parts(
+            me=ports.Conductor(
+                id="me",
+                host="here",
+                pid=7,
+                backend="none",
+                started_at=NOW,
+                heartbeat_at=NOW,
+            ),
+            store=self.store,
+            leadership=stand_ins.Office(self.said.put),
+            lock_is_local=True,
+            scheduler=stand_ins.Scheduler(self.said.put),
+            worker=self.worker,
+            rhythm=Rhythm(
+                backup_service_period=3600,
+                retention_service_period=3600,
+                task_poll_period=3600,
+                heartbeat_period=3600,
+                heartbeat_timeout=datetime.timedelta(hours=4),
+            ),
+            close=lambda: self.said.put("closed"),
+        )
+
+    def start(self) -> life.Life:
+        made = life.Life(self.build, self.crashed.set)
+        made.start()
+        self.addCleanup(made.stop)
+        return made
+
+    def wait_for(self, what: str) -> None:
+        while self.said.get(timeout=60) != what:
+            pass
+
+    def all_said(self) -> list[str]:
+        said = []
+        while not self.said.empty():
+            said.append(self.said.get())
+        return said
+
+    def test_registers_before_it_works_and_leaves_in_order(self) -> None:
+        made = self.start()
+        self.wait_for("registered me here none")
+        self.wait_for("work")
+        made.stop()
+        self.assertEqual(
+            ["handed back", "office closed", "unregistered me", "closed"],
+            self.all_said()[-4:],
+        )
+        self.assertIn("3 task(s) handed back", self.log.output)
+
+    def test_it_can_be_woken(self) -> None:
+        self.start()
+        self.wait_for("work")
+        self.wake()
+        self.wait_for("work")
+
+    def test_a_step_of_the_end_that_fails_keeps_no_other_off(self) -> None:
+        made = self.start()
+        self.wait_for("work")
+        self.worker.last_words = errors.StoreError("database away")
+        made.stop()
+        self.assertEqual(
+            ["office closed", "unregistered me", "closed"],
+            self.all_said()[-3:],
+        )
+        self.assertIn(
+            "Handing tasks back failed: database away", self.log.output
+        )
+
+    def test_it_connects_again_until_it_works(self) -> None:
+        self.build_failures = [
+            errors.SchemaError("not upgraded"),
+        ]
+        self.start()
+        self.wait_for("build")
+        self.wait_for("build")
+        self.wait_for("work")
+        self.assertIn("Starting the conductor failed", self.log.output)
+
+    def test_stopped_while_it_connects_it_ends(self) -> None:
+        self.build_failures = [
+            errors.NotSentError("refused") for _ in range(99)
+        ]
+        made = self.start()
+        self.wait_for("build")
+        made.stop()
+        self.assertNotIn("work", self.all_said())
+        self.assertFalse(self.crashed.is_set())
+
+    def test_without_a_row_nothing_stays_open(self) -> None:
+        self.store.refusals = [errors.StoreError("database away")]
+        self.start()
+        self.wait_for("office closed")
+        self.wait_for("closed")
+        self.wait_for("registered me here none")
+
+    def test_a_crash_is_told_to_who_can_end_the_process(self) -> None:
+        made = life.Life(self.build, self.crashed.set)
+        self.useFixture(
+            fixtures.MonkeyPatch("staffeln.conductor.loops.Loop", None)
+        )
+        made.start()
+        made.wait()
+        self.assertTrue(self.crashed.is_set())
+        self.assertIn("unexpected", self.log.output)

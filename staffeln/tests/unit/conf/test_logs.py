@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a start says first."""
+
+import logging
+
+from staffeln.conf import logs
+from staffeln.domain import errors
+from staffeln.tests.unit.conf import files
+
+LOG = logging.getLogger("staffeln.test")
+
+
+class LogsTest(files.ConfTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.keep_log_handlers()
+        self.log_file = self.home / "log"
+
+    def begin(self, text: str = "") -> str:
+        logs.begin(self.read(f"[DEFAULT]\nlog_file = {self.log_file}\n{text}"))
+        return self.log_file.read_text()
+
+    def test_version_and_files_are_told(self) -> None:
+        text = self.begin()
+        self.assertIn("Staffeln ", text)
+        self.assertIn("staffeln.conf", text)
+
+    def test_each_unknown_option_is_a_warning(self) -> None:
+        text = self.begin("[conductor]\nfoo = 1\nbar = 2\n")
+        lines = [x for x in text.splitlines() if " WARNING " in x]
+        self.assertEqual(2, len(lines), text)
+
+    def test_a_warning_says_its_message_and_nothing_more(self) -> None:
+        self.begin()
+        try:
+            raise errors.StoreError("inner words")
+        except errors.StoreError:
+            LOG.error("clear words")
+        line = self.log_file.read_text().splitlines()[-1]
+        self.assertTrue(line.endswith("clear words"), line)
+
+    def test_an_unexpected_error_keeps_its_traceback(self) -> None:
+        self.begin()
+        try:
+            raise errors.StoreError("inner words")
+        except errors.StoreError:
+            LOG.exception("clear words")
+        self.assertIn("Traceback", self.log_file.read_text())
+
+    def test_a_log_that_cannot_be_opened_is_one_line(self) -> None:
+        for text in (
+            "log_dir = /dev/null/x\nlog_file = x",
+            "log_config_append = /nowhere/logging.conf",
+            "default_log_levels = a=LOUD",
+            f"use_syslog = true\nsyslog_log_facility = x\nlog_dir={self.home}",
+        ):
+            with self.subTest(text):
+                error = self.assertRaises(
+                    errors.ConfigurationError,
+                    logs.begin,
+                    self.read(f"[DEFAULT]\n{text}\n"),
+                )
+                self.assertEqual(1, len(str(error).splitlines()))
+
+    def test_whether_the_log_is_on_the_terminal(self) -> None:
+        self.assertFalse(logs.goes_elsewhere(self.read("")))
+        for text in ("log_file = /x", "use_syslog = true", "log_dir = /x"):
+            read = self.read(f"[DEFAULT]\n{text}\n")
+            self.assertTrue(logs.goes_elsewhere(read), text)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A configuration is right as a whole, or refused in one line."""
+
+import os
+
+import fixtures
+import hypothesis
+from hypothesis import strategies
+
+from staffeln import conf
+from staffeln.domain import durations, errors
+from staffeln.tests.unit.conf import files
+
+# What an editor can write on one line.
+_LINE = strategies.text(
+    strategies.characters(
+        codec="utf-8",
+        exclude_characters="\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029",
+    ),
+    max_size=60,
+)
+_OPTIONS = sorted(
+    (str(group or "DEFAULT"), option.dest)
+    for group, options in conf.list_opts()
+    for option in options
+)
+
+WRONG = [
+    ("conductor", "backup_workers", "0", "greater than or equal to 1"),
+    ("conductor", "backup_workers", "many", "int"),
+    ("conductor", "rotation_workers", "1.5", "int"),
+    ("conductor", "backup_service_period", "0", "greater than or equal"),
+    ("conductor", "backup_service_period", "30min", "int"),
+    ("conductor", "backup_min_interval", "-1", "greater than or equal to 0"),
+    ("conductor", "backup_cycle_timeout", "5", "not a duration"),
+    ("conductor", "backup_cycle_timout", "0s", "zero"),
+    ("conductor", "backup_metadata_key", "a b", "white space"),
+    ("conductor", "backup_metadata_key", "x" * 256, "255"),
+    ("conductor", "backup_metadata_key", "$backup_metadata_key", "itself"),
+    ("conductor", "backup_metadata_key", "$nothing", "nothing"),
+    ("conductor", "retention_metadata_key", "__staffeln_backup", "differ"),
+    ("conductor", "honour_volume_opt_out", "perhaps", "perhaps"),
+    ("conductor", "full_backup_depth", "-1", "greater than or equal to 0"),
+    ("conductor", "retention_time", "101y", "longer than 100 years"),
+    ("conductor", "retention_time", "", "not a duration"),
+    ("conductor", "retention_service_period", "x", "int"),
+    ("conductor", "failure_backoff", "1mon", "no fixed length"),
+    ("conductor", "failure_backoff_max", "1min", "failure_backoff"),
+    ("conductor", "full_only_period", "never", "not a duration"),
+    ("conductor", "task_poll_period", "0", "greater than or equal to 1"),
+    ("conductor", "absence_settle_time", "1y", "no fixed length"),
+    ("conductor", "heartbeat_timeout", "0s", "zero"),
+    ("openstack", "create_settle_time", "120", "not a duration"),
+    ("openstack", "retry_timeout", "5min", "int"),
+    ("openstack", "page_size", "0", "greater than or equal to 1"),
+    ("openstack", "skip_retry_codes", "404,x", "int"),
+    ("coordination", "backend_url", "etcd3+http://h:1", "etcd3+http"),
+    ("coordination", "backend_url", "/var/lock", "no scheme"),
+    ("coordination", "backend_url", "file://host/x", "absolute path"),
+    ("coordination", "backend_url", "http://[", "IPv6"),
+    ("DEFAULT", "state_path", "var", "absolute path"),
+    ("DEFAULT", "state_path", "/a?b", "absolute path"),
+    ("DEFAULT", "graceful_shutdown_timeout", "-1", "0 (no limit)"),
+    ("DEFAULT", "debug", "perhaps", "perhaps"),
+]
+
+
+class LoadTest(files.ConfTestCase):
+    def test_defaults_are_good(self) -> None:
+        read = conf.load([], prog="test", default_config_files=["/nowhere"])
+        self.assertEqual(
+            "__staffeln_backup", read.conductor.backup_metadata_key
+        )
+        self.assertEqual(
+            durations.Duration(days=1), read.conductor.backup_cycle_timeout
+        )
+        self.assertEqual("/var/lib/staffeln", read.state_path)
+
+    def test_each_wrong_value_is_one_line_that_names_it(self) -> None:
+        for group, name, text, why in WRONG:
+            with self.subTest(name, text=text):
+                line = self.refused(f"[{group}]\n{name} = {text}\n")
+                self.assertIn(name.replace("timout", "timeout"), line)
+                self.assertIn(why, line)
+
+    def test_a_wrong_value_is_shown(self) -> None:
+        line = self.refused("[conductor]\nbackup_workers = many\n")
+        self.assertIn("[conductor] backup_workers = 'many': ", line)
+
+    def test_the_text_that_governs_is_shown(self) -> None:
+        other = self.file("[conductor]\nbackup_workers = lots\n", "b.conf")
+        line = self.refused(
+            "[conductor]\nbackup_workers = 3\n", "--config-file", str(other)
+        )
+        self.assertIn("= 'lots'", line)
+
+    def test_a_wrong_value_of_the_environment_is_shown(self) -> None:
+        self.useFixture(
+            fixtures.EnvironmentVariable("OS_CONDUCTOR__BACKUP_WORKERS", "few")
+        )
+        self.assertIn("= 'few'", self.refused(""))
+
+    def test_a_secret_is_not_shown(self) -> None:
+        line = self.refused(
+            "[coordination]\nbackend_url = redis://:geheim@host\n"
+        )
+        self.assertIn("redis", line)
+        self.assertNotIn("geheim", line)
+
+    def test_a_line_that_cannot_be_read_is_not_shown(self) -> None:
+        line = self.refused("[openstack]\npassword geheim\n")
+        self.assertIn("staffeln.conf:2", line)
+        self.assertNotIn("geheim", line)
+
+    def test_files_that_are_none(self) -> None:
+        for text in ("garbage", "[conductor\nx=1", "x = 1"):
+            self.assertIn("staffeln.conf:1", self.refused(text))
+
+    def test_files_that_cannot_be_read(self) -> None:
+        binary = self.home / "binary.conf"
+        binary.write_bytes(b"\xff\xfe\x00")
+        for path in ("/nowhere/x.conf", str(self.home), str(binary)):
+            self.assertIn(
+                "cannot be read", self.refused("", "--config-file", path)
+            )
+        self.assertIn("/nowhere", self.refused("", "--config-dir", "/nowhere"))
+
+    def test_an_unknown_argument(self) -> None:
+        self.assertIn("--bogus", self.refused("", "--bogus"))
+
+    def test_both_spellings_of_the_timeout(self) -> None:
+        for name in ("backup_cycle_timeout", "backup_cycle_timout"):
+            read = self.read(f"[conductor]\n{name} = 3h\n")
+            self.assertEqual(
+                durations.Duration(hours=3),
+                read.conductor.backup_cycle_timeout,
+            )
+
+    def test_version_and_help_end_well(self) -> None:
+        for argument in ("--version", "--help"):
+            output = self.useFixture(fixtures.StringStream("out")).stream
+            with fixtures.MonkeyPatch("sys.stdout", output):
+                leaving = self.assertRaises(
+                    SystemExit, conf.load, [argument], prog="test"
+                )
+            self.assertEqual(0, leaving.code or 0)
+
+    @hypothesis.settings(max_examples=150)
+    @hypothesis.given(strategies.sampled_from(_OPTIONS), _LINE)
+    def test_any_text_for_any_option_is_a_value_or_one_line(
+        self, option: tuple[str, str], text: str
+    ) -> None:
+        group, name = option
+        self._value_or_one_line(f"[{group}]\n{name} = {text}\n".encode())
+
+    @hypothesis.settings(max_examples=80)
+    @hypothesis.given(strategies.binary(max_size=80))
+    def test_any_file_is_read_or_one_line(self, content: bytes) -> None:
+        self._value_or_one_line(content)
+
+    def _value_or_one_line(self, content: bytes) -> None:
+        path = self.home / "any.conf"
+        path.write_bytes(content)
+        try:
+            read = conf.load(["--config-file", str(path)], prog="test")
+        except errors.ConfigurationError as error:
+            self.assertEqual(1, len(str(error).splitlines()), str(error))
+            self.assertTrue(str(error).isprintable(), repr(str(error)))
+        else:
+            self.assertTrue(os.path.isabs(read.state_path))
