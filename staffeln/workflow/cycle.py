@@ -125,8 +125,10 @@ class Worker:
             self._polled_at = now
             moved += self._rescue(now)
             self._settle(now)
-            moved += self._follower.poll(now)
-            moved += self._remover.poll(now)
+            try:
+                moved += self._follower.poll(now)
+            finally:
+                moved += self._remover.poll(now)
         return moved
 
     def hand_back(self) -> int:

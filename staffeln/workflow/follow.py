@@ -62,8 +62,17 @@ class Follower:
             elif shown := ended.get(backup_id):
                 moved += self._shown(work, row, shown, now)
             else:
-                moved += self._time_out(work, row, now)
+                moved += self._going_on(work, row, now)
         return moved
+
+    def _going_on(
+        self, work: task.Task, row: model.Backup, now: datetime.datetime
+    ) -> bool:
+        """Nothing says that it ended; one 404 of before counts no more."""
+        if row.missing_since is not None:
+            row = dataclasses.replace(row, missing_since=None)
+            self._store.save_backup(row)
+        return self._time_out(work, row, now)
 
     def _shown(
         self,
@@ -73,6 +82,8 @@ class Follower:
         now: datetime.datetime,
     ) -> bool:
         """Record what Cinder shows; what it shows decides."""
+        if shown.status in (CREATING, _LEAVING):
+            return self._going_on(work, row, now)
         row = dataclasses.replace(
             row,
             incremental=shown.incremental,
@@ -80,8 +91,6 @@ class Follower:
             size=shown.size,
             missing_since=None,
         )
-        if shown.status in (CREATING, _LEAVING):
-            return self._time_out(work, row, now)
         if shown.status in _LOST:
             self._lost(work, row, shown, now)
         else:

@@ -135,7 +135,7 @@ class Starter:
             status = self._engine.volume_status(work.volume_id)
             found = None
             if status == _BACKING_UP:
-                found = self._engine.find(work, self._deployment_uuid)
+                found = self._find_unrecorded(work)
         except errors.CloudError as doubt:
             self._note_unanswered(work, f"{error}; then: {doubt}")
             return
@@ -200,7 +200,7 @@ class Starter:
             work.id, _Unanswered(now, "its caller was gone")
         )
         try:
-            found = self._engine.find(work, self._deployment_uuid)
+            found = self._find_unrecorded(work)
         except errors.CloudError as error:
             LOG.info(
                 "Task %s: attempt %d cannot be looked up yet: %s",
@@ -214,6 +214,17 @@ class Starter:
         elif now - waiting.since >= self._settings.create_settle_time:
             reason = f"attempt {work.attempt} made nothing: {waiting.words}"
             self._again(work, reason, now)
+
+    def _find_unrecorded(self, work: task.Task) -> model.CloudBackup | None:
+        """What an attempt made that has no row.
+
+        What has one, such as the failed incremental of the attempt before,
+        is no answer to the question.
+        """
+        found = self._engine.find(work, self._deployment_uuid)
+        if found is None or self._store.get_backup(found.id):
+            return None
+        return found
 
     def _note_unanswered(self, work: task.Task, words: str) -> None:
         LOG.warning(
