@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,9 +76,18 @@ def from_clouds(cloud: str | None) -> settings.Credentials:
 
     source = f"cloud {cloud}" if cloud else "the environment"
     try:
-        region = config.OpenStackConfig().get_one(cloud=cloud, validate=False)
+        with warnings.catch_warnings():
+            # The SDK warns of statistics that nobody here has asked for.
+            warnings.filterwarnings("ignore", message="Support for InfluxDB")
+            region = config.OpenStackConfig().get_one(cloud=cloud)
         verify, certificate = region.get_requests_verify_args()
-    except (sdk.ConfigException, OSError, ValueError) as error:
+    except (
+        sdk.ConfigException,
+        ksa.ClientException,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise errors.ConfigurationError(
             f"the credentials of {source} cannot be read: "
             f"{answers.one_line(str(error))}"
@@ -159,13 +169,13 @@ def _plugin(
         loader: loading.BaseLoader[Any] = loading.get_plugin_loader(
             known.auth_type
         )
-        names = {option.dest for option in loader.get_options()}
+        values: dict[str, Any] = {}
         for option in loader.get_options():
-            names.update(old.dest for old in option.deprecated)
-        values = {k: v for k, v in auth.items() if v is not None}
-        plugin = loader.load_from_options(
-            **{k: v for k, v in values.items() if k in names}
-        )
+            names = [option.dest, *(old.dest for old in option.deprecated)]
+            given = [auth[n] for n in names if auth.get(n) is not None]
+            if given:
+                values[option.dest] = given[0]
+        plugin = loader.load_from_options(**values)
     except (ksa.ClientException, TypeError, ValueError) as error:
         raise errors.ConfigurationError(
             f"the credentials of {known.source} are not complete: "

@@ -96,6 +96,16 @@ class Scope:
             if isinstance(failed.error, errors.ForbiddenError):
                 failed.error = self._refused(failed.error)
             raise failed from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> answers.FailedCall:
+        """An answer that has the form of a token and is none."""
+        self._plugin.invalidate()
+        words = f"no token in the answer: {type(error).__name__} {error}"
+        return answers.FailedCall(
+            errors.NotSentError(self._asked.message(words))
+        )
 
     def _refused(self, error: errors.ForbiddenError) -> errors.ForbiddenError:
         """Keystone's no, with what it is about."""

@@ -29,6 +29,9 @@ backup, its row holds our own time of the attempt."""
 FAILURES_TO_STOP = 3
 """Single reads that fail in a row before the rest waits for next time."""
 
+WORTH_A_QUESTION = 4
+"""So many single reads are worth a call that may spare them."""
+
 DELETING = "deleting"
 
 
@@ -150,11 +153,13 @@ class Round:
 
     def _is_past_ours(self, shown: model.CloudBackup) -> bool:
         """Whether a backup is older than all of ours that are left."""
-        oldest = min(
-            (backup.created_at for backup in self._unseen.values()),
-            default=None,
+        return (
+            not self._unseen or shown.created_at < self._oldest() - CLOCK_SKEW
         )
-        return oldest is None or shown.created_at < oldest - CLOCK_SKEW
+
+    def _oldest(self) -> datetime.datetime:
+        """When the oldest of ours that is left was made."""
+        return min(backup.created_at for backup in self._unseen.values())
 
     # -- the list of those that are busy -----------------------------------
 
@@ -178,7 +183,10 @@ class Round:
                 return
             if not self._all_pages_are_fewer() and not asked:
                 # One call tells, where pages have spared one already.
-                asked = len(self._ended) >= self._pages_read
+                asked = (
+                    len(self._ended) >= self._pages_read
+                    and left >= WORTH_A_QUESTION
+                )
                 if not (self._probe() if asked else self._guess()):
                     return
             self._read_page()
@@ -193,13 +201,13 @@ class Round:
         """Ask whether so many pages as calls reach the oldest of ours."""
         reach = self._rows_read + len(self._unseen) * self._page
         shown = self._cloud.newest_backup(reach)
-        return shown is None or self._is_past_ours(shown)
+        return shown is None or shown.created_at < self._oldest()
 
     def _guess(self) -> bool:
         """Guess the same from how far back the pages read have led."""
         if self._newest is None or self._last is None:
             return False
-        oldest = min(backup.created_at for backup in self._unseen.values())
+        oldest = self._oldest()
         span = (self._newest - self._last).total_seconds()
         away = (self._newest - oldest).total_seconds()
         if span <= 0:

@@ -1,0 +1,516 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists end, bad items are named, and what is shown is read right."""
+
+import datetime
+from typing import Any
+
+from staffeln.cloud import catalogue, openstack
+from staffeln.domain import errors, model
+from staffeln.tests import base
+from staffeln.tests.unit.cloud import loopback
+from staffeln.tests.unit.cloud.loopback import Reply, Request, fault
+
+PROJECT = "ab" * 16
+NEXT = [{"rel": "next", "href": "http://elsewhere.example/?marker=evil"}]
+
+
+def server(name: str, **changes: Any) -> dict[str, Any]:
+    """A row of Nova's list."""
+    row: dict[str, Any] = {
+        "id": name,
+        "name": name,
+        "tenant_id": PROJECT,
+        "status": "ACTIVE",
+        "metadata": {"__staffeln_backup": "true"},
+        "OS-EXT-STS:task_state": None,
+        "os-extended-volumes:volumes_attached": [{"id": "v1"}, {"id": "v2"}],
+    }
+    return {**row, **changes}
+
+
+def volume(name: str, **changes: Any) -> dict[str, Any]:
+    """A row of Cinder's list of volumes."""
+    row: dict[str, Any] = {
+        "id": name,
+        "name": None,
+        "os-vol-tenant-attr:tenant_id": PROJECT,
+        "status": "in-use",
+        "size": 3,
+        "metadata": {},
+        "attachments": [{"server_id": "s1"}, {"server_id": None}],
+    }
+    return {**row, **changes}
+
+
+def backup(name: str, **changes: Any) -> dict[str, Any]:
+    """A row of Cinder's list of backups."""
+    row: dict[str, Any] = {
+        "id": name,
+        "os-backup-project-attr:project_id": PROJECT,
+        "volume_id": "v1",
+        "status": "available",
+        "is_incremental": True,
+        "created_at": "2026-01-02T03:04:05.000006",
+        "size": 3,
+        "metadata": {"a": "b"},
+        "fail_reason": None,
+    }
+    return {**row, **changes}
+
+
+def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The row with less in it."""
+    return {k: v for k, v in row.items() if k not in names}
+
+
+class ReadingCase(base.TestCase):
+    """Common ground."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.services = self.useFixture(loopback.LoopbackCloud())
+        self.cloud = self.services.cloud()
+
+    def serve(self, path: str, key: str, *pages: Any, **more: Any) -> None:
+        """Answer with these pages; all but the last have a next link."""
+        links = "backup_links" if key == "backups" else f"{key}_links"
+        replies = [
+            Reply(200, {key: page, links: NEXT, **more}) for page in pages[:-1]
+        ]
+        replies.append(Reply(200, {key: pages[-1], **more}))
+        self.services.reply("GET", path, *replies)
+
+
+class TestPages(ReadingCase):
+    """Any list."""
+
+    PATH = "/servers/detail"
+
+    def serve_servers(self, *pages: Any) -> None:
+        self.serve(self.PATH, "servers", *pages)
+
+    def test_pages_are_asked_for_with_our_own_marker(self) -> None:
+        # The service's own limit may be smaller than ours.
+        self.serve_servers([server("a")], [server("b")], [])
+        pages = list(self.cloud.server_pages())
+        self.assertEqual(
+            ["a", "b"], [row.id for page in pages for row in page.items]
+        )
+        queries = [r.query for r in self.services.asked("GET", self.PATH)]
+        self.assertEqual(
+            [
+                {"all_tenants": "1", "limit": "2"},
+                {"all_tenants": "1", "limit": "2", "marker": "a"},
+                {"all_tenants": "1", "limit": "2", "marker": "b"},
+            ],
+            queries,
+        )
+
+    def test_a_full_page_without_a_link_is_the_last(self) -> None:
+        self.serve_servers([server("a"), server("b")])
+        self.assertEqual(1, len(list(self.cloud.server_pages())))
+
+    def test_nothing_is_asked_before_it_is_wanted(self) -> None:
+        self.serve_servers([server("a")], [])
+        pages = self.cloud.server_pages()
+        self.assertEqual([], self.services.requests)
+        next(pages)
+        self.assertEqual(1, len(self.services.asked("GET", self.PATH)))
+
+    def test_a_list_without_an_end_is_given_up(self) -> None:
+        page = [server("a"), server("b")]
+        lists: list[list[Any]] = [
+            [page] * 3,
+            [page, [server("c")], page, page],
+            [[], []],
+            [[{}], [{}]],
+        ]
+        for pages in lists:
+            self.serve_servers(*pages)
+            self.assertRaises(
+                errors.MalformedAnswerError, list, self.cloud.server_pages()
+            )
+
+    def test_a_list_must_be_a_list(self) -> None:
+        shapes: list[Any] = [{}, None, "x"]
+        for rows in shapes:
+            self.serve_servers(rows)
+            self.assertRaises(
+                errors.MalformedAnswerError, list, self.cloud.server_pages()
+            )
+
+    def test_a_bad_item_is_named_and_the_rest_read(self) -> None:
+        bad = [
+            server("b1", metadata=[]),
+            server("b2", metadata={"a": 1}),
+            server("b3", **{"os-extended-volumes:volumes_attached": [{}]}),
+            server("b4", **{"os-extended-volumes:volumes_attached": 7}),
+            server("b5", tenant_id={}),
+            {"id": 7},
+            {},
+            None,
+            "text",
+        ]
+        self.serve_servers([*bad, server("good")])
+        (page,) = self.cloud.server_pages()
+        self.assertEqual(["good"], [row.id for row in page.items])
+        self.assertEqual(len(bad), len(page.problems))
+        self.assertIn("id b1", page.problems[0])
+        self.assertIn("item 1 of page 1 of servers", page.problems[0])
+        self.assertIn("id not known", page.problems[-1])
+
+    def test_a_marker_that_was_deleted_has_a_stand_in(self) -> None:
+        def page(request: Request) -> Reply:
+            marker = request.query.get("marker")
+            if marker == "b":
+                return fault("badRequest", 400, "marker [b] not found")
+            rows = {
+                None: [server("a"), server("b")],
+                "a": [server("b"), server("c")],
+            }[marker]
+            more = {"servers_links": NEXT} if marker is None else {}
+            return Reply(200, {"servers": rows, **more})
+
+        self.services.reply("GET", self.PATH, page)
+        pages = list(self.cloud.server_pages())
+        self.assertEqual(
+            [["a", "b"], ["c"]], [[r.id for r in p.items] for p in pages]
+        )
+
+    def test_a_marker_that_no_stand_in_helps_is_an_error(self) -> None:
+        self.services.reply(
+            "GET",
+            self.PATH,
+            Reply(
+                200,
+                {
+                    "servers": [server("a"), server("b")],
+                    "servers_links": NEXT,
+                },
+            ),
+            fault("badRequest", 400, "marker not found"),
+        )
+        self.assertRaises(
+            errors.InvalidRequestError, list, self.cloud.server_pages()
+        )
+
+    def test_the_count_spares_the_last_call(self) -> None:
+        self.serve(
+            "/backups/detail",
+            "backups",
+            [backup("b"), backup("a")],
+            [],
+            count=2,
+        )
+        (page,) = self.cloud.backup_pages(status="creating")
+        self.assertEqual(2, page.total)
+        (request,) = self.services.asked("GET", "/backups/detail")
+        self.assertEqual(
+            {
+                "all_tenants": "1",
+                "limit": "2",
+                "sort": "created_at:desc",
+                "with_count": "true",
+                "status": "creating",
+            },
+            request.query,
+        )
+
+    def test_only_the_first_page_counts(self) -> None:
+        self.serve(
+            "/volumes/detail",
+            "volumes",
+            [volume("a"), volume("b")],
+            [volume("c")],
+            count=3,
+        )
+        self.assertEqual(
+            [3, None], [page.total for page in self.cloud.volume_pages()]
+        )
+        queries = [
+            request.query.get("with_count")
+            for request in self.services.asked("GET", "/volumes/detail")
+        ]
+        self.assertEqual(["true", None], queries)
+
+
+class TestRows(ReadingCase):
+    """What one row says."""
+
+    def test_a_server(self) -> None:
+        self.serve("/servers/detail", "servers", [server("a")])
+        (page,) = self.cloud.server_pages()
+        self.assertEqual(
+            model.Server(
+                id="a",
+                name="a",
+                project_id=PROJECT,
+                status="ACTIVE",
+                task_state=None,
+                metadata={"__staffeln_backup": "true"},
+                volume_ids=("v1", "v2"),
+            ),
+            page.items[0],
+        )
+
+    def test_a_server_that_shows_too_little_is_unread(self) -> None:
+        rows = [
+            server("a", status="UNKNOWN"),
+            without(server("b"), "status"),
+            without(server("c"), "metadata"),
+            without(server("d"), "os-extended-volumes:volumes_attached"),
+            without(server("e"), "tenant_id"),
+            {"id": "f", "status": "UNKNOWN"},
+        ]
+        self.serve("/servers/detail", "servers", rows)
+        (page,) = self.cloud.server_pages()
+        self.assertEqual([False] * 6, [row.readable for row in page.items])
+        self.assertEqual((), page.problems)
+
+    def test_a_volume(self) -> None:
+        self.services.reply(
+            "GET", "/volumes/a", Reply(200, {"volume": volume("a")})
+        )
+        self.assertEqual(
+            model.Volume(
+                id="a",
+                name="",
+                project_id=PROJECT,
+                status="in-use",
+                size=3,
+                metadata={},
+                server_ids=("s1",),
+            ),
+            self.cloud.volume("a"),
+        )
+
+    def test_a_backup(self) -> None:
+        self.services.reply(
+            "GET",
+            "/backups/a",
+            Reply(
+                200,
+                {"backup": backup("a", status="error", fail_reason="disk")},
+            ),
+        )
+        self.assertEqual(
+            model.CloudBackup(
+                id="a",
+                project_id=PROJECT,
+                volume_id="v1",
+                status="error",
+                incremental=True,
+                created_at=datetime.datetime(2026, 1, 2, 3, 4, 5, 6),  # noqa: DTZ001
+                size=3,
+                metadata={"a": "b"},
+                fail_reason="disk",
+            ),
+            self.cloud.backup("a"),
+        )
+
+    def test_a_time_with_a_zone_becomes_utc(self) -> None:
+        row = backup("a", created_at="2026-01-02T05:04:05+02:00")
+        self.services.reply("GET", "/backups/a", Reply(200, {"backup": row}))
+        self.assertEqual(3, self.cloud.backup("a").created_at.hour)
+
+    def test_a_malformed_backup_is_no_answer(self) -> None:
+        for changes in (
+            {"is_incremental": "no"},
+            {"created_at": None},
+            {"created_at": "yesterday"},
+            {"size": None},
+            {"volume_id": ""},
+            {"os-backup-project-attr:project_id": None},
+        ):
+            row = backup("a", **changes)
+            self.services.reply(
+                "GET", "/backups/a", Reply(200, {"backup": row})
+            )
+            self.assertRaises(
+                errors.MalformedAnswerError, self.cloud.backup, "a"
+            )
+
+    def test_the_newest_backup_is_one_row(self) -> None:
+        self.serve("/backups/detail", "backups", [backup("a")])
+        found = self.cloud.newest_backup(70)
+        assert found is not None
+        self.assertEqual("a", found.id)
+        (request,) = self.services.asked("GET", "/backups/detail")
+        self.assertEqual("70", request.query["offset"])
+        self.assertEqual("1", request.query["limit"])
+        self.serve("/backups/detail", "backups", [])
+        self.assertIsNone(self.cloud.newest_backup(70))
+
+    def test_backup_services(self) -> None:
+        rows = [
+            {"host": "a", "status": "enabled", "state": "up"},
+            {"host": "b", "status": "disabled", "state": "down"},
+            {"binary": "cinder-volume", "host": "c"},
+        ]
+        self.services.reply(
+            "GET", "/os-services", Reply(200, {"services": rows})
+        )
+        self.assertEqual(
+            [
+                model.BackupService(host="a", enabled=True, up=True),
+                model.BackupService(host="b", enabled=False, up=False),
+            ],
+            self.cloud.backup_services(),
+        )
+
+    def test_a_projects_list_must_be_whole(self) -> None:
+        self.services.projects.add(PROJECT)
+        member = without(backup("a"), "os-backup-project-attr:project_id")
+        self.serve(
+            "/backups/detail",
+            "backups",
+            [member, backup("b", volume_id="v2")],
+        )
+        (found,) = self.cloud.backups_of_volume(PROJECT, "v1")
+        self.assertEqual(("a", PROJECT), (found.id, found.project_id))
+        (request,) = self.services.asked("GET", "/backups/detail")
+        self.assertNotIn("all_tenants", request.query)
+        self.assertEqual("v1", request.query["volume_id"])
+        self.serve("/backups/detail", "backups", [member, {"id": "x"}])
+        self.assertRaises(
+            errors.MalformedAnswerError,
+            self.cloud.backups_of_volume,
+            PROJECT,
+            "v1",
+        )
+
+
+class TestCreating(ReadingCase):
+    """What the create call says."""
+
+    def test_force_only_when_asked(self) -> None:
+        self.services.projects.add(PROJECT)
+        self.services.reply(
+            "POST", "/backups", Reply(202, {"backup": {"id": "new"}})
+        )
+        for force in (False, True):
+            found = self.cloud.create_backup(
+                model.BackupRequest(
+                    project_id=PROJECT,
+                    volume_id="v1",
+                    name="näme",
+                    incremental=True,
+                    force=force,
+                    metadata={"staffeln_task": "t"},
+                )
+            )
+            self.assertEqual("new", found)
+        plain, forced = self.services.asked("POST", "/backups")
+        expected = {
+            "volume_id": "v1",
+            "name": "näme",
+            "incremental": True,
+            "metadata": {"staffeln_task": "t"},
+        }
+        self.assertEqual({"backup": expected}, plain.body)
+        self.assertEqual({"backup": {**expected, "force": True}}, forced.body)
+        self.assertEqual("volume 3.64", plain.headers["openstack-api-version"])
+        self.assertEqual(f"token-{PROJECT}-1", plain.headers["x-auth-token"])
+
+
+class TestPlaces(ReadingCase):
+    """The catalogue and what it leads to."""
+
+    def test_the_identity_of_a_cloud(self) -> None:
+        for in_project in (False, True):
+            self.services.in_project = in_project
+            self.assertEqual(
+                model.CloudIdentity(
+                    auth_url=self.services.url,
+                    region="RegionOne",
+                    block_storage_url=f"{self.services.url}/volume/v3",
+                    user_id=loopback.USER,
+                ),
+                self.services.cloud().identity(),
+            )
+
+    def test_a_project_in_the_url_is_that_of_the_scope(self) -> None:
+        self.services.in_project = True
+        self.services.projects.add(PROJECT)
+        self.serve("/backups/detail", "backups", [])
+        self.cloud.backups_of_volume(PROJECT, "v1")
+        list(self.cloud.backup_pages())
+        self.assertEqual(
+            [
+                f"/volume/v3/{PROJECT}/backups/detail",
+                f"/volume/v3/{loopback.SERVICE_PROJECT}/backups/detail",
+            ],
+            [r.path for r in self.services.asked("GET", "/backups/detail")],
+        )
+
+    def test_several_regions_ask_for_a_choice(self) -> None:
+        self.services.regions = ["North", "South"]
+        error = self.assertRaises(
+            errors.ConfigurationError, self.cloud.identity
+        )
+        self.assertIn("North, South", str(error))
+        known = self.services.credentials(region="South")
+        cloud = self.services.cloud(credentials=known)
+        self.assertEqual("South", cloud.identity().region)
+
+    def test_an_unknown_region_or_interface_is_told(self) -> None:
+        for changes in ({"region": "West"}, {"interface": "internal"}):
+            known = self.services.credentials(**changes)
+            cloud = self.services.cloud(credentials=known)
+            error = self.assertRaises(
+                errors.ConfigurationError, cloud.identity
+            )
+            self.assertIn(next(iter(changes.values())), str(error))
+
+    def test_an_endpoint_may_be_set(self) -> None:
+        known = self.services.credentials(
+            endpoints={"block-storage": f"{self.services.url}/volume/"},
+            region="R",
+        )
+        found = self.services.cloud(credentials=known).identity()
+        self.assertEqual(
+            f"{self.services.url}/volume/v3", found.block_storage_url
+        )
+
+    def test_a_cloud_that_is_too_old_is_told(self) -> None:
+        self.services.versions["cinder"] = "3.44"
+        error = self.assertRaises(errors.CloudError, self.cloud.identity)
+        self.assertIn("too old: it speaks microversion 3.44", str(error))
+
+    def test_an_older_cloud_that_will_do(self) -> None:
+        self.services.versions["cinder"] = "3.50"
+        self.serve("/backups/detail", "backups", [])
+        list(self.cloud.backup_pages())
+        (request,) = self.services.asked("GET", "/backups/detail")
+        self.assertEqual(
+            "volume 3.50", request.headers["openstack-api-version"]
+        )
+
+    def test_a_document_of_versions_that_is_none(self) -> None:
+        self.services.versions["cinder"] = "three"
+        self.assertRaises(errors.MalformedAnswerError, self.cloud.identity)
+
+    def test_services_are_named_for_the_observer(self) -> None:
+        seen: list[tuple[object, ...]] = []
+        cloud = openstack.OpenStackCloud(
+            self.services.settings(), observe=lambda *call: seen.append(call)
+        )
+        self.services.in_project = True
+        self.serve("/backups/detail", "backups", [])
+        list(cloud.backup_pages())
+        self.assertRaises(errors.NoAnswerError, cloud.backup, "ab" * 16)
+        self.assertEqual(
+            [
+                ("identity", "GET", "/v3", 200),
+                ("identity", "POST", "/v3/auth/tokens", 201),
+                ("block-storage", "GET", "/", 200),
+                ("block-storage", "GET", "/backups/detail", 200),
+                ("block-storage", "GET", "/backups/{id}", 404),
+            ],
+            [call[:4] for call in seen],
+        )
+
+    def test_a_service_has_its_place(self) -> None:
+        place = catalogue.Endpoint("http://x/v3", "R", True, {})
+        self.assertEqual("http://x/v3/p", place.for_project("p"))
+        self.assertEqual("http://x/v3", place.for_project(None))

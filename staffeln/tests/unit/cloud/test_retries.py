@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is transient is tried again, what is not is not."""
+
+import threading
+
+from staffeln.cloud import openstack
+from staffeln.domain import errors, model
+from staffeln.tests import base
+from staffeln.tests.unit.cloud import loopback
+from staffeln.tests.unit.cloud.loopback import Reply, fault
+
+ID = "11111111-1111-1111-1111-111111111111"
+PATH = f"/backups/{ID}"
+GONE = fault("itemNotFound", 404, "gone")
+REQUEST = model.BackupRequest(
+    project_id=loopback.SERVICE_PROJECT,
+    volume_id=ID,
+    name="n",
+    incremental=False,
+    force=False,
+    metadata={},
+)
+
+
+class TestRetries(base.TestCase):
+    """The policy, with a clock that only waiting moves."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.services = self.useFixture(loopback.LoopbackCloud())
+        self.clock = loopback.SteppedClock()
+        self.cloud = self.services.cloud(
+            self.clock, retry_timeout=300, max_retry_interval=30
+        )
+
+    def test_reading_goes_on_until_it_succeeds(self) -> None:
+        self.services.reply(
+            "GET", PATH, Reply(reset=True), Reply(503), Reply(500), GONE
+        )
+        self.assertRaises(errors.NotFoundError, self.cloud.backup, ID)
+        self.assertEqual(4, len(self.services.asked("GET", PATH)))
+        self.assertEqual(3, len(self.clock.waits))
+        self.assertIn("trying again", self.log.output)
+
+    def test_the_waits_grow_and_end_with_the_timeout(self) -> None:
+        self.services.reply("GET", PATH, Reply(503, "down"))
+        self.assertRaises(errors.NoAnswerError, self.cloud.backup, ID)
+        self.assertAlmostEqual(300, sum(self.clock.waits))
+        self.assertLessEqual(max(self.clock.waits), 30)
+        for number, wait in enumerate(self.clock.waits[:4]):
+            self.assertLessEqual(wait, 2**number)
+            self.assertGreaterEqual(wait, 2**number / 2)
+
+    def test_answers_are_final(self) -> None:
+        for reply in (
+            fault("badRequest", 400, "x"),
+            fault("forbidden", 403, "x"),
+            GONE,
+            Reply(404, "a proxy"),
+            fault("overLimit", 413, "x", **{"Retry-After": "0"}),
+            Reply(200, "login"),
+            Reply(302, ""),
+        ):
+            self.services.reply("GET", PATH, reply)
+            self.assertRaises(errors.CloudError, self.cloud.backup, ID)
+        self.assertEqual([], self.clock.waits)
+
+    def test_codes_that_are_never_tried_again(self) -> None:
+        cloud = self.services.cloud(
+            self.clock,
+            retry_timeout=300,
+            skip_retry_codes=frozenset({404, 503}),
+        )
+        self.services.reply("GET", PATH, Reply(503))
+        self.assertRaises(errors.NoAnswerError, cloud.backup, ID)
+        self.assertEqual([], self.clock.waits)
+
+    def test_a_wait_that_the_service_asks_for_is_kept(self) -> None:
+        busy = Reply(429, "later", {"Retry-After": "47"})
+        self.services.reply("GET", PATH, busy, GONE)
+        self.assertRaises(errors.NotFoundError, self.cloud.backup, ID)
+        self.assertEqual([47], self.clock.waits)
+
+    def test_a_wait_beyond_the_timeout_is_not_begun(self) -> None:
+        self.services.reply(
+            "GET", PATH, Reply(429, "later", {"Retry-After": "301"})
+        )
+        self.assertRaises(errors.NotSentError, self.cloud.backup, ID)
+        self.assertEqual([], self.clock.waits)
+
+    def test_a_create_call_is_repeated_only_if_it_was_not_read(self) -> None:
+        self.services.reply(
+            "POST",
+            "/backups",
+            Reply(429, "later", {"Retry-After": "1"}),
+            Reply(429, "later"),
+            Reply(502, "x"),
+        )
+        self.assertRaises(
+            errors.NoAnswerError, self.cloud.create_backup, REQUEST
+        )
+        self.assertEqual(3, len(self.services.asked("POST", "/backups")))
+
+    def test_a_create_call_without_a_token_was_not_sent(self) -> None:
+        self.services.token_replies = [Reply(reset=True)] * 1000
+        error = self.assertRaises(
+            errors.CloudError, self.cloud.create_backup, REQUEST
+        )
+        self.assertIs(errors.NotSentError, type(error))
+        self.assertEqual([], self.services.asked("POST", "/backups"))
+        self.assertAlmostEqual(300, sum(self.clock.waits))
+
+    def test_deleting_is_repeated(self) -> None:
+        self.services.reply("DELETE", PATH, Reply(reset=True), Reply(202))
+        self.cloud.delete_backup(ID)
+        self.assertEqual(2, len(self.services.asked("DELETE", PATH)))
+
+    def test_a_stop_ends_the_waiting(self) -> None:
+        self.clock.stopping = True
+        self.services.reply("GET", PATH, Reply(503))
+        self.assertRaises(errors.NoAnswerError, self.cloud.backup, ID)
+        self.assertEqual(1, len(self.clock.waits))
+
+    def test_nobody_begins_to_wait_while_stopping(self) -> None:
+        stop = threading.Event()
+        stop.set()
+        cloud = openstack.OpenStackCloud(
+            self.services.settings(retry_timeout=300), stop=stop
+        )
+        self.services.reply("GET", PATH, Reply(503))
+        self.assertRaises(errors.NoAnswerError, cloud.backup, ID)
+        self.assertEqual(1, len(self.services.asked("GET", PATH)))
