@@ -12,6 +12,8 @@ import dataclasses
 import glob
 import os
 from collections.abc import Iterable, Iterator
+from importlib import metadata
+from typing import Any
 
 from oslo_config import cfg
 
@@ -19,6 +21,7 @@ from staffeln.conf import earlier, opts
 
 _FOREIGN_PREFIXES = ("oslo_", "keystone_")
 """Groups of libraries, whose options nobody registers before they run."""
+_LIBRARIES = frozenset({"oslo.db", "oslo.log"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,13 +86,24 @@ def _known(conf: cfg.ConfigOpts) -> dict[str, set[str]]:
             known.setdefault(name.lower(), set()).update(value)
         else:
             known["DEFAULT"].add(name)
-    for group, options in opts.list_opts():
+    for group, options in [*opts.list_opts(), *_of_libraries()]:
         title = _group_name(group)
         for group_name, name in _earlier_names(title, options):
             known.setdefault(group_name, set()).add(name)
     for group_name, names in earlier.KNOWN.items():
         known.setdefault(group_name, set()).update(names)
     return known
+
+
+def _of_libraries() -> Iterator[tuple[Any, list[cfg.Opt]]]:
+    """Options of libraries, as they show them to the sample's generator.
+
+    What is registered of them is known anyway; this adds the names that
+    they had in earlier releases.
+    """
+    for point in metadata.entry_points(group="oslo.config.opts"):
+        if point.name in _LIBRARIES:
+            yield from point.load()()
 
 
 def _peek(conf: cfg.ConfigOpts, name: str) -> object:

@@ -73,6 +73,9 @@ class UnknownTest(files.ConfTestCase):
             self.unknown("[oslo_messaging_notifications]\ndriver = noop\n"),
         )
 
+    def test_earlier_names_of_libraries_are_known(self) -> None:
+        self.assertEqual([], self.unknown("[DEFAULT]\nlogfile = /x\n"))
+
     def test_the_usual_credentials_are_known(self) -> None:
         self.assertEqual(
             [],

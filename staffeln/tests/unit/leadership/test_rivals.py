@@ -2,7 +2,6 @@
 """A lock of one host must not schedule beside a conductor of another."""
 
 import datetime
-from typing import Any
 
 from staffeln import leadership, ports
 from staffeln.tests import base
@@ -12,19 +11,16 @@ TIMEOUT = datetime.timedelta(minutes=1)
 
 
 def conductor(
-    id_: str, host: str, age: int = 0, **more: Any
+    id_: str, host: str, age: int = 0, backend: str = "file lock /x"
 ) -> ports.Conductor:
     seen = NOW - datetime.timedelta(seconds=age)
     return ports.Conductor(
-        **{
-            "id": id_,
-            "host": host,
-            "pid": 1,
-            "backend": "file lock /x",
-            "started_at": seen,
-            "heartbeat_at": seen,
-        }
-        | more
+        id=id_,
+        host=host,
+        pid=1,
+        backend=backend,
+        started_at=seen,
+        heartbeat_at=seen,
     )
 
 

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a configuration to objects."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import subprocess
+import sys
+
+import fixtures
+from oslo_config import cfg
+
+from staffeln import conf, wiring
+from staffeln.cloud import options as cloud_options
+from staffeln.domain import durations, errors, model, selection
+from staffeln.tests import base
+
+CREDENTIALS = """
+[openstack]
+auth_type = password
+auth_url = http://127.0.0.1:9/v3
+username = u
+password = p
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+"""
+
+
+class WiringTestCase(base.TestCase):
+    def read(self, text: str = "") -> cfg.ConfigOpts:
+        path = self.home / "staffeln.conf"
+        path.write_text(f"[DEFAULT]\nstate_path = {self.home}\n{text}")
+        return conf.load(["--config-file", str(path)], prog="test")
+
+
+class DataTest(WiringTestCase):
+    def test_each_option_reaches_its_setting(self) -> None:
+        made = wiring.settings(
+            self.read(
+                "[conductor]\n"
+                "backup_workers = 1\n"
+                "rotation_workers = 2\n"
+                "backup_min_interval = 3\n"
+                "full_backup_depth = 4\n"
+                "failure_backoff = 5s\n"
+                "failure_backoff_max = 6s\n"
+                "full_only_period = 7d\n"
+                "backup_cycle_timout = 8h\n"
+                "task_poll_period = 9\n"
+                "absence_settle_time = 10min\n"
+                "heartbeat_timeout = 11s\n"
+                "backup_metadata_key = b\n"
+                "retention_metadata_key = r\n"
+                "honour_volume_opt_out = false\n"
+                "retention_time = 12y\n"
+                "[openstack]\n"
+                "create_settle_time = 13s\n"
+            )
+        )
+        self.assertEqual((1, 2), (made.backup_workers, made.rotation_workers))
+        self.assertEqual(
+            model.Policy(
+                backup_min_interval=datetime.timedelta(seconds=3),
+                full_backup_depth=4,
+                failure_backoff=datetime.timedelta(seconds=5),
+                failure_backoff_max=datetime.timedelta(seconds=6),
+                full_only_period=durations.Duration(days=7),
+            ),
+            made.policy,
+        )
+        self.assertEqual(
+            durations.Duration(hours=8), made.backup_cycle_timeout
+        )
+        self.assertEqual(9, made.task_poll_period.total_seconds())
+        self.assertEqual(600, made.absence_settle_time.total_seconds())
+        self.assertEqual(11, made.heartbeat_timeout.total_seconds())
+        self.assertEqual(13, made.create_settle_time.total_seconds())
+        self.assertEqual(
+            selection.Rule(
+                backup_key="b",
+                retention_key="r",
+                retention_time=durations.Duration(years=12),
+                honour_volume_opt_out=False,
+            ),
+            made.rule,
+        )
+
+    def test_whether_somebody_set_the_key(self) -> None:
+        self.assertFalse(wiring.backup_key_is_set(self.read()))
+        for value in ("", "__staffeln_backup", "x"):
+            text = f"[conductor]\nbackup_metadata_key = {value}\n"
+            self.assertTrue(wiring.backup_key_is_set(self.read(text)))
+
+    def test_the_environment_counts_as_somebody(self) -> None:
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                "OS_CONDUCTOR__BACKUP_METADATA_KEY", "k"
+            )
+        )
+        read = self.read()
+        self.assertTrue(wiring.backup_key_is_set(read))
+        self.assertEqual("k", wiring.selection_rule(read).backup_key)
+
+
+class DoorTest(WiringTestCase):
+    def test_without_credentials_there_is_no_cloud(self) -> None:
+        self.assertRaises(errors.ConfigurationError, wiring.cloud, self.read())
+
+    def test_an_impatient_cloud_tries_once(self) -> None:
+        seen = []
+        settings = cloud_options.cloud_settings(self.read(CREDENTIALS))
+
+        def remember(found: object, **_: object) -> None:
+            seen.append(found)
+
+        with fixtures.MonkeyPatch(
+            "staffeln.cloud.openstack.OpenStackCloud", remember
+        ):
+            wiring.cloud(self.read(CREDENTIALS))
+            wiring.cloud(self.read(CREDENTIALS), patient=False)
+        self.assertEqual(
+            [settings, dataclasses.replace(settings, retry_timeout=0)], seen
+        )
+
+    def test_leadership_is_below_the_state_path(self) -> None:
+        office = wiring.leadership(self.read(), "me")
+        self.addCleanup(office.close)
+        self.assertIn(str(self.home), office.description)
+        self.assertTrue(office.acquire())
+
+
+class ImportTest(base.TestCase):
+    def test_wiring_loads_no_adapter(self) -> None:
+        """What a program does not use it does not load."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys, staffeln.wiring; print(*sorted(sys.modules))",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        loaded = set(done.stdout.split())
+        for name in (
+            "cotyledon",
+            "keystoneauth1",
+            "openstack",
+            "oslo_service",
+            "sqlalchemy",
+            "tooz",
+        ):
+            self.assertNotIn(name, loaded)
