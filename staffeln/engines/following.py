@@ -29,7 +29,7 @@ backup, its row holds our own time of the attempt."""
 FAILURES_TO_STOP = 3
 """Single reads that fail in a row before the rest waits for next time."""
 
-WORTH_A_QUESTION = 4
+WORTH_A_QUESTION = 16
 """So many single reads are worth a call that may spare them."""
 
 DELETING = "deleting"
