@@ -122,6 +122,47 @@ def cloud(
     return OpenStackCloud(found, stop=stop)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedStore:
+    """A database that is connected."""
+
+    store: ports.Store
+    description: str
+    """What it is, in words, without a password."""
+    close: Callable[[], None]
+
+
+def open_store(conf: cfg.ConfigOpts) -> OpenedStore:
+    """Connect to the database and look at its schema.
+
+    :raises ConfigurationError: the URL is none.
+    :raises StoreError: it does not answer.
+    :raises SchemaError: it has not the schema of this release.
+    """
+    from staffeln.db import migration, session
+    from staffeln.db.store import SqlStore
+
+    database = session.connect(conf)
+    try:
+        migration.check(database)
+    except BaseException:
+        database.close()
+        raise
+    return OpenedStore(
+        store=SqlStore(database),
+        description=session.shown(database.engine.url),
+        close=database.close,
+    )
+
+
+def store(conf: cfg.ConfigOpts) -> ports.Store:
+    """The database, for programs that keep it until they end.
+
+    :raises StaffelnError: as :func:`open_store`.
+    """
+    return open_store(conf).store
+
+
 def engine(door: ports.Cloud) -> ports.Engine:
     """What makes and removes backups."""
     from staffeln.engines.cinder import CinderEngine
@@ -170,9 +211,9 @@ def check_conductor(conf: cfg.ConfigOpts) -> None:
     door = cloud(conf, patient=False)
     with contextlib.ExitStack() as opened:
         opened.callback(leadership(conf, "checked-at-start").close)
-        database = store(conf)
+        database = open_store(conf)
         opened.callback(database.close)
-        _prove(conf, door, database)
+        _prove(conf, door, database.store)
 
 
 def build_conductor(conf: cfg.ConfigOpts) -> Build:
@@ -189,9 +230,9 @@ def _connect(
     from staffeln.workflow.cycle import Scheduler, Worker
 
     with contextlib.ExitStack() as opened:
-        database = store(conf)
+        database = open_store(conf)
         opened.callback(database.close)
-        proof = _prove(conf, cloud(conf, stop, patient=False), database)
+        proof = _prove(conf, cloud(conf, stop, patient=False), database.store)
         conductor_id = str(uuid.uuid4())
         office = leadership(conf, conductor_id)
         opened.callback(office.close)
@@ -203,14 +244,16 @@ def _connect(
         )
         door = cloud(conf, stop)
         obeyed = settings(conf)
-        me = _myself(conductor_id, office, database)
+        me = _myself(conductor_id, office, database.store)
         parts = Parts(
             me=me,
-            store=database,
+            store=database.store,
             leadership=office,
             lock_is_local=_is_local(conf),
-            scheduler=Scheduler(database, door, obeyed, me.id),
-            worker=Worker(database, door, engine(door), obeyed, me.id, wake),
+            scheduler=Scheduler(database.store, door, obeyed, me.id),
+            worker=Worker(
+                database.store, door, engine(door), obeyed, me.id, wake
+            ),
             rhythm=_rhythm(conf),
             close=database.close,
         )

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import subprocess
 import sys
+import threading
 
 import fixtures
 from oslo_config import cfg
 
 from staffeln import conf, wiring
 from staffeln.cloud import options as cloud_options
+from staffeln.conductor import rounds
 from staffeln.domain import durations, errors, model, selection
 from staffeln.tests import base
+from staffeln.tests.fakes import fake_cloud
 
 CREDENTIALS = """
 [openstack]
@@ -129,6 +133,105 @@ class DoorTest(WiringTestCase):
         self.addCleanup(office.close)
         self.assertIn(str(self.home), office.description)
         self.assertTrue(office.acquire())
+
+
+class Rows:
+    """What a start asks of a database."""
+
+    def __init__(self, *, adopted: bool = False) -> None:
+        self.kept = model.Deployment(
+            uuid="d", identity=None, adopted=adopted, selected_volumes=None
+        )
+
+    def deployment(self) -> model.Deployment:
+        return self.kept
+
+    def bind_cloud(self, identity: model.CloudIdentity) -> None:
+        self.kept = dataclasses.replace(self.kept, identity=identity)
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime(2026, 1, 1)  # noqa: DTZ001  UTC
+
+
+class StartTest(WiringTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.rows = Rows()
+        self.closed = 0
+        self.cloud = fake_cloud.FakeCloud()
+        self.patch("cloud", lambda *_, **__: self.cloud)
+        self.patch("open_store", self.open_store)
+
+    def patch(self, name: str, value: object) -> None:
+        self.useFixture(fixtures.MonkeyPatch(f"staffeln.wiring.{name}", value))
+
+    def open_store(self, _: cfg.ConfigOpts) -> wiring.OpenedStore:
+        return wiring.OpenedStore(
+            store=self.rows,  # type: ignore[arg-type]
+            description="rows",
+            close=self.close,
+        )
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def build(self) -> rounds.Parts:
+        build = wiring.build_conductor(self.read())
+        parts = build(threading.Event(), lambda: None)
+        self.addCleanup(parts.leadership.close)
+        return parts
+
+    def test_the_check_binds_the_database_and_keeps_nothing(self) -> None:
+        wiring.check_conductor(self.read())
+        self.assertEqual(self.cloud.identity(), self.rows.kept.identity)
+        self.assertEqual(1, self.closed)
+
+    def test_another_cloud_is_refused(self) -> None:
+        self.rows.bind_cloud(
+            dataclasses.replace(self.cloud.identity(), region="Elsewhere")
+        )
+        error = self.assertRaises(
+            errors.WrongCloudError, wiring.check_conductor, self.read()
+        )
+        self.assertIn("Elsewhere", str(error))
+        self.assertEqual(1, self.closed)
+
+    def test_an_adopted_database_wants_the_key_set(self) -> None:
+        self.rows = Rows(adopted=True)
+        self.assertRaises(
+            errors.ConfigurationError, wiring.check_conductor, self.read()
+        )
+        wiring.check_conductor(
+            self.read("[conductor]\nbackup_metadata_key =\n")
+        )
+
+    def test_a_conductor_has_an_identity_of_its_own(self) -> None:
+        first, second = self.build(), self.build()
+        self.assertNotEqual(first.me.id, second.me.id)
+        self.assertEqual(os.getpid(), first.me.pid)
+        self.assertEqual(first.leadership.description, first.me.backend)
+        self.assertTrue(first.lock_is_local)
+
+    def test_four_signs_of_life_in_the_time_of_silence(self) -> None:
+        rhythm = self.build().rhythm
+        self.assertEqual(60, rhythm.heartbeat_timeout.total_seconds())
+        self.assertEqual(15, rhythm.heartbeat_period)
+
+    def test_a_start_tells_its_story(self) -> None:
+        self.build()
+        for words in (
+            "Selection: servers with metadata __staffeln_backup=true",
+            "Database: rows, deployment d",
+            "Coordination: file lock",
+            f"Cloud: {self.cloud.identity().auth_url}",
+            "Backup services up: ",
+        ):
+            self.assertIn(words, self.log.output)
+
+    def test_a_failed_start_leaves_nothing_open(self) -> None:
+        self.rows = Rows(adopted=True)
+        self.assertRaises(errors.ConfigurationError, self.build)
+        self.assertEqual(1, self.closed)
 
 
 class ImportTest(base.TestCase):
