@@ -27,6 +27,7 @@ from staffeln.workflow.settings import Settings
 if TYPE_CHECKING:
     from staffeln.conductor.life import Build
     from staffeln.conductor.rounds import Parts, Rhythm
+    from staffeln.db.store import SqlStore
 
 LOG = logging.getLogger(__name__)
 
@@ -122,18 +123,8 @@ def cloud(
     return OpenStackCloud(found, stop=stop)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedStore:
-    """A database that is connected."""
-
-    store: ports.Store
-    description: str
-    """What it is, in words, without a password."""
-    close: Callable[[], None]
-
-
-def open_store(conf: cfg.ConfigOpts) -> OpenedStore:
-    """Connect to the database and look at its schema.
+def store(conf: cfg.ConfigOpts) -> SqlStore:
+    """The database, connected; whoever asks for it closes it.
 
     :raises ConfigurationError: the URL is none.
     :raises StoreError: it does not answer.
@@ -148,19 +139,7 @@ def open_store(conf: cfg.ConfigOpts) -> OpenedStore:
     except BaseException:
         database.close()
         raise
-    return OpenedStore(
-        store=SqlStore(database),
-        description=session.shown(database.engine.url),
-        close=database.close,
-    )
-
-
-def store(conf: cfg.ConfigOpts) -> ports.Store:
-    """The database, for programs that keep it until they end.
-
-    :raises StaffelnError: as :func:`open_store`.
-    """
-    return open_store(conf).store
+    return SqlStore(database)
 
 
 def engine(door: ports.Cloud) -> ports.Engine:
@@ -211,9 +190,9 @@ def check_conductor(conf: cfg.ConfigOpts) -> None:
     door = cloud(conf, patient=False)
     with contextlib.ExitStack() as opened:
         opened.callback(leadership(conf, "checked-at-start").close)
-        database = open_store(conf)
+        database = store(conf)
         opened.callback(database.close)
-        _prove(conf, door, database.store)
+        _prove(conf, door, database)
 
 
 def build_conductor(conf: cfg.ConfigOpts) -> Build:
@@ -230,9 +209,9 @@ def _connect(
     from staffeln.workflow.cycle import Scheduler, Worker
 
     with contextlib.ExitStack() as opened:
-        database = open_store(conf)
+        database = store(conf)
         opened.callback(database.close)
-        proof = _prove(conf, cloud(conf, stop, patient=False), database.store)
+        proof = _prove(conf, cloud(conf, stop, patient=False), database)
         conductor_id = str(uuid.uuid4())
         office = leadership(conf, conductor_id)
         opened.callback(office.close)
@@ -244,16 +223,14 @@ def _connect(
         )
         door = cloud(conf, stop)
         obeyed = settings(conf)
-        me = _myself(conductor_id, office, database.store)
+        me = _myself(conductor_id, office, database)
         parts = Parts(
             me=me,
-            store=database.store,
+            store=database,
             leadership=office,
             lock_is_local=_is_local(conf),
-            scheduler=Scheduler(database.store, door, obeyed, me.id),
-            worker=Worker(
-                database.store, door, engine(door), obeyed, me.id, wake
-            ),
+            scheduler=Scheduler(database, door, obeyed, me.id),
+            worker=Worker(database, door, engine(door), obeyed, me.id, wake),
             rhythm=_rhythm(conf),
             close=database.close,
         )

@@ -138,10 +138,16 @@ class DoorTest(WiringTestCase):
 class Rows:
     """What a start asks of a database."""
 
+    description = "rows"
+
     def __init__(self, *, adopted: bool = False) -> None:
         self.kept = model.Deployment(
             uuid="d", identity=None, adopted=adopted, selected_volumes=None
         )
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
 
     def deployment(self) -> model.Deployment:
         return self.kept
@@ -157,23 +163,12 @@ class StartTest(WiringTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.rows = Rows()
-        self.closed = 0
         self.cloud = fake_cloud.FakeCloud()
         self.patch("cloud", lambda *_, **__: self.cloud)
-        self.patch("open_store", self.open_store)
+        self.patch("store", lambda _: self.rows)
 
     def patch(self, name: str, value: object) -> None:
         self.useFixture(fixtures.MonkeyPatch(f"staffeln.wiring.{name}", value))
-
-    def open_store(self, _: cfg.ConfigOpts) -> wiring.OpenedStore:
-        return wiring.OpenedStore(
-            store=self.rows,  # type: ignore[arg-type]
-            description="rows",
-            close=self.close,
-        )
-
-    def close(self) -> None:
-        self.closed += 1
 
     def build(self) -> rounds.Parts:
         build = wiring.build_conductor(self.read())
@@ -184,7 +179,7 @@ class StartTest(WiringTestCase):
     def test_the_check_binds_the_database_and_keeps_nothing(self) -> None:
         wiring.check_conductor(self.read())
         self.assertEqual(self.cloud.identity(), self.rows.kept.identity)
-        self.assertEqual(1, self.closed)
+        self.assertTrue(self.rows.closed)
 
     def test_another_cloud_is_refused(self) -> None:
         self.rows.bind_cloud(
@@ -194,7 +189,7 @@ class StartTest(WiringTestCase):
             errors.WrongCloudError, wiring.check_conductor, self.read()
         )
         self.assertIn("Elsewhere", str(error))
-        self.assertEqual(1, self.closed)
+        self.assertTrue(self.rows.closed)
 
     def test_an_adopted_database_wants_the_key_set(self) -> None:
         self.rows = Rows(adopted=True)
@@ -231,7 +226,7 @@ class StartTest(WiringTestCase):
     def test_a_failed_start_leaves_nothing_open(self) -> None:
         self.rows = Rows(adopted=True)
         self.assertRaises(errors.ConfigurationError, self.build)
-        self.assertEqual(1, self.closed)
+        self.assertTrue(self.rows.closed)
 
 
 class ImportTest(base.TestCase):
