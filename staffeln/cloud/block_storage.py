@@ -12,7 +12,7 @@ from staffeln import ports
 from staffeln.cloud import answers, paging
 from staffeln.cloud.catalogue import Service
 from staffeln.cloud.compute import text, texts
-from staffeln.cloud.session import CloudSession
+from staffeln.cloud.session import CloudSession, Params
 from staffeln.domain import errors, model
 
 CINDER = Service(
@@ -116,18 +116,31 @@ def backups_of_volume(
     :raises MalformedAnswerError: one of them cannot be read: a list to
         look something up in must be whole.
     """
-    path = "/backups/detail"
     params: dict[str, str | int] = {
-        "volume_id": volume_id,
         "limit": session.settings.page_size,
         "sort": _NEWEST_FIRST,
         "with_count": "true",
     }
+    try:
+        found = _backups_of_project(
+            session, project_id, {**params, "volume_id": volume_id}
+        )
+    except errors.InvalidRequestError:
+        # Operators choose what members may filter by, and a Cinder whose
+        # list of filters is not installed lets them filter by nothing.
+        found = _backups_of_project(session, project_id, params)
+    return [each for each in found if each.volume_id == volume_id]
+
+
+def _backups_of_project(
+    session: CloudSession, project_id: str, params: Params
+) -> list[model.CloudBackup]:
+    """A whole list in the scope of a project."""
     found: list[model.CloudBackup] = []
     for page in paging.pages(
         session,
         CINDER,
-        path,
+        "/backups/detail",
         "backups",
         functools.partial(backup, project_id=project_id),
         params,
@@ -135,7 +148,7 @@ def backups_of_volume(
     ):
         for problem in page.problems:
             raise errors.MalformedAnswerError(problem)
-        found += (item for item in page.items if item.volume_id == volume_id)
+        found += page.items
     return found
 
 

@@ -379,6 +379,19 @@ class TestRows(ReadingCase):
             "v1",
         )
 
+    def test_a_cloud_without_filters_for_members(self) -> None:
+        self.services.projects.add(PROJECT)
+
+        def answer(request: Request) -> Reply:
+            if "volume_id" in request.query:
+                return fault("badRequest", 400, "Invalid filters volume_id")
+            rows = [backup("a"), backup("b", volume_id="v2")]
+            return Reply(200, {"backups": rows})
+
+        self.services.reply("GET", "/backups/detail", answer)
+        found = self.cloud.backups_of_volume(PROJECT, "v1")
+        self.assertEqual(["a"], [each.id for each in found])
+
 
 class TestCreating(ReadingCase):
     """What the create call says."""
