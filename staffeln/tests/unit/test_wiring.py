@@ -164,10 +164,10 @@ class StartTest(WiringTestCase):
         super().setUp()
         self.rows = Rows()
         self.cloud = fake_cloud.FakeCloud()
-        self.patch("cloud", lambda *_, **__: self.cloud)
-        self.patch("store", lambda _: self.rows)
+        self.take_place_of("cloud", lambda *_, **__: self.cloud)
+        self.take_place_of("store", lambda _: self.rows)
 
-    def patch(self, name: str, value: object) -> None:
+    def take_place_of(self, name: str, value: object) -> None:
         self.useFixture(fixtures.MonkeyPatch(f"staffeln.wiring.{name}", value))
 
     def build(self) -> rounds.Parts:
