@@ -14,6 +14,7 @@ from staffeln.db import options as db_options
 _GROUPS = (coordination, conductor, openstack, cloud_options, db_options)
 
 _QUIET = [
+    "alembic=WARNING",
     "futurist=WARNING",
     "oslo_service=WARNING",
     "tooz=WARNING",
