@@ -142,6 +142,33 @@ def store(conf: cfg.ConfigOpts) -> SqlStore:
     return SqlStore(database)
 
 
+def manage_database(
+    conf: cfg.ConfigOpts,
+    command: str,
+    revision: str,
+    *,
+    forced: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Carry a command of ``staffeln-db-manage`` out.
+
+    :param tell: gets each line of what was done.
+    :raises StaffelnError: why it cannot be done, in one line.
+    """
+    from staffeln.db import migration, session
+
+    with contextlib.closing(session.connect(conf)) as database:
+        if command == "create_schema":
+            migration.create_schema(database)
+        elif command == "upgrade":
+            migration.upgrade(database, revision, forced=forced, tell=tell)
+        found = migration.version(database)
+        if command == "version":
+            tell(found or "no schema")
+        else:
+            tell(f"the schema is at {found}")
+
+
 def engine(door: ports.Cloud) -> ports.Engine:
     """What makes and removes backups."""
     from staffeln.engines.cinder import CinderEngine

@@ -185,3 +185,12 @@ def advance(
     if to_state in ENDED:
         moved["finished_at"] = now
     return dataclasses.replace(task, **{**moved, **changes})  # type: ignore[arg-type]
+
+
+def hand_over(
+    task: Task, conductor_id: str, now: datetime.datetime, reason: str
+) -> Task:
+    """Return the task with another holder; its state stays."""
+    return dataclasses.replace(
+        task, claimed_by=conductor_id, updated_at=now, reason=reason
+    )

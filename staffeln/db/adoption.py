@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adopting the database of an earlier release (2.x).
+
+Its rows are copied into the tables of 3.0, then its tables are renamed, so
+that a conductor of the earlier release that still runs fails instead of
+working by other rules. Every step can be repeated after a crash: what was
+copied before is recognised by its id.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from staffeln.db import rows, store
+from staffeln.domain import errors, model, task
+
+OLD = ("backup_data", "queue_data", "report_timestamp")
+ASIDE = "old_2x_"
+"""What the names of the old tables begin with once they are put aside."""
+
+QUIET_TIME = datetime.timedelta(minutes=10)
+"""Old rows that changed later than that tell of a conductor that runs."""
+
+INTERRUPTED = "interrupted by the upgrade"
+HOLDER = "release-2.x"
+"""Holds the running tasks until a conductor takes them over."""
+
+_IDS = uuid.UUID("5b2e7843-5231-4c0f-8ee3-000000000001")
+_PLANNED, _RUNNING, _COMPLETED, _FAILED, _STARTING = range(5)
+
+Tell = Callable[[str], None]
+
+
+def old_tables(connection: sa.Connection) -> list[str]:
+    """Which tables of the earlier release are there, not put aside."""
+    names = set(sa.inspect(connection).get_table_names())
+    return [name for name in OLD if name in names]
+
+
+def adopt(connection: sa.Connection, *, forced: bool, tell: Tell) -> None:
+    """Copy, then put the old tables aside.
+
+    :param forced: also while old rows are young.
+    :raises SchemaError: a conductor of the earlier release seems to run.
+    """
+    present = old_tables(connection)
+    if not forced:
+        _refuse_while_in_use(connection, present)
+    at = store.now(connection)
+    if "backup_data" in present:
+        _adopt_backups(connection, at, tell)
+    if "queue_data" in present:
+        _adopt_queue(connection, at, tell)
+    for name in present:
+        connection.execute(
+            sa.text(f"ALTER TABLE {name} RENAME TO {ASIDE}{name}")
+        )
+        tell(f"old table {name} is kept as {ASIDE}{name}")
+
+
+def _refuse_while_in_use(
+    connection: sa.Connection, present: list[str]
+) -> None:
+    limit = store.now(connection) - QUIET_TIME
+    for name in present:
+        table = _reflected(connection, name)
+        newest = connection.execute(
+            sa.select(
+                sa.func.max(table.c.updated_at),
+                sa.func.max(table.c.created_at),
+            )
+        ).one()
+        if any(_time(each, limit) > limit for each in newest):
+            raise errors.SchemaError(
+                f"rows of {name} changed within the last "
+                f"{int(QUIET_TIME.total_seconds() // 60)} minutes: stop all "
+                "conductors of the earlier release and wait, or use --force"
+            )
+
+
+def _reflected(connection: sa.Connection, name: str) -> sa.Table:
+    return sa.Table(name, sa.MetaData(), autoload_with=connection)
+
+
+def _old_rows(
+    connection: sa.Connection, name: str
+) -> Iterator[dict[str, Any]]:
+    """Rows oldest first; columns that the release had not yet are None."""
+    table = _reflected(connection, name)
+    for row in connection.execute(sa.select(table).order_by(table.c.id)).all():
+        yield dict(row._mapping)
+
+
+def _adopt_backups(
+    connection: sa.Connection, at: datetime.datetime, tell: Tell
+) -> None:
+    known = _ids(connection, rows.BACKUPS)
+    added = []
+    for old in _old_rows(connection, "backup_data"):
+        backup_id = _id(old.get("backup_id"))
+        if backup_id is None:
+            tell(f"backup_data row {old['id']} names no backup: left out")
+        elif backup_id not in known:
+            known.add(backup_id)
+            added.append(_backup_values(old, backup_id, at))
+    if added:
+        connection.execute(sa.insert(rows.BACKUPS), added)
+    tell(f"{len(added)} backup(s) adopted")
+
+
+def _backup_values(
+    old: dict[str, Any], backup_id: str, at: datetime.datetime
+) -> dict[str, Any]:
+    completed = old.get("backup_completed") == 1
+    created_at = _time(old.get("created_at"), at)
+    state = model.BackupState.UNWANTED
+    if completed:
+        state = model.BackupState.AVAILABLE
+    return rows.backup_values(
+        model.Backup(
+            id=backup_id,
+            project_id=old.get("project_id") or "",
+            volume_id=old.get("volume_id") or "",
+            server_id=old.get("instance_id") or "",
+            state=state,
+            incremental=_flag(old.get("incremental")),
+            created_at=created_at,
+            completed_at=created_at if completed else None,
+            reason="" if completed else "to be removed by the release before",
+            updated_at=at,
+        )
+    )
+
+
+def _adopt_queue(
+    connection: sa.Connection, at: datetime.datetime, tell: Tell
+) -> None:
+    known_tasks = _ids(connection, rows.TASKS)
+    states = {
+        row.id: row.state
+        for row in connection.execute(
+            sa.select(rows.BACKUPS.c.id, rows.BACKUPS.c.state)
+        )
+    }
+    busy: set[str] = set()
+    dropped = 0
+    added: list[task.Task] = []
+    for old in _old_rows(connection, "queue_data"):
+        if old.get("backup_status") == _PLANNED:
+            dropped += 1
+            continue
+        work = _task_of(old, states, at)
+        if work.id in known_tasks:
+            continue
+        added.append(work)
+        if INTERRUPTED in work.reason:
+            tell(
+                f"volume {work.volume_id}: task {work.id} is failed: "
+                f"{work.reason}"
+            )
+    for work in added:
+        _insert_task(connection, work, busy)
+        if work.state is task.State.RUNNING and work.backup_id not in states:
+            _insert_running_backup(connection, work, at)
+    tell(
+        f"{len(added)} task(s) adopted, {dropped} planned one(s) dropped: "
+        "the next cycle plans them again"
+    )
+
+
+def _task_of(
+    old: dict[str, Any], states: dict[str, str], at: datetime.datetime
+) -> task.Task:
+    backup_id = _id(old.get("backup_id"))
+    state, reason = _state_of(old, backup_id, states)
+    created_at = _time(old.get("created_at"), at)
+    updated_at = _time(old.get("updated_at"), created_at)
+    ended = state in task.ENDED
+    incremental = _flag(old.get("incremental"))
+    mode = task.Mode.INCREMENTAL if incremental else task.Mode.FULL
+    return task.Task(
+        id=str(uuid.uuid5(_IDS, f"queue_data {old['id']}")),
+        kind=task.Kind.BACKUP,
+        state=state,
+        project_id=old.get("project_id") or "",
+        volume_id=old.get("volume_id") or "",
+        volume_name=old.get("volume_name") or "",
+        server_id=old.get("instance_id") or "",
+        server_name=old.get("instance_name") or "",
+        mode=None if incremental is None else mode,
+        backup_id=backup_id,
+        reason=reason,
+        attempt=1,
+        # The timeout of what runs counts from the upgrade.
+        attempted_at=created_at if ended else at,
+        created_at=created_at,
+        updated_at=updated_at if ended else at,
+        claimed_by=None if ended else HOLDER,
+        finished_at=updated_at if ended else None,
+    )
+
+
+def _state_of(
+    old: dict[str, Any], backup_id: str | None, states: dict[str, str]
+) -> tuple[task.State, str]:
+    status = old.get("backup_status")
+    if status == _COMPLETED:
+        return task.State.SUCCEEDED, "completed by the release before"
+    if status == _FAILED:
+        words = old.get("reason") or "failed in the release before"
+        return task.State.FAILED, str(words)
+    if status != _RUNNING or backup_id is None:
+        return task.State.FAILED, INTERRUPTED
+    known = states.get(backup_id)
+    if known == model.BackupState.AVAILABLE.value:
+        return task.State.SUCCEEDED, "completed by the release before"
+    if known == model.BackupState.UNWANTED.value:
+        return task.State.FAILED, f"{INTERRUPTED}; its backup is removed"
+    return task.State.RUNNING, "adopted from the release before"
+
+
+def _insert_task(
+    connection: sa.Connection, work: task.Task, busy: set[str]
+) -> None:
+    values = rows.task_values(work)
+    if values["slot"] in busy:
+        # Two backups of one volume run: both are followed to their ends.
+        values["slot"] = None
+    elif values["slot"]:
+        busy.add(values["slot"])
+    connection.execute(sa.insert(rows.TASKS), values)
+    connection.execute(
+        sa.insert(rows.EVENTS), rows.event_values(None, work, HOLDER)
+    )
+
+
+def _insert_running_backup(
+    connection: sa.Connection, work: task.Task, at: datetime.datetime
+) -> None:
+    connection.execute(
+        sa.insert(rows.BACKUPS),
+        rows.backup_values(
+            model.Backup(
+                id=work.backup_id or "",
+                project_id=work.project_id,
+                volume_id=work.volume_id,
+                volume_name=work.volume_name,
+                server_id=work.server_id,
+                server_name=work.server_name,
+                task_id=work.id,
+                attempt=1,
+                state=model.BackupState.CREATING,
+                incremental=None
+                if work.mode is None
+                else work.mode is task.Mode.INCREMENTAL,
+                created_at=work.created_at,
+                updated_at=at,
+            )
+        ),
+    )
+
+
+def _ids(connection: sa.Connection, table: Any) -> set[str]:
+    return set(connection.execute(sa.select(table.c.id)).scalars())
+
+
+def _id(text: Any) -> str | None:
+    """An id; the earlier release wrote the text NULL where there is none."""
+    if text is None or str(text).strip() in ("", "NULL", "None"):
+        return None
+    return str(text).strip()
+
+
+def _flag(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _time(value: Any, otherwise: datetime.datetime) -> datetime.datetime:
+    if isinstance(value, str):
+        value = datetime.datetime.fromisoformat(value)
+    if isinstance(value, datetime.datetime):
+        return value.replace(tzinfo=None)
+    return otherwise

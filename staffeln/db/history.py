@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The past of volumes, for planning: few statements for many volumes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from staffeln.db import rows
+from staffeln.domain import model, task
+
+CHUNK = 500
+"""Volumes per statement: SQLite takes no more than 999 values."""
+
+_LIVE = [state.value for state in task.LIVE]
+
+
+def chunks(ids: Collection[str]) -> Iterator[list[str]]:
+    """The ids in lists that one statement takes."""
+    ordered = list(ids)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
+
+
+def of_volumes(
+    connection: sa.Connection, volume_ids: Sequence[str]
+) -> dict[str, model.History]:
+    """The histories of one chunk of volumes; those without one left out."""
+    live = _live_tasks(connection, volume_ids)
+    successes = _last_successes(connection, volume_ids)
+    chains = _chains(connection, volume_ids)
+    records = _records(connection, volume_ids)
+    failures = _unreported_failures(connection, volume_ids)
+    known = set[str]().union(live, successes, chains, records, failures)
+    return {
+        volume_id: model.History(
+            live_task=live.get(volume_id),
+            last_success_at=successes.get(volume_id),
+            chain=tuple(chains.get(volume_id, ())),
+            record=records.get(volume_id),
+            unreported_failures=frozenset(failures.get(volume_id, ())),
+        )
+        for volume_id in known
+    }
+
+
+def _live_tasks(
+    connection: sa.Connection, volume_ids: Sequence[str]
+) -> dict[str, task.State]:
+    table = rows.TASKS
+    found = connection.execute(
+        sa.select(table.c.volume_id, table.c.state).where(
+            table.c.volume_id.in_(volume_ids),
+            table.c.kind == task.Kind.BACKUP.value,
+            table.c.state.in_(_LIVE),
+        )
+    )
+    return {row.volume_id: task.State(row.state) for row in found}
+
+
+def _last_successes(
+    connection: sa.Connection, volume_ids: Sequence[str]
+) -> dict[str, Any]:
+    table = rows.BACKUPS
+    found = connection.execute(
+        sa.select(table.c.volume_id, sa.func.max(table.c.created_at))
+        .where(
+            table.c.volume_id.in_(volume_ids),
+            table.c.completed_at.is_not(None),
+            table.c.state == model.BackupState.AVAILABLE.value,
+        )
+        .group_by(table.c.volume_id)
+    )
+    return dict(tuple(row) for row in found)
+
+
+def _chains(
+    connection: sa.Connection, volume_ids: Sequence[str]
+) -> dict[str, list[model.Backup]]:
+    """Completed backups from the last completed full on, oldest first.
+
+    The last full counts whatever became of it later: where it is known to
+    be gone, the rule has to see that what follows has nothing to build on.
+    A row whose mode nobody knows counts as a full.
+    """
+    table = rows.BACKUPS
+    completed = (
+        table.c.volume_id.in_(volume_ids),
+        table.c.completed_at.is_not(None),
+    )
+    full = (
+        sa.select(
+            table.c.volume_id,
+            sa.func.max(table.c.created_at).label("created_at"),
+        )
+        .where(
+            *completed,
+            sa.or_(
+                table.c.incremental.is_(False), table.c.incremental.is_(None)
+            ),
+        )
+        .group_by(table.c.volume_id)
+        .subquery()
+    )
+    found = connection.execute(
+        sa.select(*rows.BACKUP_COLUMNS)
+        .join_from(
+            table, full, full.c.volume_id == table.c.volume_id, isouter=True
+        )
+        .where(
+            *completed,
+            sa.or_(
+                full.c.created_at.is_(None),
+                table.c.created_at >= full.c.created_at,
+            ),
+        )
+        .order_by(table.c.volume_id, table.c.created_at, table.c.id)
+    )
+    chains: defaultdict[str, list[model.Backup]] = defaultdict(list)
+    for row in found:
+        backup = rows.backup_of(row)
+        chains[backup.volume_id].append(backup)
+    return chains
+
+
+def _records(
+    connection: sa.Connection, volume_ids: Sequence[str]
+) -> dict[str, model.VolumeRecord]:
+    found = connection.execute(
+        sa.select(*rows.VOLUME_COLUMNS).where(
+            rows.VOLUMES.c.volume_id.in_(volume_ids)
+        )
+    )
+    return {row.volume_id: rows.record_of(row) for row in found}
+
+
+def _unreported_failures(
+    connection: sa.Connection, volume_ids: Sequence[str]
+) -> dict[str, set[str]]:
+    table = rows.TASKS
+    found = connection.execute(
+        sa.select(table.c.volume_id, table.c.reason).where(
+            table.c.volume_id.in_(volume_ids),
+            table.c.kind == task.Kind.BACKUP.value,
+            table.c.state == task.State.FAILED.value,
+            table.c.reported_at.is_(None),
+        )
+    )
+    reasons: defaultdict[str, set[str]] = defaultdict(set)
+    for row in found:
+        reasons[row.volume_id].add(row.reason)
+    return reasons

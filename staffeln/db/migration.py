@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schema: made, brought up to date, and checked."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from alembic import command, config, script, util
+from alembic.runtime import migration
+from oslo_db import exception as oslo_exception
+from sqlalchemy import exc
+
+from staffeln.db import adoption
+from staffeln.db.session import Database, in_one_line
+from staffeln.domain import errors
+
+LOG = logging.getLogger(__name__)
+
+_UPGRADE = "run staffeln-db-manage upgrade head"
+
+
+def create_schema(database: Database) -> None:
+    """Make the schema in an empty database; the same as upgrade head.
+
+    :raises SchemaError: the database is not empty.
+    """
+    with _connected(database) as connection:
+        found = _State(connection)
+        if found.tables:
+            raise errors.SchemaError(
+                "the database is not empty; to bring it up to date, "
+                f"{_UPGRADE}"
+            )
+    upgrade(database)
+
+
+def upgrade(
+    database: Database,
+    revision: str = "head",
+    *,
+    forced: bool = False,
+    tell: Callable[[str], None] = LOG.info,
+) -> None:
+    """Bring the schema up to a revision, adopting an earlier release's.
+
+    :param forced: adopt although old rows changed a moment ago.
+    :param tell: gets a line for each thing worth knowing.
+    :raises SchemaError: it cannot be done; says why.
+    """
+    with _connected(database) as connection:
+        settings = _settings()
+        settings.attributes.update(
+            connection=connection, forced=forced, tell=tell
+        )
+        try:
+            command.upgrade(settings, revision)
+        except util.CommandError as error:
+            raise errors.SchemaError(
+                f"cannot upgrade to {revision}: {error}"
+            ) from error
+
+
+def version(database: Database) -> str | None:
+    """The revision of the schema; None where there is none."""
+    with _connected(database) as connection:
+        return _State(connection).revision
+
+
+def head() -> str:
+    """The revision that this release needs."""
+    return str(
+        script.ScriptDirectory.from_config(_settings()).get_current_head()
+    )
+
+
+def check(database: Database) -> None:
+    """Make sure that the schema is the one that this release needs.
+
+    :raises SchemaError: it is not; one line that says what to do.
+    """
+    with _connected(database) as connection:
+        found = _State(connection)
+    if found.revision == head():
+        return
+    if found.old:
+        raise errors.SchemaError(
+            f"the database is that of an earlier release: {_UPGRADE}"
+        )
+    if found.revision is None:
+        raise errors.SchemaError(
+            "the database has no schema: run staffeln-db-manage create_schema"
+        )
+    raise errors.SchemaError(
+        f"the schema of the database is {found.revision}, this release needs "
+        f"{head()}: {_UPGRADE}"
+    )
+
+
+class _State:
+    """What a database shows before anything is done to it."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.tables = sa.inspect(connection).get_table_names()
+        self.old = bool(adoption.old_tables(connection))
+        context = migration.MigrationContext.configure(connection)
+        self.revision = context.get_current_revision()
+
+
+def _settings() -> config.Config:
+    settings = config.Config()
+    where = pathlib.Path(__file__).parent / "alembic"
+    settings.set_main_option("script_location", str(where).replace("%", "%%"))
+    return settings
+
+
+@contextmanager
+def _connected(database: Database) -> Iterator[sa.Connection]:
+    """A connection whose errors are one line."""
+    try:
+        with database.engine.connect() as connection:
+            yield connection
+            connection.commit()
+    except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
+        raise errors.StoreError(in_one_line(error)) from error

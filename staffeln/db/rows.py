@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the tables as the domain's plain data, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from staffeln import ports
+from staffeln.db import models
+from staffeln.domain import model, task
+
+
+def _table(of: type[models.Base]) -> sa.Table[Any]:
+    return cast("sa.Table[Any]", of.__table__)
+
+
+TASKS = _table(models.Task)
+EVENTS = _table(models.TaskEvent)
+BACKUPS = _table(models.Backup)
+VOLUMES = _table(models.Volume)
+CONDUCTORS = _table(models.Conductor)
+DEPLOYMENT = _table(models.Deployment)
+TERM = _table(models.SchedulerTerm)
+
+_TASK_FIELDS = tuple(each.name for each in dataclasses.fields(task.Task))
+_BACKUP_FIELDS = tuple(each.name for each in dataclasses.fields(model.Backup))
+_VOLUME_FIELDS = tuple(
+    each.name for each in dataclasses.fields(model.VolumeRecord)
+)
+TASK_COLUMNS = [TASKS.c[name] for name in _TASK_FIELDS]
+BACKUP_COLUMNS = [BACKUPS.c[name] for name in _BACKUP_FIELDS]
+VOLUME_COLUMNS = [VOLUMES.c[name] for name in _VOLUME_FIELDS]
+
+LONGEST_REASON = 4000
+"""Characters of a reason that are kept."""
+
+
+def task_of(row: sa.Row[Any]) -> task.Task:
+    """A task from a row of TASK_COLUMNS."""
+    values = dict(row._mapping)
+    values["kind"] = task.Kind(values["kind"])
+    values["state"] = task.State(values["state"])
+    if values["mode"] is not None:
+        values["mode"] = task.Mode(values["mode"])
+    return task.Task(**values)
+
+
+def task_values(work: task.Task) -> dict[str, Any]:
+    """All columns of a task; it holds its slot while it lives."""
+    values = _fields(work)
+    values["slot"] = work.slot if work.state in task.LIVE else None
+    return values
+
+
+def event_values(
+    before: task.State | None, work: task.Task, conductor_id: str
+) -> dict[str, Any]:
+    """The event of a task that was moved, or made."""
+    return {
+        "task_id": work.id,
+        "at": work.updated_at,
+        "from_state": before.value if before else None,
+        "to_state": work.state.value,
+        "reason": work.reason[:LONGEST_REASON],
+        "conductor_id": conductor_id,
+        "attempt": work.attempt,
+    }
+
+
+def event_of(row: sa.Row[Any]) -> task.Event:
+    """An event from a row of the whole table."""
+    return task.Event(
+        task_id=row.task_id,
+        at=row.at,
+        from_state=task.State(row.from_state) if row.from_state else None,
+        to_state=task.State(row.to_state),
+        reason=row.reason,
+        conductor_id=row.conductor_id,
+        attempt=row.attempt,
+    )
+
+
+def backup_of(row: sa.Row[Any]) -> model.Backup:
+    """A backup from a row of BACKUP_COLUMNS."""
+    values = dict(row._mapping)
+    values["state"] = model.BackupState(values["state"])
+    return model.Backup(**values)
+
+
+def backup_values(backup: model.Backup) -> dict[str, Any]:
+    """All columns of a backup."""
+    return _fields(backup)
+
+
+def record_of(row: sa.Row[Any]) -> model.VolumeRecord:
+    """A volume's record from a row of VOLUME_COLUMNS."""
+    return model.VolumeRecord(**row._mapping)
+
+
+def record_values(record: model.VolumeRecord) -> dict[str, Any]:
+    """All columns of a volume's record."""
+    return _fields(record)
+
+
+def conductor_of(row: sa.Row[Any]) -> ports.Conductor:
+    """A conductor from a row of the whole table."""
+    return ports.Conductor(**row._mapping)
+
+
+def _fields(thing: Any) -> dict[str, Any]:
+    """A flat dataclass as column values; texts no longer than they fit."""
+    values = {
+        each.name: getattr(thing, each.name)
+        for each in dataclasses.fields(thing)
+    }
+    if "reason" in values:
+        values["reason"] = values["reason"][:LONGEST_REASON]
+    for name, value in values.items():
+        if isinstance(value, enum.Enum):
+            values[name] = value.value
+    return values

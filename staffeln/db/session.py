@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transactions: begun, committed, and run again where that is safe.
+
+The engine is oslo.db's. A transaction that the database gave up (a
+deadlock, a lost serialisation, a busy file) is run again as a whole; so it
+must do nothing but talk to the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pathlib
+import random
+import time
+import warnings
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import exception as oslo_exception
+from oslo_db.sqlalchemy import enginefacade
+from sqlalchemy import exc
+
+from staffeln.domain import errors
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST_TRIES = 12
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 2.0
+"""Seconds between two tries of a transaction; doubled, with jitter."""
+
+SQLITE_BUSY_TIMEOUT = 30_000
+"""Milliseconds that SQLite waits for another writer."""
+
+_WRITES = "staffeln_writes"
+# MariaDB: lock wait timeout, unknown command (a Galera node that is not
+# ready); a deadlock (1213) is oslo.db's DBDeadlock.
+_AGAIN_MYSQL = frozenset({1205, 1213, 1047})
+_AGAIN_SQLSTATE = frozenset({"40001", "40P01"})
+
+
+class Database:
+    """One engine and its transactions; used by many threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run a transaction that only reads."""
+        return self._run(self.engine, work)
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run a transaction that writes; on SQLite nobody else writes."""
+        return self._run(self._writer, work)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+        """:raises StoreError: the database's error, in one line."""
+        pause = FIRST_PAUSE
+        for number in range(1, MOST_TRIES + 1):
+            try:
+                return _once(engine, work)
+            except _Ambiguous as lost:
+                raise errors.StoreError(
+                    f"the database went away during a commit: {lost}"
+                ) from lost
+            except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
+                if number == MOST_TRIES or not _may_run_again(error):
+                    raise errors.StoreError(in_one_line(error)) from error
+                LOG.debug("Transaction is run again: %s", in_one_line(error))
+            time.sleep(pause * random.uniform(0.5, 1))  # nosec
+            pause = min(pause * 2, LONGEST_PAUSE)
+        raise AssertionError("unreachable")
+
+
+class _Ambiguous(Exception):
+    """The connection was lost while a commit was under way."""
+
+
+def _once(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        try:
+            result = work(connection)
+        except BaseException:
+            _roll_back(transaction)
+            raise
+        try:
+            transaction.commit()
+        except oslo_exception.DBConnectionError as error:
+            raise _Ambiguous(in_one_line(error)) from error
+        return result
+
+
+def _roll_back(transaction: sa.RootTransaction) -> None:
+    try:
+        transaction.rollback()
+    except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
+        LOG.debug("Rollback failed: %s", in_one_line(error))
+
+
+def _may_run_again(error: Exception) -> bool:
+    if isinstance(
+        error, oslo_exception.DBDeadlock | oslo_exception.DBConnectionError
+    ):
+        return True
+    original = getattr(error, "inner_exception", None) or error
+    original = getattr(original, "orig", None) or original
+    if str(original).startswith("database is locked"):
+        return True
+    if getattr(original, "pgcode", None) in _AGAIN_SQLSTATE:
+        return True
+    arguments: tuple[object, ...] = getattr(original, "args", ())
+    return arguments[:1] != () and arguments[0] in _AGAIN_MYSQL
+
+
+def in_one_line(error: Exception) -> str:
+    """The driver's own words; never the statement, its values or the URL."""
+    original = getattr(error, "inner_exception", None) or error
+    original = getattr(original, "orig", None) or original
+    return " ".join(str(original).split())[:300]
+
+
+# -- engines ---------------------------------------------------------------
+
+
+def connect(conf: cfg.ConfigOpts) -> Database:
+    """Make the engine that group ``[database]`` describes.
+
+    :raises ConfigurationError: the URL is none, or its driver is missing.
+    :raises StoreError: the database does not answer.
+    """
+    url = normalised(conf.database.connection or "")
+    if url.get_backend_name() == "sqlite":
+        _check_sqlite_file(url)
+    facade = enginefacade.transaction_context()
+    options = {
+        "sqlite_fk": True,
+        "sqlite_synchronous": True,
+        "max_retries": 0,
+        **{
+            name: getattr(conf.database, name)
+            for name in (
+                "connection_recycle_time",
+                "max_pool_size",
+                "max_overflow",
+                "pool_timeout",
+                "mysql_sql_mode",
+            )
+        },
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            facade.configure(
+                connection=url.render_as_string(hide_password=False),
+                **options,
+            )
+            engine: sa.Engine = facade.writer.get_engine()
+    except (ImportError, exc.ArgumentError) as error:
+        raise errors.ConfigurationError(
+            f"[database] connection {shown(url)}: {in_one_line(error)}"
+        ) from error
+    except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
+        raise _unreachable(url, error) from error
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    try:
+        with engine.connect():
+            pass
+    except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
+        engine.dispose()
+        raise _unreachable(url, error) from error
+    return Database(engine)
+
+
+def normalised(text: str) -> sa.URL:
+    """The URL with the driver that Staffeln comes with.
+
+    :raises ConfigurationError: the text is no database URL.
+    """
+    try:
+        url = sa.make_url(text)
+    except exc.ArgumentError:
+        # The text may hold a password: it is not repeated.
+        raise errors.ConfigurationError(
+            "[database] connection is not a database URL such as "
+            "mysql+pymysql://user:password@host/staffeln"
+        ) from None
+    if url.drivername == "mysql":
+        url = url.set(drivername="mysql+pymysql")
+    if url.get_backend_name() not in ("sqlite", "mysql", "postgresql"):
+        raise errors.ConfigurationError(
+            f"[database] connection: {url.get_backend_name()} is not one of "
+            "sqlite, mysql, postgresql"
+        )
+    if url.get_backend_name() == "mysql" and "charset" not in url.query:
+        url = url.update_query_dict({"charset": "utf8mb4"})
+    return url
+
+
+def shown(url: sa.URL) -> str:
+    """The URL as it may be shown: without its password and options."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _unreachable(url: sa.URL, error: Exception) -> errors.StoreError:
+    return errors.StoreError(
+        f"the database {shown(url)} cannot be reached: {in_one_line(error)}"
+    )
+
+
+def _check_sqlite_file(url: sa.URL) -> None:
+    if not url.database or url.database == ":memory:":
+        raise errors.ConfigurationError(
+            "[database] connection: an SQLite database needs a file"
+        )
+    path = pathlib.Path(url.database)
+    if not path.parent.is_dir():
+        raise errors.ConfigurationError(
+            f"[database] connection: there is no directory {path.parent}"
+        )
+    if not path.exists():
+        # Others on the host are not to read names and ids of volumes.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    """Write-ahead log, patience, and one writer from the first statement.
+
+    With a plain BEGIN two transactions that read and then write refuse
+    each other at once, whatever the patience.
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: object, _record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin", insert=True)
+    def _begun(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get(_WRITES):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            # oslo.db's own listener, which comes next, looks for this.
+            connection.info["in_transaction"] = True
