@@ -170,8 +170,26 @@ def create_backup(session: CloudSession, asked: model.BackupRequest) -> str:
 
 
 def delete_backup(session: CloudSession, backup_id: str) -> None:
-    """Ask for a backup to be deleted, as the administrator."""
-    session.delete(CINDER, f"/backups/{backup_id}")
+    """Ask for a backup to be deleted, as the administrator.
+
+    Cinder looks for backups that depend on it in the project of the caller
+    only, so that an administrator of another project could delete a parent
+    under its children: they are looked for here, in all projects.
+    """
+    path = f"/backups/{backup_id}"
+    if _has_children(session, backup_id):
+        asked = answers.Asked(CINDER.name, "DELETE", path)
+        raise errors.InvalidRequestError(
+            asked.message("incremental backups depend on this backup")
+        )
+    session.delete(CINDER, path)
+
+
+def _has_children(session: CloudSession, backup_id: str) -> bool:
+    """Whether a backup is the parent of another one, in any status."""
+    params = {"all_tenants": 1, "parent_id": backup_id, "limit": 1}
+    body = session.get(CINDER, "/backups", "backups", params)
+    return bool(body["backups"])
 
 
 # -- reading what Cinder shows ---------------------------------------------

@@ -426,6 +426,43 @@ class TestCreating(ReadingCase):
         self.assertEqual(f"token-{PROJECT}-1", plain.headers["x-auth-token"])
 
 
+class TestDeleting(ReadingCase):
+    """What Cinder forgets to look at."""
+
+    def test_children_in_other_projects_forbid_it(self) -> None:
+        self.services.reply("DELETE", "/backups/a", Reply(202))
+        children = Reply(200, {"backups": [{"id": "child"}]})
+        self.services.reply("GET", "/backups", children)
+        error = self.assertRaises(
+            errors.InvalidRequestError, self.cloud.delete_backup, "a"
+        )
+        self.assertIn("depend", str(error))
+        self.assertEqual([], self.services.asked("DELETE", "/backups/a"))
+        (request,) = self.services.asked("GET", "/backups")
+        self.assertEqual(
+            {"all_tenants": "1", "parent_id": "a", "limit": "1"},
+            request.query,
+        )
+
+    def test_children_that_cannot_be_read_forbid_it(self) -> None:
+        self.services.reply("DELETE", "/backups/a", Reply(202))
+        self.services.reply("GET", "/backups", Reply(200, {}))
+        self.assertRaises(
+            errors.MalformedAnswerError, self.cloud.delete_backup, "a"
+        )
+        self.assertEqual([], self.services.asked("DELETE", "/backups/a"))
+
+    def test_without_children_it_is_asked_for(self) -> None:
+        self.services.reply("DELETE", "/backups/a", Reply(202))
+        self.services.reply("GET", "/backups", Reply(200, {"backups": []}))
+        self.cloud.delete_backup("a")
+        (request,) = self.services.asked("DELETE", "/backups/a")
+        self.assertEqual(
+            f"token-{loopback.SERVICE_PROJECT}-1",
+            request.headers["x-auth-token"],
+        )
+
+
 class TestPlaces(ReadingCase):
     """The catalogue and what it leads to."""
 

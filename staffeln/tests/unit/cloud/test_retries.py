@@ -111,6 +111,7 @@ class TestRetries(base.TestCase):
         self.assertAlmostEqual(300, sum(self.clock.waits))
 
     def test_deleting_is_repeated(self) -> None:
+        self.services.reply("GET", "/backups", Reply(200, {"backups": []}))
         self.services.reply("DELETE", PATH, Reply(reset=True), Reply(202))
         self.cloud.delete_backup(ID)
         self.assertEqual(2, len(self.services.asked("DELETE", PATH)))
