@@ -58,8 +58,8 @@ class UnknownTest(files.ConfTestCase):
         self.assertIn("'backup_worker' in group [conductor]", line)
 
     def test_a_misspelt_group_is_named(self) -> None:
-        (line,) = self.unknown("[conducter]\nbackup_workers = 3\n")
-        self.assertIn("[conducter]", line)
+        (line,) = self.unknown("[conductor2]\nbackup_workers = 3\n")
+        self.assertIn("[conductor2]", line)
 
     def test_dashes_are_no_underscores(self) -> None:
         self.assertEqual(1, len(self.unknown("[conductor]\nbackup-workers=3")))
