@@ -187,7 +187,11 @@ def delete_backup(session: CloudSession, backup_id: str) -> None:
 
 def _has_children(session: CloudSession, backup_id: str) -> bool:
     """Whether a backup is the parent of another one, in any status."""
-    params = {"all_tenants": 1, "parent_id": backup_id, "limit": 1}
+    params: dict[str, str | int] = {
+        "all_tenants": 1,
+        "parent_id": backup_id,
+        "limit": 1,
+    }
     body = session.get(CINDER, "/backups", "backups", params)
     return bool(body["backups"])
 
