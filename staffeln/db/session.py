@@ -37,7 +37,6 @@ LONGEST_PAUSE = 2.0
 SQLITE_BUSY_TIMEOUT = 30_000
 """Milliseconds that SQLite waits for another writer."""
 
-_WRITES = "staffeln_writes"
 # MariaDB: lock wait timeout, unknown command (a Galera node that is not
 # ready); a deadlock (1213) is oslo.db's DBDeadlock.
 _AGAIN_MYSQL = frozenset({1205, 1213, 1047})
@@ -49,26 +48,29 @@ class Database:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self._writer = engine.execution_options(**{_WRITES: True})
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a transaction that only reads."""
-        return self._run(self.engine, work)
+        return self._run(sa.Connection.begin, work)
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a transaction that writes; on SQLite nobody else writes."""
-        return self._run(self._writer, work)
+        return self._run(_begin_writing, work)
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
 
-    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    def _run(
+        self,
+        begin: Callable[[sa.Connection], sa.RootTransaction],
+        work: Callable[[sa.Connection], T],
+    ) -> T:
         """:raises StoreError: the database's error, in one line."""
         pause = FIRST_PAUSE
         for number in range(1, MOST_TRIES + 1):
             try:
-                return _once(engine, work)
+                return _once(self.engine, begin, work)
             except _Ambiguous as lost:
                 raise errors.StoreError(
                     f"the database went away during a commit: {lost}"
@@ -86,9 +88,13 @@ class _Ambiguous(Exception):
     """The connection was lost while a commit was under way."""
 
 
-def _once(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+def _once(
+    engine: sa.Engine,
+    begin: Callable[[sa.Connection], sa.RootTransaction],
+    work: Callable[[sa.Connection], T],
+) -> T:
     with engine.connect() as connection:
-        transaction = connection.begin()
+        transaction = begin(connection)
         try:
             result = work(connection)
         except BaseException:
@@ -99,6 +105,21 @@ def _once(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         except oslo_exception.DBConnectionError as error:
             raise _Ambiguous(in_one_line(error)) from error
         return result
+
+
+def _begin_writing(connection: sa.Connection) -> sa.RootTransaction:
+    """Begin a transaction; on SQLite as the one writer, from the first.
+
+    With a plain BEGIN two transactions that read and then write refuse
+    each other at once, whatever the patience. oslo.db sends that BEGIN
+    itself unless its mark says that a transaction is begun.
+    """
+    if connection.dialect.name != "sqlite":
+        return connection.begin()
+    connection.info["in_transaction"] = True
+    transaction = connection.begin()
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    return transaction
 
 
 def _roll_back(transaction: sa.RootTransaction) -> None:
@@ -235,11 +256,7 @@ def _check_sqlite_file(url: sa.URL) -> None:
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:
-    """Write-ahead log, patience, and one writer from the first statement.
-
-    With a plain BEGIN two transactions that read and then write refuse
-    each other at once, whatever the patience.
-    """
+    """Write-ahead log, and patience with other writers."""
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: object, _record: object) -> None:
@@ -248,10 +265,3 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
-
-    @sa.event.listens_for(engine, "begin", insert=True)
-    def _begun(connection: sa.Connection) -> None:
-        if connection.get_execution_options().get(_WRITES):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            # oslo.db's own listener, which comes next, looks for this.
-            connection.info["in_transaction"] = True
