@@ -21,6 +21,8 @@ def main() -> None:
         if name.startswith("swift.") and hasattr(module, "SWIFT_CONF_FILE"):
             module.SWIFT_CONF_FILE = f"{etc}/swift.conf"
     utils.SWIFT_CONF_FILE = f"{etc}/swift.conf"
+    # It runs as whoever started it; Swift would look for a user "swift".
+    wsgi.drop_privileges = lambda _user: None
     sys.exit(wsgi.run_wsgi(f"{etc}/{kind}-server.conf", f"{kind}-server"))
 
 

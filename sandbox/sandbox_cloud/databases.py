@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import getpass
-import grp
 import os
 import pathlib
 import shutil
@@ -138,8 +136,10 @@ class Filler:
 
     def _keystone(self) -> None:
         conf = self._conf("keystone.conf")
-        user, group = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
-        owner = ("--keystone-user", user, "--keystone-group", group)
+        owner: tuple[str, ...] = ()
+        if os.getuid() == 0:
+            # Root has to say whose the keys shall be.
+            owner = ("--keystone-user", "0", "--keystone-group", "0")
         self._run("keystone-manage", *conf, "db_sync")
         self._run("keystone-manage", *conf, "fernet_setup", *owner)
         self._run("keystone-manage", *conf, "credential_setup", *owner)

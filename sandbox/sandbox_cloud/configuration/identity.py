@@ -16,6 +16,8 @@ def write_keystone(layout: Layout) -> None:
             # Four hours: a test run must not outlive its tokens.
             "token": {"provider": "fernet", "expiration": 14400},
             "fernet_tokens": {"key_repository": layout.etc / "fernet-keys"},
+            # Else fernet_setup puts a second set of keys below /etc.
+            "fernet_receipts": {"key_repository": layout.etc / "fernet-keys"},
             "credential": {"key_repository": layout.etc / "credential-keys"},
             # Hashing strength is of no use here and costs time per login.
             "identity": {"password_hash_rounds": 4},

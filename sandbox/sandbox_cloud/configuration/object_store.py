@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import getpass
-
 from sandbox_cloud.configuration import ini
 from sandbox_cloud.layout import HOST, Layout, Settings
 
@@ -25,7 +23,6 @@ def write_swift(layout: Layout, settings: Settings) -> None:
     base = {
         "bind_ip": HOST,
         "workers": 0,
-        "user": getpass.getuser(),
         "swift_dir": etc,
         "devices": layout.root / "swift",
         "mount_check": "false",
