@@ -104,8 +104,6 @@ class Remover:
             work, row = running[backup_id], rows[backup_id]
             if shown is None:
                 self._gone(work, now)
-            elif shown.status == _DELETING:
-                continue
             else:
                 reason = f"the delete ended in {shown.status} status"
                 self._later(work, row, reason, now)

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+
+from staffeln import ports
 from staffeln.domain import errors, model
 from staffeln.tests import base
 from staffeln.tests.fakes.fake_cloud import FakeCloud
@@ -17,7 +21,7 @@ class HarvestTest(base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.cloud = FakeCloud(page_size=self.page_size)
+        self.cloud: FakeCloud = FakeCloud(page_size=self.page_size)
         self.project = self.cloud.add_project()
 
     def add_tagged(self, count: int = 1, volumes: int = 1) -> list[str]:
@@ -99,6 +103,27 @@ class CompleteTest(HarvestTest):
         self.harvest()
         self.assertIn("1 server(s)", self.log.output)
         self.assertNotIn("more", self.log.output)
+
+
+class NoCountCloud(FakeCloud):
+    """Its lists do not tell how long they are."""
+
+    def volume_pages(self) -> Iterator[ports.Page[model.Volume]]:
+        """The same pages."""
+        for page in super().volume_pages():
+            yield dataclasses.replace(page, total=None)
+
+
+class NoCountTest(HarvestTest):
+    def test_all_pages_are_read_where_no_count_is_told(self) -> None:
+        self.cloud = NoCountCloud(page_size=2)
+        self.project = self.cloud.add_project()
+        wanted = self.add_tagged(1)
+        for _ in range(6):
+            self.cloud.add_volume(self.project)
+        inventory = self.harvest()
+        self.assertEqual(wanted, self.found(inventory))
+        self.assertEqual(0, self.cloud.count("volume"))
 
 
 class SinglesTest(HarvestTest):
