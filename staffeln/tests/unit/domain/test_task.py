@@ -141,3 +141,14 @@ class SlotTest(base.TestCase):
             "t3", kind=task.Kind.DELETE, backup_id="b1"
         )
         self.assertEqual("delete:b1", removal.slot)
+
+
+class HandOverTest(base.TestCase):
+    def test_the_state_stays(self) -> None:
+        later = samples.NOW + samples.HOUR
+        work = samples.backup_task(state=State.RUNNING, claimed_by="c1")
+        taken = task.hand_over(work, "c2", later, "c1 is gone")
+        self.assertEqual(
+            ("c2", later, "c1 is gone", State.RUNNING),
+            (taken.claimed_by, taken.updated_at, taken.reason, taken.state),
+        )
