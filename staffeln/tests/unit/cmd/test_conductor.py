@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 
 import fixtures
 
+from staffeln import conf
 from staffeln.cmd import conductor
+from staffeln.db import migration, session
 from staffeln.domain import errors
 from staffeln.tests import base
 
@@ -52,13 +55,10 @@ class MainTest(base.TestCase):
 class ProcessTest(base.TestCase):
     """As an operator starts it."""
 
-    def run_with(self, text: str) -> subprocess.CompletedProcess[str]:
+    def start_with(self, text: str) -> subprocess.Popen[str]:
         path = self.home / "staffeln.conf"
-        path.write_text(
-            f"[DEFAULT]\nlog_file = {self.home}/log\n"
-            f"state_path = {self.home}\n{text}"
-        )
-        return subprocess.run(
+        path.write_text(f"[DEFAULT]\nstate_path = {self.home}\n{text}")
+        return subprocess.Popen(
             [
                 sys.executable,
                 "-m",
@@ -71,21 +71,23 @@ class ProcessTest(base.TestCase):
                 "HOME": str(self.home),
                 "PYTHONPATH": os.pathsep.join(sys.path),
             },
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
+            start_new_session=True,
         )
 
     def refused(self, text: str) -> str:
         """The one line of a start that cannot go well."""
-        done = self.run_with(text)
-        self.assertEqual(1, done.returncode, done.stderr)
-        self.assertEqual("", done.stdout)
-        (line,) = done.stderr.splitlines()
+        process = self.start_with(f"log_file = {self.home}/log\n{text}")
+        stdout, stderr = process.communicate()
+        self.assertEqual(1, process.returncode, stderr)
+        self.assertEqual("", stdout)
+        (line,) = stderr.splitlines()
         log = self.home / "log"
         if log.exists():
             self.assertNotIn("Traceback", log.read_text())
-        return line
+        return str(line)
 
     def test_a_wrong_option(self) -> None:
         self.assertIn(
@@ -124,6 +126,30 @@ class ProcessTest(base.TestCase):
             line.removeprefix("staffeln-conductor: "),
             (self.home / "log").read_text(),
         )
+
+    def test_a_keystone_out_of_reach_is_tried_again(self) -> None:
+        text = (
+            f"[database]\nconnection = sqlite:///{self.home}/x.sqlite\n"
+            + CREDENTIALS
+        )
+        read = conf.load([], prog="test", default_config_files=[])
+        read.set_override(
+            "connection", f"sqlite:///{self.home}/x.sqlite", "database"
+        )
+        with contextlib.closing(session.connect(read)) as database:
+            migration.create_schema(database)
+        process = self.start_with(text)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        assert process.stdout
+        told = (line for line in process.stdout if "next try in" in line)
+        tries = [next(told), next(told)]
+        self.assertIn("next try in 1 s", tries[0])
+        self.assertIn("127.0.0.1:9", tries[0])
+        self.assertIn("next try in 2 s", tries[1])
+        process.terminate()
+        rest, stderr = process.communicate()
+        self.assertEqual(("", 0), (stderr, process.returncode), rest)
 
 
 CREDENTIALS = """
