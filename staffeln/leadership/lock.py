@@ -17,6 +17,7 @@ with warnings.catch_warnings():
     # A library beneath looks for eventlet, whose import warns.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     from tooz import ToozError, coordination
+    from tooz.drivers import file
 
 LOG = logging.getLogger(__name__)
 
@@ -60,6 +61,10 @@ class Lock:
         if self._held:
             self._held = False
             self._lock.release()
+            if isinstance(self._lock, file.FileLock):
+                # It counts attempts that failed as well, and would call
+                # itself unreleased when it is collected.
+                self._lock.acquired = False
 
     def close(self) -> None:
         """Release and let go of the folder; harmless when done before."""

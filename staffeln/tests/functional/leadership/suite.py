@@ -100,6 +100,20 @@ class LeadershipSuite(base.TestCase):
         self.assertTrue(here.acquire())
         self.assertFalse(there.ask("acquire"))
 
+    def test_what_failed_before_changes_nothing(self) -> None:
+        here, there = self.connect(), self.contender()
+        for _ in range(2):
+            self.assertTrue(there.ask("acquire"))
+            self.assertFalse(here.acquire())
+            self.assertFalse(here.acquire())
+            there.ask("release")
+            self.assertTrue(here.acquire())
+            self.assertFalse(there.ask("acquire"))
+            here.release()
+        here.close()
+        self.assertTrue(there.ask("acquire"))
+        self.assertNotIn("WARNING", self.log.output)
+
     def test_closed_it_goes_to_the_other(self) -> None:
         here, there = self.connect(), self.contender()
         self.assertTrue(here.acquire())
