@@ -45,9 +45,6 @@ def _general(
         "default_volume_type": "__DEFAULT__",
         "state_path": layout.root / "cinder",
         "image_conversion_dir": layout.root / "conversion",
-        # The limits need a helper that must run as root.
-        "image_conversion_cpu_limit": 0,
-        "image_conversion_address_space_limit": 0,
         "glance_api_servers": settings.url("glance"),
         "rootwrap_config": venv / "etc/cinder/rootwrap.conf",
         "graceful_shutdown_timeout": ini.GRACE,
