@@ -317,12 +317,15 @@ def from_keystone(error: Exception, asked: Asked, where: str) -> FailedCall:
     response = http.response
     headers = response.headers if response is not None else {}
     kind: type[errors.CloudError] = errors.NotSentError
+    words = _KEYSTONEAUTH_TAIL.sub("", http.message or "no words")
     if status in {400, 401, 403}:
         kind = errors.ForbiddenError
+    if status == 404:
+        words = f"no identity API at {where}, check auth_url: {words}"
     return FailedCall(
         kind(
             asked.message(
-                _KEYSTONEAUTH_TAIL.sub("", http.message or "no words"),
+                words,
                 f"{status}, {http.request_id}"
                 if http.request_id
                 else str(status),

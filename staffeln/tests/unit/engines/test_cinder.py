@@ -214,6 +214,47 @@ class TestFollowing(base.TestCase):
             mixture.follow(), mixture.busy_pages + 2 * mixture.cheap + 4
         )
 
+    def test_one_question_spares_many_pages(self) -> None:
+        mixture = Mixture(2, "e" * 20 + "f" * 200 + "e")
+        calls = mixture.follow()
+        self.assertEqual(1, mixture.cloud.count("newest_backup"))
+        self.assertEqual(20, mixture.cloud.count("backup"))
+        self.assertLessEqual(calls, mixture.bound + 2)
+
+    def test_one_question_spares_many_single_calls(self) -> None:
+        mixture = Mixture(10, "f" * 500 + "e" * 40 + "f" * 20 + "e")
+        calls = mixture.follow()
+        self.assertEqual(1, mixture.cloud.count("newest_backup"))
+        self.assertLessEqual(mixture.cloud.count("backup"), 1)
+        self.assertLessEqual(calls, mixture.bound + 2)
+
+    def test_backups_of_one_moment_are_told_apart(self) -> None:
+        mixture = Mixture(4, "ebfcebfcebfcebfcebfcebfc")
+        moment = mixture.cloud.now()
+        for backup in list(mixture.cloud.backups):
+            mixture.cloud.change_backup(backup, created_at=moment)
+        mixture.ours = [
+            row(mixture.cloud, backup.id, moment) for backup in mixture.ours
+        ]
+        mixture.follow()
+
+    def test_rows_without_their_backups_end_the_pages_early(self) -> None:
+        mixture = Mixture(2, "f" * 40 + "eee" + "f" * 3)
+        hour = datetime.timedelta(hours=1)
+        for backup in list(mixture.cloud.backups)[:40]:
+            shown = mixture.cloud.backups[backup]
+            mixture.cloud.change_backup(
+                backup, created_at=shown.created_at - hour
+            )
+        gone = mixture.ours[0].id
+        mixture.cloud.vanish(gone)
+        found = cinder.CinderEngine(mixture.cloud).ended(
+            mixture.ours, "creating"
+        )
+        self.assertEqual(3, len(found))
+        self.assertIsNone(found[gone])
+        self.assertLessEqual(len(mixture.cloud.calls), 7)
+
     def test_nothing_to_follow_asks_nothing(self) -> None:
         cloud = fake_cloud.FakeCloud()
         self.assertEqual({}, cinder.CinderEngine(cloud).ended([], "creating"))
