@@ -81,7 +81,7 @@ class MemoryStore:
 
     # -- the scheduler -----------------------------------------------------
 
-    def take_office(self, conductor_id: str) -> int:  # noqa: ARG002
+    def take_office(self, conductor_id: str) -> int:
         with self._lock:
             self._term += 1
             return self._term
@@ -280,7 +280,7 @@ class MemoryStore:
         project_id: str,
         size: int,
         reason: str,
-        now: datetime.datetime,  # noqa: ARG002
+        now: datetime.datetime,
         conductor_id: str,
     ) -> int:
         with self._lock:
