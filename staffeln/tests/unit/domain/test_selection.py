@@ -26,7 +26,7 @@ class SelectsTest(base.TestCase):
             self.assertTrue(selection.selects(samples.rule(), tagged(value)))
 
     def test_everything_else(self) -> None:
-        for value in ("false", "FALSE", "yes", "1", "", "truely", "t rue"):
+        for value in ("false", "FALSE", "yes", "1", "", "untrue", "t rue"):
             self.assertFalse(selection.selects(samples.rule(), tagged(value)))
 
     def test_untagged(self) -> None:
@@ -40,7 +40,7 @@ class SelectsTest(base.TestCase):
 
     def test_strange_values_are_named(self) -> None:
         rule = samples.rule()
-        for value in ("yes", "", "1", "tru"):
+        for value in ("yes", "", "1", "truth"):
             strange = selection.strange_value(rule, tagged(value))
             self.assertEqual(value, strange)
         for value in ("true", "TRUE", " true ", "false", "False "):
