@@ -1,28 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A store in memory: an adapter of :class:`staffeln.ports.Store`."""
+"""A store in memory: what the database does, without one.
+
+It passes the suite of ``tests/functional/db`` as the real ones do.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 import threading
-from collections import defaultdict
+import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from staffeln import ports
 from staffeln.domain import errors, model, task
 
-_HELD = (task.State.CLAIMED, task.State.STARTING, task.State.RUNNING)
+_HELD = task.LIVE - {task.State.PLANNED}
 
 
 class MemoryStore:
-    """Everything in dictionaries, one lock for all; the test's own clock."""
+    """One deployment's database; used by many threads."""
 
-    def __init__(self, clock: Callable[[], datetime.datetime]) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], datetime.datetime] | None = None
+    ) -> None:
+        self._clock = clock or _host_time
         self._lock = threading.RLock()
         self._deployment = model.Deployment(
-            uuid="deployment",
+            uuid=str(uuid.uuid4()),
             identity=None,
             adopted=False,
             selected_volumes=None,
@@ -30,9 +35,14 @@ class MemoryStore:
         self._conductors: dict[str, ports.Conductor] = {}
         self._term = 0
         self._tasks: dict[str, task.Task] = {}
-        self._events: defaultdict[str, list[task.Event]] = defaultdict(list)
+        self._events: list[task.Event] = []
         self._backups: dict[str, model.Backup] = {}
-        self._volumes: dict[str, model.VolumeRecord] = {}
+        self._records: dict[str, model.VolumeRecord] = {}
+        self._reported: set[str] = set()
+
+    def mark_reported(self, task_id: str) -> None:
+        """Say that a task's end was reported."""
+        self._reported.add(task_id)
 
     def now(self) -> datetime.datetime:
         return self._clock()
@@ -54,30 +64,39 @@ class MemoryStore:
     def register_conductor(
         self, conductor_id: str, host: str, pid: int, backend: str
     ) -> None:
-        self._conductors[conductor_id] = ports.Conductor(
-            id=conductor_id,
-            host=host,
-            pid=pid,
-            backend=backend,
-            started_at=self.now(),
-            heartbeat_at=self.now(),
-        )
+        now = self.now()
+        with self._lock:
+            if conductor_id in self._conductors:
+                raise errors.StoreError(f"conductor {conductor_id} has a row")
+            self._conductors[conductor_id] = ports.Conductor(
+                id=conductor_id,
+                host=host,
+                pid=pid,
+                backend=backend,
+                started_at=now,
+                heartbeat_at=now,
+            )
 
     def heartbeat(self, conductor_id: str) -> bool:
         with self._lock:
-            found = self._conductors.get(conductor_id)
-            if found is None:
+            known = self._conductors.get(conductor_id)
+            if known is None:
                 return False
             self._conductors[conductor_id] = dataclasses.replace(
-                found, heartbeat_at=self.now()
+                known, heartbeat_at=self.now()
             )
             return True
 
     def unregister_conductor(self, conductor_id: str) -> None:
-        self._conductors.pop(conductor_id, None)
+        with self._lock:
+            self._conductors.pop(conductor_id, None)
 
     def conductors(self) -> list[ports.Conductor]:
-        return list(self._conductors.values())
+        with self._lock:
+            return sorted(
+                self._conductors.values(),
+                key=lambda each: (each.started_at, each.id),
+            )
 
     # -- the scheduler -----------------------------------------------------
 
@@ -94,32 +113,45 @@ class MemoryStore:
                 raise errors.OvertakenError(f"term {term} is over")
             cancelled = self._cancel(
                 [
-                    self._tasks[each]
-                    for each in plan.cancelled
-                    if each in self._tasks
+                    self._tasks[task_id]
+                    for task_id in plan.cancelled
+                    if task_id in self._tasks
                 ],
                 plan.cancel_reason,
+                self.now(),
                 conductor_id,
             )
             for record in plan.records:
-                self._volumes[record.volume_id] = record
-            for backup in list(self._backups.values()):
-                if backup.volume_id in plan.retentions:
-                    self._backups[backup.id] = dataclasses.replace(
-                        backup, retention=plan.retentions[backup.volume_id]
+                self._records[record.volume_id] = record
+            for row in list(self._backups.values()):
+                if row.volume_id in plan.retentions:
+                    self._backups[row.id] = dataclasses.replace(
+                        row, retention=plan.retentions[row.volume_id]
                     )
             if plan.selected_volumes is not None:
                 self._deployment = dataclasses.replace(
                     self._deployment, selected_volumes=plan.selected_volumes
                 )
-            added = []
-            for work in plan.tasks:
-                if work.state in task.LIVE and work.slot in self._slots():
+            return [*self._add(plan.tasks, conductor_id), *cancelled]
+
+    def _add(
+        self, tasks: Iterable[task.Task], conductor_id: str
+    ) -> list[task.Task]:
+        taken = {
+            work.slot
+            for work in self._tasks.values()
+            if work.state in task.LIVE
+        }
+        added = []
+        for work in tasks:
+            if work.state in task.LIVE:
+                if work.slot in taken:
                     continue
-                self._tasks[work.id] = work
-                self._note(None, work, conductor_id)
-                added.append(work)
-            return [*added, *cancelled]
+                taken.add(work.slot)
+            self._tasks[work.id] = work
+            self._tell(None, work, conductor_id)
+            added.append(work)
+        return added
 
     # -- what planning reads -----------------------------------------------
 
@@ -127,51 +159,48 @@ class MemoryStore:
         self, volume_ids: Collection[str]
     ) -> dict[str, model.History]:
         with self._lock:
-            found = {each: self._history(each) for each in volume_ids}
+            found = {
+                volume_id: self._history(volume_id) for volume_id in volume_ids
+            }
+        nothing = model.History()
         return {
-            volume_id: past
-            for volume_id, past in found.items()
-            if past != model.History()
+            volume_id: history
+            for volume_id, history in found.items()
+            if history != nothing
         }
 
     def _history(self, volume_id: str) -> model.History:
-        works = [
-            work
-            for work in self._tasks.values()
-            if work.volume_id == volume_id and work.kind is task.Kind.BACKUP
-        ]
+        tasks = self.tasks(kind=task.Kind.BACKUP, volume_id=volume_id)
         completed = sorted(
             (
-                backup
-                for backup in self._backups.values()
-                if backup.volume_id == volume_id and backup.completed_at
+                row
+                for row in self._backups.values()
+                if row.volume_id == volume_id and row.completed_at is not None
             ),
-            key=lambda backup: (backup.created_at, backup.id),
+            key=lambda row: (row.created_at, bool(row.incremental), row.id),
         )
-        fulls = [each.created_at for each in completed if not each.incremental]
+        chain: list[model.Backup] = []
+        for row in completed:
+            chain = [*chain, row] if row.incremental else [row]
         return model.History(
             live_task=next(
-                (work.state for work in works if work.state in task.LIVE),
-                None,
+                (work.state for work in tasks if work.state in task.LIVE), None
             ),
             last_success_at=max(
                 (
-                    each.created_at
-                    for each in completed
-                    if each.state is model.BackupState.AVAILABLE
+                    row.created_at
+                    for row in completed
+                    if row.state is model.BackupState.AVAILABLE
                 ),
                 default=None,
             ),
-            chain=tuple(
-                each
-                for each in completed
-                if not fulls or each.created_at >= fulls[-1]
-            ),
-            record=self._volumes.get(volume_id),
+            chain=tuple(chain),
+            record=self._records.get(volume_id),
             unreported_failures=frozenset(
                 work.reason
-                for work in works
+                for work in tasks
                 if work.state is task.State.FAILED
+                and work.id not in self._reported
             ),
         )
 
@@ -185,11 +214,14 @@ class MemoryStore:
 
     def unwanted_backups(self) -> list[model.Backup]:
         with self._lock:
-            taken = self._slots()
+            removing = {
+                work.backup_id
+                for work in self.tasks(kind=task.Kind.DELETE, states=task.LIVE)
+            }
             return [
-                backup
-                for backup in self.backups(states=[model.BackupState.UNWANTED])
-                if f"delete:{backup.id}" not in taken
+                row
+                for row in self.backups(states=[model.BackupState.UNWANTED])
+                if row.id not in removing
             ]
 
     # -- tasks -------------------------------------------------------------
@@ -202,16 +234,14 @@ class MemoryStore:
         now: datetime.datetime,
     ) -> list[task.Task]:
         with self._lock:
-            wanted = sorted(
-                (
-                    work
-                    for work in self._tasks.values()
-                    if work.kind is kind
-                    and work.state is task.State.PLANNED
-                    and (work.not_before is None or work.not_before <= now)
-                ),
-                key=lambda work: (work.created_at, work.rank, work.id),
-            )[:limit]
+            ready = [
+                work
+                for work in self._tasks.values()
+                if work.kind is kind
+                and work.state is task.State.PLANNED
+                and (work.not_before is None or work.not_before <= now)
+            ]
+            ready.sort(key=lambda each: (each.created_at, each.rank, each.id))
             return self.advance(
                 [
                     ports.Change(
@@ -224,7 +254,7 @@ class MemoryStore:
                             claimed_by=conductor_id,
                         ),
                     )
-                    for work in wanted
+                    for work in ready[:limit]
                 ],
                 conductor_id,
             )
@@ -232,24 +262,64 @@ class MemoryStore:
     def advance(
         self, changes: Sequence[ports.Change], conductor_id: str
     ) -> list[task.Task]:
-        done = []
         with self._lock:
+            done = []
             for change in changes:
                 if not self._is_still(change.before):
                     continue
-                after = change.after
-                self._tasks[after.id] = after
-                self._note(change.before.state, after, conductor_id)
+                self._tasks[change.after.id] = change.after
                 if change.backup is not None:
-                    self._backups[change.backup.id] = dataclasses.replace(
-                        change.backup, updated_at=after.updated_at
-                    )
+                    self._put(change.backup, change.after.updated_at)
                 if change.forget_backup is not None:
                     self._backups.pop(change.forget_backup, None)
                 if change.record is not None:
-                    self._volumes[change.record.volume_id] = change.record
-                done.append(after)
-        return done
+                    self._records[change.record.volume_id] = change.record
+                self._tell(change.before.state, change.after, conductor_id)
+                done.append(change.after)
+            return done
+
+    def _is_still(self, before: task.Task) -> bool:
+        now = self._tasks.get(before.id)
+        return now is not None and (
+            (now.state, now.attempt, now.claimed_by)
+            == (before.state, before.attempt, before.claimed_by)
+        )
+
+    def _tell(
+        self, before: task.State | None, work: task.Task, conductor_id: str
+    ) -> None:
+        self._events.append(
+            task.Event(
+                task_id=work.id,
+                at=work.updated_at,
+                from_state=before,
+                to_state=work.state,
+                reason=work.reason,
+                conductor_id=conductor_id,
+                attempt=work.attempt,
+            )
+        )
+
+    def _cancel(
+        self,
+        tasks: Iterable[task.Task],
+        reason: str,
+        now: datetime.datetime,
+        conductor_id: str,
+    ) -> list[task.Task]:
+        return self.advance(
+            [
+                ports.Change(
+                    before=work,
+                    after=task.advance(
+                        work, task.State.CANCELLED, now, reason
+                    ),
+                )
+                for work in tasks
+                if work.state is task.State.PLANNED
+            ],
+            conductor_id,
+        )
 
     def holders(self) -> set[str]:
         return {
@@ -265,15 +335,16 @@ class MemoryStore:
         now: datetime.datetime,
         reason: str,
     ) -> list[task.Task]:
-        with self._lock:
-            taken = []
-            for before in tasks:
-                if self._is_still(before):
-                    after = task.hand_over(before, conductor_id, now, reason)
-                    self._tasks[after.id] = after
-                    self._note(before.state, after, conductor_id)
-                    taken.append(after)
-            return taken
+        return self.advance(
+            [
+                ports.Change(
+                    before=work,
+                    after=task.hand_over(work, conductor_id, now, reason),
+                )
+                for work in tasks
+            ],
+            conductor_id,
+        )
 
     def cancel_over_quota(
         self,
@@ -284,16 +355,19 @@ class MemoryStore:
         conductor_id: str,
     ) -> int:
         with self._lock:
-            planned = [
-                work
-                for work in self.tasks(
-                    kind=task.Kind.BACKUP,
-                    states=[task.State.PLANNED],
-                    project_id=project_id,
+            planned = self.tasks(
+                kind=task.Kind.BACKUP,
+                states=[task.State.PLANNED],
+                project_id=project_id,
+            )
+            return len(
+                self._cancel(
+                    [work for work in planned if work.volume_size >= size],
+                    reason,
+                    now,
+                    conductor_id,
                 )
-                if work.volume_size >= size
-            ]
-            return len(self._cancel(planned, reason, conductor_id))
+            )
 
     def get_task(self, task_id: str) -> task.Task | None:
         return self._tasks.get(task_id)
@@ -312,17 +386,21 @@ class MemoryStore:
             found = [
                 work
                 for work in self._tasks.values()
-                if kind in (None, work.kind)
+                if (kind is None or work.kind is kind)
                 and (states is None or work.state in states)
                 and (claimed_by is None or work.claimed_by in claimed_by)
                 and project_id in (None, work.project_id)
                 and volume_id in (None, work.volume_id)
             ]
-        found.sort(key=lambda work: (work.created_at, work.rank), reverse=True)
+        found.sort(
+            key=lambda work: (work.created_at, work.rank, work.id),
+            reverse=True,
+        )
         return found[:limit]
 
     def events(self, task_id: str) -> list[task.Event]:
-        return list(self._events[task_id])
+        with self._lock:
+            return [each for each in self._events if each.task_id == task_id]
 
     # -- backups and volumes -----------------------------------------------
 
@@ -340,75 +418,29 @@ class MemoryStore:
     ) -> list[model.Backup]:
         with self._lock:
             found = [
-                backup
-                for backup in self._backups.values()
-                if (ids is None or backup.id in ids)
-                and (states is None or backup.state in states)
-                and project_id in (None, backup.project_id)
-                and volume_id in (None, backup.volume_id)
+                row
+                for row in self._backups.values()
+                if (ids is None or row.id in ids)
+                and (states is None or row.state in states)
+                and project_id in (None, row.project_id)
+                and volume_id in (None, row.volume_id)
             ]
-        found.sort(key=lambda backup: backup.id)
-        found.sort(key=lambda backup: backup.created_at, reverse=True)
+        found.sort(key=lambda row: (row.created_at, row.id), reverse=True)
         return found[:limit]
 
     def save_backup(self, backup: model.Backup) -> bool:
         with self._lock:
             if backup.id not in self._backups:
                 return False
-            self._backups[backup.id] = dataclasses.replace(
-                backup, updated_at=self.now()
-            )
+            self._put(backup, self.now())
             return True
 
+    def _put(self, backup: model.Backup, now: datetime.datetime) -> None:
+        self._backups[backup.id] = dataclasses.replace(backup, updated_at=now)
+
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
-        return self._volumes.get(volume_id)
+        return self._records.get(volume_id)
 
-    # -- how it is done ----------------------------------------------------
 
-    def _is_still(self, before: task.Task) -> bool:
-        work = self._tasks.get(before.id)
-        return (
-            work is not None
-            and work.state is before.state
-            and work.attempt == before.attempt
-            and work.claimed_by == before.claimed_by
-        )
-
-    def _slots(self) -> set[str]:
-        return {
-            work.slot
-            for work in self._tasks.values()
-            if work.state in task.LIVE
-        }
-
-    def _cancel(
-        self, tasks: Iterable[task.Task], reason: str, conductor_id: str
-    ) -> list[task.Task]:
-        return self.advance(
-            [
-                ports.Change(
-                    before=work,
-                    after=task.advance(
-                        work, task.State.CANCELLED, self.now(), reason
-                    ),
-                )
-                for work in tasks
-                if work.state is task.State.PLANNED
-            ],
-            conductor_id,
-        )
-
-    def _note(
-        self, before: task.State | None, work: task.Task, conductor_id: str
-    ) -> None:
-        self._events[work.id].append(
-            task.Event(
-                task_id=work.id,
-                at=work.updated_at,
-                from_state=before,
-                to_state=work.state,
-                reason=work.reason,
-                conductor_id=conductor_id,
-                attempt=work.attempt,
-            )
-        )
+def _host_time() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
