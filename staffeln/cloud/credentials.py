@@ -147,6 +147,23 @@ def refuse_unfit(known: settings.Credentials) -> None:
     service_plugin(known)
 
 
+def refuse_missing_files(known: settings.Credentials) -> None:
+    """Refuse certificates that are not there: each call would fail.
+
+    :raises ConfigurationError: names the file.
+    """
+    pair = known.certificate
+    files = list(pair) if isinstance(pair, tuple) else [pair]
+    if isinstance(known.verify, str):
+        files.append(known.verify)
+    for name in files:
+        if name and not os.access(name, os.R_OK):
+            raise errors.ConfigurationError(
+                f"the certificate or key {name} cannot be read "
+                f"({known.source} and [openstack])"
+            )
+
+
 def service_plugin(
     known: settings.Credentials,
 ) -> ksa_identity.BaseIdentityPlugin:

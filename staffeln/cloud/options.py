@@ -153,8 +153,10 @@ def cloud_settings(conf: cfg.ConfigOpts) -> CloudSettings:
 
     group = conf[GROUP]
     found = credentials.find(_configured(conf), group.cloud)
+    found = _with_options(found, group)
+    credentials.refuse_missing_files(found)
     return CloudSettings(
-        credentials=_with_options(found, group),
+        credentials=found,
         retry_timeout=group.retry_timeout,
         max_retry_interval=group.max_retry_interval,
         skip_retry_codes=frozenset(group.skip_retry_codes),

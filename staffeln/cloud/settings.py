@@ -6,6 +6,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+SHORTEST_SECRET = 4
+"""Shorter ones are in every text: nothing would be left of a message."""
+
 _SECRET_WORDS = ("password", "secret", "passcode", "token", "_key")
 
 
@@ -35,7 +38,7 @@ class Credentials:
             value
             for name, value in self.auth.items()
             if isinstance(value, str)
-            and value
+            and len(value) >= SHORTEST_SECRET
             and any(word in name for word in _SECRET_WORDS)
         )
 

@@ -203,22 +203,31 @@ class TestOptions(CredentialsCase):
 
     def test_options_go_before_the_credentials(self) -> None:
         self.set_environment(**ENVIRONMENT)
+        ca, cert, key = (self.home / name for name in ("ca", "c", "k"))
+        for path in (ca, cert, key):
+            path.touch()
         found = self.read(
             "[openstack]\nregion_name = West\ninterface = admin\n"
-            "cafile = /ca\ncertfile = /c\nkeyfile = /k\n"
+            f"cafile = {ca}\ncertfile = {cert}\nkeyfile = {key}\n"
             "skip_retry_codes = 404,503\npage_size = 7\n"
         )
         self.assertEqual("West", found.credentials.region)
         self.assertEqual("admin", found.credentials.interface)
-        self.assertEqual("/ca", found.credentials.verify)
-        self.assertEqual(("/c", "/k"), found.credentials.certificate)
+        self.assertEqual(str(ca), found.credentials.verify)
+        self.assertEqual((str(cert), str(key)), found.credentials.certificate)
         self.assertEqual(frozenset({404, 503}), found.skip_retry_codes)
         self.assertEqual(7, found.page_size)
 
     def test_insecure(self) -> None:
-        found = self.read(f"{FILE}insecure = true\ncertfile = /c\n")
+        cert = self.home / "c"
+        cert.touch()
+        found = self.read(f"{FILE}insecure = true\ncertfile = {cert}\n")
         self.assertIs(False, found.credentials.verify)
-        self.assertEqual("/c", found.credentials.certificate)
+        self.assertEqual(str(cert), found.credentials.certificate)
+
+    def test_certificates_that_are_not_there(self) -> None:
+        for line in ("cafile = /none", "certfile = /none"):
+            self.assertIn("/none", self.refused(f"{FILE}{line}\n"))
 
     def test_the_sample_has_all_options(self) -> None:
         ((group, listed),) = options.list_opts()
