@@ -17,7 +17,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -68,6 +67,8 @@ def run(conf: Rereadable, check: Check, build_from: BuildFrom) -> int:
         launcher = service.ProcessLauncher(conf, restart_method="reload")
         launcher.launch_service(Conductor(conf, build_from), workers=1)
         launcher.wait()
+    except _Stopped:
+        LOG.info("Told to stop before the start was complete")
     except SystemExit as leaving:
         return int(leaving.code or 0)
     return 0
@@ -109,8 +110,12 @@ def _end_this_process() -> None:
 # -- before the fork ---------------------------------------------------------
 
 
+class _Stopped(BaseException):
+    """SIGTERM came; like KeyboardInterrupt, nobody in between catches it."""
+
+
 class _ReadAgain(BaseException):
-    """SIGHUP came; like KeyboardInterrupt, nobody in between catches it."""
+    """SIGHUP came, likewise."""
 
 
 def _check_patiently(conf: Rereadable, check: Check) -> None:
@@ -148,8 +153,8 @@ def _signals() -> Iterator[None]:
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    LOG.info("Told to stop before the start was complete")
-    sys.exit(0)
+    # No word to the log from here: it may be in the middle of a line.
+    raise _Stopped
 
 
 def _read_again(_number: int, _frame: FrameType | None) -> NoReturn:
