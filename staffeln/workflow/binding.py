@@ -13,18 +13,23 @@ LOG = logging.getLogger(__name__)
 
 
 def prove(
-    cloud: ports.Cloud, store: ports.Store
+    cloud: ports.Cloud, store: ports.Store, *, bind: bool = True
 ) -> tuple[model.Deployment, list[model.BackupService]]:
     """Prove that this is the database's cloud and we its administrator.
 
     The first call binds an unbound database.
 
+    :param bind: False leaves an unbound database as it is.
     :returns: the deployment and the cloud's backup services.
     :raises WrongCloudError: the database belongs to another cloud.
     :raises NotAdministratorError: lists would silently be incomplete.
     """
     identity = cloud.identity()
     deployment = store.deployment()
+    if deployment.identity is None and not bind:
+        return deployment, cloud.backup_services()
+    if deployment.identity is None and dry:
+        return deployment, cloud.backup_services()
     if deployment.identity is None:
         store.bind_cloud(identity)
         deployment = store.deployment()

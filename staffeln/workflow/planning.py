@@ -22,7 +22,7 @@ from staffeln.workflow.settings import Settings
 
 LOG = logging.getLogger(__name__)
 
-_CANCEL_REASON = "its volume is not to be backed up any more"
+CANCEL_REASON = "its volume is not to be backed up any more"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +35,20 @@ class Drawn:
     plan: plan.Plan
 
 
-def draw(store: ports.Store, cloud: ports.Cloud, settings: Settings) -> Drawn:
+def draw(
+    store: ports.Store,
+    cloud: ports.Cloud,
+    settings: Settings,
+    *,
+    bind: bool = True,
+) -> Drawn:
     """Harvest and decide; writes nothing but the binding of a new database.
 
+    :param bind: False leaves a new database unbound.
     :raises CloudError: the cloud could not be asked at all.
     :raises WrongCloudError: the database belongs to another cloud.
     """
-    deployment, services = binding.prove(cloud, store)
+    deployment, services = binding.prove(cloud, store, bind=bind)
     service_up = any(each.enabled and each.up for each in services)
     if not service_up:
         LOG.error("No cinder-backup service is up: all backups wait")
@@ -74,7 +81,7 @@ def as_rows(drawn: Drawn) -> ports.PlanRecord:
             if decision.what in (plan.What.BACK_UP, plan.What.FAIL)
         ],
         cancelled=drawn.plan.cancelled,
-        cancel_reason=_CANCEL_REASON,
+        cancel_reason=CANCEL_REASON,
         records=_postponements(drawn),
         retentions=_changed_retentions(drawn),
         selected_volumes=len(drawn.inventory.candidates)

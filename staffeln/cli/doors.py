@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands reach the outside by."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from staffeln import ports
+from staffeln.workflow.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Each opens something when it is called, and not before.
+
+    All of them may raise :class:`~staffeln.domain.errors.StaffelnError`.
+    """
+
+    store: Callable[[], AbstractContextManager[ports.Store]]
+    """The database; closed when its context ends."""
+    cloud: Callable[[], ports.Cloud]
+    """The cloud; it was reached once."""
+    settings: Callable[[ports.Store], Settings]
+    """The options in force, as far as this database allows them."""
