@@ -72,7 +72,9 @@ def build_from(folder: pathlib.Path, read: cfg.ConfigOpts) -> life.Build:
 
 def say(what: str) -> None:
     """One line, by the process that says it."""
-    print(f"{os.getpid()} {what}", flush=True)  # noqa: T201
+    # One write: print would let the log's lines in before the line's end.
+    sys.stdout.write(f"{os.getpid()} {what}\n")
+    sys.stdout.flush()
 
 
 def main(path: str) -> int:
