@@ -12,14 +12,6 @@ import datetime
 
 from staffeln.domain import durations, model, schedule, task
 
-_BROKEN = frozenset(
-    {
-        model.BackupState.UNWANTED,
-        model.BackupState.DELETING,
-        model.BackupState.VANISHED,
-    }
-)
-
 INCREMENTAL_FAILURES_TO_FULL_ONLY = 2
 """Incrementals failing in a row that make a volume full-only."""
 
@@ -71,7 +63,9 @@ def _why_full(
         return "there is no full backup to build on"
     if chain[0].incremental:
         return "the first backup of the chain is not known"
-    broken = [link for link in chain if link.state in _BROKEN]
+    broken = [
+        link for link in chain if link.state is not model.BackupState.AVAILABLE
+    ]
     if broken:
         return f"backup {broken[0].id} of the chain is {broken[0].state}"
     if any(link.project_id != project_id for link in chain):

@@ -28,8 +28,6 @@ def prove(
     deployment = store.deployment()
     if deployment.identity is None and not bind:
         return deployment, cloud.backup_services()
-    if deployment.identity is None and dry:
-        return deployment, cloud.backup_services()
     if deployment.identity is None:
         store.bind_cloud(identity)
         deployment = store.deployment()

@@ -267,6 +267,11 @@ class BindingTest(world.WorldTest):
         self.assertEqual([], w.store.tasks())
         self.assertRaises(errors.WrongCloudError, w.start_conductor, "another")
 
+    def test_who_only_looks_does_not_bind(self) -> None:
+        w = self.new_world(conductors=0)
+        binding.prove(w.cloud, w.store, bind=False)
+        self.assertIsNone(w.store.deployment().identity)
+
     def test_a_database_that_cannot_be_bound(self) -> None:
         w = self.new_world(conductors=0)
         store = Unbindable(clock=w.clock)

@@ -34,7 +34,7 @@ class LifeTest(world.WorldTest):
             w.work(2)
         self.live_through(w, volume_id, "good")
         self.assertEqual(
-            task.State.SUCCEEDED, w.task_of(volume_id).state, days
+            task.State.SUCCEEDED, w.task_of(volume_id).state, str(days)
         )
         for _ in range(3):  # what is unwanted goes in the end
             w.tidy()
