@@ -7,7 +7,7 @@ import logging
 import re
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import requests
 from keystoneauth1 import session as ksa_session
@@ -62,8 +62,8 @@ class Wire(ksa_session.TCPKeepAliveAdapter):
         stream: bool = False,
         timeout: object = None,  # noqa: ARG002 - ours are for all calls
         verify: bool | str = True,
-        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
-        proxies: Mapping[str, str] | None = None,
+        cert: str | tuple[str, str] | None = None,
+        proxies: dict[str, str] | None = None,
     ) -> requests.Response:
         """Send one request, with our own timeouts."""
         started = time.monotonic()
