@@ -4,33 +4,61 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cliff import show
+from staffeln.cli import backups, command, fields, tasks, words
+from staffeln.domain import model
 
-from staffeln.cli import app, backup_list, finding, presenting
 
-
-class ShowBackup(show.ShowOne):
-    """Show a managed backup."""
+class ShowBackup(command.ShowOne):
+    """Show a managed backup and the task that made it."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the id."""
+        """Its options."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "backup", metavar="ID", help="id of the backup, or how it begins"
+            "backup",
+            metavar="ID",
+            help="the backup's id in Cinder, or enough of its beginning",
         )
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
-    ) -> tuple[Sequence[str], Sequence[Any]]:
-        """Read and show."""
-        with app.doors_of(self).store() as store:
-            found = store.get_backup(parsed_args.backup)
-            if found is None:
-                found = finding.one(
-                    "backup", parsed_args.backup, store.backups()
-                )
-        return presenting.one(backup_list.fields(found), parsed_args.formatter)
+    ) -> tuple[Sequence[str], Iterable[Any]]:
+        """Read the row and its task."""
+        with self.staffeln.doors.store() as store:
+            found = command.one(
+                "backup", parsed_args.backup, store.get_backup, store.backups
+            )
+            made_by = store.get_task(found.task_id) if found.task_id else None
+            now = store.now()
+        seen = backups.Seen(found, now)
+        maker = tasks.Seen(made_by, now) if made_by else None
+        return (*(each.name for each in backups.ALL), "task"), (
+            *(
+                fields.cell(each, seen, parsed_args.formatter)
+                for each in backups.ALL
+            ),
+            fields.Cell(_exact(maker), _in_words(found, maker), None),
+        )
+
+
+def _exact(maker: tasks.Seen | None) -> dict[str, Any] | None:
+    if maker is None:
+        return None
+    return {each.name: fields.machine(each.value(maker)) for each in tasks.ALL}
+
+
+def _in_words(backup: model.Backup, maker: tasks.Seen | None) -> str:
+    if maker is None and backup.task_id:
+        return "it was reported and is not kept any more"
+    if maker is None:
+        return "an earlier release made it"
+    work = maker.task
+    took = f", took {words.length(maker.took)}" if maker.took else ""
+    return (
+        f"{work.state}, attempt {work.attempt}{took}\n"
+        f"{words.plain(work.reason) or words.NOTHING}"
+    )

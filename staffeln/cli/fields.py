@@ -37,11 +37,15 @@ class Field(Generic[T]):
 
 
 class Cell(columns.FormattableColumn[Any]):
-    """A value that knows its text; columns are sorted by the value."""
+    """A value that knows its text; columns are sorted by the value.
 
-    def __init__(self, value: Any, text: str) -> None:
+    :param key: what it is sorted by.
+    """
+
+    def __init__(self, value: Any, text: str, key: Any) -> None:
         super().__init__(value)
         self._text = text
+        self.key = key
 
     def human_readable(self) -> str:
         """The text of a table."""
@@ -50,8 +54,7 @@ class Cell(columns.FormattableColumn[Any]):
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Cell):
             return NotImplemented
-        mine, its = self._value, other._value
-        return (mine is None, mine) < (its is None, its)
+        return (self.key is None, self.key) < (other.key is None, other.key)
 
 
 def attribute(name: str, **more: Any) -> Field[Any]:
@@ -98,7 +101,7 @@ def _fitted(
     )
     return names, [
         tuple(
-            Cell(each.machine_readable(), text)
+            Cell(each.machine_readable(), text, each.key)
             for each, text in zip(row, fitted, strict=True)
         )
         for row, fitted in zip(rows, texts, strict=True)
@@ -119,9 +122,10 @@ def cell(field: Field[T], thing: T, formatter: str = "table") -> Cell:
     else:
         shown = words.plain(readable(value))
     exact = machine(value)
-    if isinstance(exact, str) and formatter not in _EXACT:
-        exact = words.plain(exact)
-    return Cell(exact, shown)
+    if formatter not in _EXACT:
+        exact = "" if exact is None else exact
+        exact = words.plain(exact) if isinstance(exact, str) else exact
+    return Cell(exact, shown, value)
 
 
 def readable(value: Any) -> str:

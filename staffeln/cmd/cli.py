@@ -1,22 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``staffeln``: look at what is done and would be done."""
+"""``staffeln``: shows operators what is done and would be done."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from staffeln import wiring
 from staffeln.cli import app
+from staffeln.cli.doors import Doors
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from staffeln import ports
+    from staffeln.workflow.settings import Settings
+
+_SIGPIPE = 141
+"""Exit code of a program whose reader went away, as shells have it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    # A table as wide as the terminal, where there is one.
-    os.environ.setdefault("CLIFF_FIT_WIDTH", "1")
     arguments = sys.argv[1:] if argv is None else argv
-    return int(app.Application(wiring.open_doors).run(list(arguments)))
+    try:
+        code = app.main(arguments, _open_doors)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more when it ends, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _SIGPIPE
+    return code
+
+
+def _open_doors(config_files: Sequence[str]) -> Doors:
+    """Read the configuration; nothing else is opened yet."""
+    # Only when a command runs: --help is to be fast.
+    from staffeln import conf as configuration
+    from staffeln import wiring
+
+    conf = configuration.load(
+        [word for path in config_files for word in ("--config-file", path)],
+        prog=app.NAME,
+    )
+    return Doors(
+        store=lambda: contextlib.closing(wiring.store(conf)),
+        cloud=lambda: _reach_cloud(conf),
+        settings=lambda store: _settings(conf, store),
+    )
+
+
+def _reach_cloud(conf: cfg.ConfigOpts) -> ports.Cloud:
+    """The cloud; one that cannot be reached is said at once."""
+    from staffeln import wiring
+
+    wiring.cloud(conf, patient=False).identity()
+    return wiring.cloud(conf)
+
+
+def _settings(conf: cfg.ConfigOpts, store: ports.Store) -> Settings:
+    """The options in force, where the conductor would start with them."""
+    from staffeln import wiring
+    from staffeln.conductor import preflight
+
+    preflight.check_adopted(
+        store.deployment(),
+        backup_key_is_set=wiring.backup_key_is_set(conf),
+    )
+    return wiring.settings(conf)
 
 
 if __name__ == "__main__":

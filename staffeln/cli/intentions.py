@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the next cycle would do, thing by thing, and what it comes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from staffeln import ports
+from staffeln.cli import layout, words
+from staffeln.cli.fields import Field, attribute
+from staffeln.domain import model, plan, task
+from staffeln.workflow import planning
+
+MOST_PROBLEMS = 20
+"""Problems of a harvest that are printed."""
+
+
+class Action(enum.StrEnum):
+    """What would be done."""
+
+    BACKUP = "backup"
+    FAIL = "fail"
+    POSTPONE = "postpone"
+    SKIP = "skip"
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+
+_ACTIONS = {
+    plan.What.BACK_UP: Action.BACKUP,
+    plan.What.FAIL: Action.FAIL,
+    plan.What.POSTPONE: Action.POSTPONE,
+    plan.What.SKIP: Action.SKIP,
+}
+_ORDER = list(Action)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Intention:
+    """One line of the dry run."""
+
+    action: Action
+    mode: str | None = None
+    """Of a backup to make, or to delete."""
+    volume_id: str
+    volume_name: str
+    project_id: str
+    server_id: str
+    server_name: str
+    size: int
+    """GiB, of the volume or of the backup to delete."""
+    task_id: str | None = None
+    """The task to cancel."""
+    backup_id: str | None = None
+    """The backup to delete."""
+    reason: str
+
+
+def of(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
+    """All that a drawn plan means, backups first, in their order of work.
+
+    Reads what planned tasks and unwanted backups there are.
+    """
+    decided = [_decided(each) for each in drawn.plan.decisions]
+    decided.sort(key=lambda each: _ORDER.index(each.action))
+    return [*decided, *_cancelled(drawn, store), *_removals(drawn, store)]
+
+
+def _decided(decision: plan.VolumeDecision) -> Intention:
+    volume = decision.candidate.volume
+    return Intention(
+        action=_ACTIONS[decision.what],
+        mode=decision.mode,
+        volume_id=volume.id,
+        volume_name=volume.name,
+        project_id=volume.project_id,
+        server_id=decision.candidate.server_id,
+        server_name=decision.candidate.server_name,
+        size=volume.size,
+        reason=decision.why,
+    )
+
+
+def _cancelled(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
+    if not drawn.plan.cancelled:
+        return []
+    planned = store.tasks(kind=task.Kind.BACKUP, states=[task.State.PLANNED])
+    return [
+        Intention(
+            action=Action.CANCEL,
+            mode=each.mode,
+            volume_id=each.volume_id,
+            volume_name=each.volume_name,
+            project_id=each.project_id,
+            server_id=each.server_id,
+            server_name=each.server_name,
+            size=each.volume_size,
+            task_id=each.id,
+            reason=planning.CANCEL_REASON,
+        )
+        for each in planned
+        if each.id in drawn.plan.cancelled
+    ]
+
+
+def _removals(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
+    return [
+        Intention(
+            action=Action.DELETE,
+            mode=_MODES[backup.incremental],
+            volume_id=backup.volume_id,
+            volume_name=backup.volume_name,
+            project_id=backup.project_id,
+            server_id=backup.server_id,
+            server_name=backup.server_name,
+            size=backup.size,
+            backup_id=backup.id,
+            reason=planning.removal(backup, drawn.now).reason,
+        )
+        for backup in store.unwanted_backups()
+    ]
+
+
+_MODES: Mapping[bool | None, str | None] = {
+    True: task.Mode.INCREMENTAL,
+    False: task.Mode.FULL,
+    None: None,
+}
+
+
+ALL: tuple[Field[Intention], ...] = tuple(
+    attribute(each.name) for each in dataclasses.fields(Intention)
+)
+
+
+def _action(each: Intention) -> str:
+    return f"{each.action}\n{each.mode}" if each.mode else f"{each.action}"
+
+
+def _volume(each: Intention) -> str:
+    """Its name and below it its id; the backup's where that is to go."""
+    subject = each.volume_id
+    if each.backup_id:
+        subject += f"\nbackup:\n{each.backup_id}"
+    if each.volume_name:
+        return f"{words.plain(each.volume_name)}\n{words.plain(subject)}"
+    return subject
+
+
+def _whose(each: Intention) -> str:
+    return (
+        f"{words.plain(each.server_name) or words.NOTHING}\n"
+        f"{words.plain(each.project_id)}"
+    )
+
+
+_CUT = layout.Fitting(least=8)
+
+BRIEF: tuple[Field[Intention], ...] = (
+    Field(name="action", value=lambda each: each.action, text=_action),
+    Field(
+        name="volume",
+        value=lambda each: each.volume_name,
+        text=_volume,
+        fitting=layout.Fitting(least=36),
+    ),
+    Field(
+        name="server, project",
+        title="Server, project",
+        value=lambda each: each.server_name,
+        text=_whose,
+        fitting=_CUT,
+    ),
+    Field(name="size", title="GiB", value=lambda each: each.size),
+    Field(
+        name="reason",
+        value=lambda each: each.reason,
+        fitting=layout.Fitting(least=20, wraps=True),
+    ),
+)
+"""What people see: two lines for a volume, so that ids stay whole."""
+
+
+def summary(intentions: Sequence[Intention]) -> str:
+    """What it comes to, in one line."""
+    counts = Counter(each.action for each in intentions)
+    backups = [each for each in intentions if each.action is Action.BACKUP]
+    modes = Counter(each.mode for each in backups)
+    return (
+        f"{len(backups)} to back up ({modes[task.Mode.FULL]} full, "
+        f"{modes[task.Mode.INCREMENTAL]} incremental; volumes of "
+        f"{sum(each.size for each in backups)} GiB), "
+        f"{counts[Action.FAIL]} to fail at once, "
+        f"{counts[Action.POSTPONE]} postponed, "
+        f"{counts[Action.SKIP]} not due, "
+        f"{counts[Action.CANCEL]} to cancel, "
+        f"{counts[Action.DELETE]} to delete"
+    )
+
+
+def harvest(inventory: model.Inventory) -> list[str]:
+    """How much of the cloud was read, and what was not, a line each."""
+    shown = inventory.problems[:MOST_PROBLEMS]
+    more = len(inventory.problems) - len(shown)
+    return [
+        f"Harvest {'complete' if inventory.complete else 'INCOMPLETE'}: "
+        f"{inventory.servers_selected} of {inventory.servers_seen} servers "
+        f"selected, {len(inventory.candidates)} volumes to protect, "
+        f"{inventory.opted_out} opted out",
+        *(f"  {each}" for each in shown),
+        *([f"  and {more} more"] if more else []),
+    ]
