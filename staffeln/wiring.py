@@ -15,7 +15,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
@@ -140,32 +140,6 @@ def store(conf: cfg.ConfigOpts) -> SqlStore:
         database.close()
         raise
     return SqlStore(database)
-
-
-class _Doors:
-    """What the commands of ``staffeln`` reach, opened when asked for."""
-
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._conf = conf
-
-    def store(self) -> contextlib.AbstractContextManager[SqlStore]:
-        return contextlib.closing(store(self._conf))
-
-    def cloud(self) -> ports.Cloud:
-        return cloud(self._conf)
-
-    def settings(self) -> Settings:
-        return settings(self._conf)
-
-
-def open_doors(arguments: Sequence[str]) -> _Doors:
-    """Read the configuration for a command of ``staffeln``.
-
-    :raises ConfigurationError: one line that says what is wrong.
-    """
-    from staffeln import conf
-
-    return _Doors(conf.load(arguments, prog="staffeln"))
 
 
 def manage_database(
