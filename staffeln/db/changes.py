@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import exc
+from oslo_db import exception as oslo_exception
 
 from staffeln import ports
-from staffeln.db import history, rows
+from staffeln.db import history, listing, rows
 from staffeln.domain import model, task
 
 
@@ -19,13 +21,16 @@ def advance(
     changes: Sequence[ports.Change],
     conductor_id: str,
 ) -> list[task.Task]:
-    """Carry changes out one by one; those that were overtaken are left."""
-    done = [
-        change for change in changes if _compare_and_set(connection, change)
-    ]
+    """Carry changes out; those that were overtaken are left.
+
+    Neighbours that write the same are one statement.
+    """
+    done: list[ports.Change] = []
+    for _, alike in groupby(changes, _sameness):
+        done += _compare_and_set(connection, list(alike))
     for change in done:
         if change.backup is not None:
-            put_backup(connection, change.backup, change.after.updated_at)
+            _put_backup(connection, change.backup, change.after.updated_at)
         if change.forget_backup is not None:
             connection.execute(
                 sa.delete(rows.BACKUPS).where(
@@ -35,7 +40,7 @@ def advance(
     put_records(
         connection, [each.record for each in done if each.record is not None]
     )
-    add_events(
+    _add_events(
         connection,
         ((each.before.state, each.after) for each in done),
         conductor_id,
@@ -43,30 +48,75 @@ def advance(
     return [change.after for change in done]
 
 
-def _compare_and_set(connection: sa.Connection, change: ports.Change) -> bool:
-    values = rows.task_values(change.after)
-    del values["id"]
+def _sameness(change: ports.Change) -> Any:
+    """What is equal for changes that one UPDATE can carry out."""
+    before = change.before
     return (
-        connection.execute(
-            sa.update(rows.TASKS)
-            .where(*is_still(change.before))
-            .values(values)
-        ).rowcount
-        == 1
+        _difference(change),
+        before.state,
+        before.attempt,
+        before.claimed_by,
     )
 
 
-def is_still(work: task.Task) -> tuple[sa.ColumnElement[bool], ...]:
-    """The task has been moved by nobody since it was read."""
+def _difference(change: ports.Change) -> dict[str, Any]:
+    """The columns that a change writes.
+
+    The slot is let go of by the move that ends a task. It is never taken
+    here: of two live tasks for one volume, as an earlier release may have
+    left them, one has none.
+    """
+    before = rows.task_values(change.before)
+    after = rows.task_values(change.after)
+    values = {
+        name: value for name, value in after.items() if value != before[name]
+    }
+    values.pop("slot", None)
+    values["state"] = after["state"]
+    if change.after.state in task.ENDED:
+        values["slot"] = None
+    return values
+
+
+def _compare_and_set(
+    connection: sa.Connection, alike: Sequence[ports.Change]
+) -> list[ports.Change]:
+    """Write changes that write the same; returns those that were in time.
+
+    All at once. Where the row count says that some were overtaken, that is
+    taken back, and each is tried by itself.
+    """
+    done: list[ports.Change] = []
+    for number in range(0, len(alike), history.CHUNK):
+        chunk = alike[number : number + history.CHUNK]
+        attempt = connection.begin_nested() if len(chunk) > 1 else None
+        if _update(connection, chunk) == len(chunk):
+            if attempt is not None:
+                attempt.commit()
+            done += chunk
+        elif attempt is not None:
+            attempt.rollback()
+            done += [each for each in chunk if _update(connection, [each])]
+    return done
+
+
+def _update(connection: sa.Connection, alike: Sequence[ports.Change]) -> int:
+    """Write the same to tasks that nobody moved since they were read."""
     table = rows.TASKS
-    return (
-        table.c.id == work.id,
-        table.c.state == work.state.value,
-        table.c.attempt == work.attempt,
-        table.c.claimed_by.is_(None)
-        if work.claimed_by is None
-        else table.c.claimed_by == work.claimed_by,
-    )
+    before = alike[0].before
+    holder = table.c.claimed_by
+    return connection.execute(
+        sa.update(table)
+        .where(
+            table.c.id.in_([each.before.id for each in alike]),
+            table.c.state == before.state.value,
+            table.c.attempt == before.attempt,
+            holder.is_(None)
+            if before.claimed_by is None
+            else holder == before.claimed_by,
+        )
+        .values(_difference(alike[0]))
+    ).rowcount
 
 
 def claim(
@@ -75,10 +125,13 @@ def claim(
     kind: task.Kind,
     limit: int,
     now: datetime.datetime,
-) -> list[task.Task]:
-    """Claim the first planned tasks; those that others take are left."""
+) -> tuple[int, list[task.Task]]:
+    """Claim the first planned tasks; those that others take are left.
+
+    :returns: how many were to be had, and those that were claimed.
+    """
     table = rows.TASKS
-    wanted = connection.execute(
+    found = connection.execute(
         sa.select(*rows.TASK_COLUMNS)
         .where(
             table.c.kind == kind.value,
@@ -88,97 +141,25 @@ def claim(
         .order_by(table.c.created_at, table.c.rank, table.c.id)
         .limit(limit)
     ).all()
-    claimed = []
-    for row in wanted:
-        before = rows.task_of(row)
-        after = task.advance(
-            before,
-            task.State.CLAIMED,
-            now,
-            before.reason,
-            claimed_by=conductor_id,
-        )
-        won = connection.execute(
-            sa.update(table)
-            .where(*is_still(before))
-            .values(
-                state=after.state.value,
+    wanted = [
+        ports.Change(
+            before=work,
+            after=task.advance(
+                work,
+                task.State.CLAIMED,
+                now,
+                work.reason,
                 claimed_by=conductor_id,
-                updated_at=now,
-            )
-        ).rowcount
-        if won == 1:
-            claimed.append(after)
-    add_events(
-        connection,
-        ((task.State.PLANNED, work) for work in claimed),
-        conductor_id,
-    )
-    return claimed
-
-
-def add_tasks(
-    connection: sa.Connection,
-    tasks: Sequence[task.Task],
-    conductor_id: str,
-) -> list[task.Task]:
-    """Insert new tasks; one whose slot is taken is left out.
-
-    Who holds which slot is asked first, so that the bulk insert goes
-    through; where another writer came in between, one by one.
-    """
-    taken: set[str] = set()
-    slots = [work.slot for work in tasks if work.state in task.LIVE]
-    for chunk in history.chunks(slots):
-        taken.update(
-            connection.execute(
-                sa.select(rows.TASKS.c.slot).where(
-                    rows.TASKS.c.slot.in_(chunk)
-                )
-            ).scalars()
+            ),
         )
-    free = [
-        work
-        for work in tasks
-        if work.state not in task.LIVE or work.slot not in taken
+        for work in map(rows.task_of, found)
     ]
-    added = _insert_tasks(connection, free)
-    add_events(connection, ((None, work) for work in added), conductor_id)
-    return added
-
-
-def _insert_tasks(
-    connection: sa.Connection, tasks: Sequence[task.Task]
-) -> list[task.Task]:
-    if not tasks:
-        return []
-    try:
-        with connection.begin_nested():
-            connection.execute(
-                sa.insert(rows.TASKS),
-                [rows.task_values(work) for work in tasks],
-            )
-    except Exception as error:
-        if not is_duplicate(error):
-            raise
-    else:
-        return list(tasks)
-    if len(tasks) == 1:
-        return []
-    middle = len(tasks) // 2
-    return [
-        *_insert_tasks(connection, tasks[:middle]),
-        *_insert_tasks(connection, tasks[middle:]),
-    ]
-
-
-def is_duplicate(error: Exception) -> bool:
-    """Whether a unique key refused a row."""
-    from oslo_db import exception as oslo_exception
-
-    return isinstance(
-        error, oslo_exception.DBDuplicateEntry | exc.IntegrityError
-    )
+    # Whether one was tried before changes nothing here, but makes them
+    # unlike: those that were go first, then the others, both in order.
+    wanted.sort(key=lambda each: each.before.attempt, reverse=True)
+    claimed = advance(connection, wanted, conductor_id)
+    claimed.sort(key=lambda each: (each.created_at, each.rank, each.id))
+    return len(wanted), claimed
 
 
 def cancel(
@@ -203,7 +184,75 @@ def cancel(
     )
 
 
-def add_events(
+# -- new tasks -------------------------------------------------------------
+
+
+def add_tasks(
+    connection: sa.Connection,
+    tasks: Sequence[task.Task],
+    conductor_id: str,
+) -> list[task.Task]:
+    """Insert new tasks; one whose slot is taken is left out.
+
+    Who holds which slot is asked first, so that the bulk insert goes
+    through; where another writer came in between, by halves. Tasks that
+    are there already were written by a call whose answer was lost: they
+    are returned as they stand now.
+    """
+    there = listing.tasks_by_id(connection, [work.id for work in tasks])
+    known = {work.id for work in there}
+    new = [work for work in tasks if work.id not in known]
+    taken = _taken_slots(
+        connection, [work.slot for work in new if work.state in task.LIVE]
+    )
+    free = []
+    for work in new:
+        if work.state in task.LIVE:
+            if work.slot in taken:
+                continue
+            taken.add(work.slot)
+        free.append(work)
+    added = _insert_tasks(connection, free)
+    _add_events(connection, ((None, work) for work in added), conductor_id)
+    return [*added, *there]
+
+
+def _taken_slots(
+    connection: sa.Connection, slots: Collection[str]
+) -> set[str]:
+    return {
+        slot
+        for chunk in history.chunks(slots)
+        for slot in connection.execute(
+            sa.select(rows.TASKS.c.slot).where(rows.TASKS.c.slot.in_(chunk))
+        ).scalars()
+    }
+
+
+def _insert_tasks(
+    connection: sa.Connection, tasks: Sequence[task.Task]
+) -> list[task.Task]:
+    if not tasks:
+        return []
+    try:
+        with connection.begin_nested():
+            connection.execute(
+                sa.insert(rows.TASKS),
+                [rows.task_values(work) for work in tasks],
+            )
+    except oslo_exception.DBDuplicateEntry:
+        if len(tasks) == 1:
+            return []
+    else:
+        return list(tasks)
+    middle = len(tasks) // 2
+    return [
+        *_insert_tasks(connection, tasks[:middle]),
+        *_insert_tasks(connection, tasks[middle:]),
+    ]
+
+
+def _add_events(
     connection: sa.Connection,
     moves: Iterable[tuple[task.State | None, task.Task]],
     conductor_id: str,
@@ -216,7 +265,10 @@ def add_events(
         connection.execute(sa.insert(rows.EVENTS), events)
 
 
-def put_backup(
+# -- backups and volumes -----------------------------------------------------
+
+
+def _put_backup(
     connection: sa.Connection, backup: model.Backup, now: datetime.datetime
 ) -> None:
     """Bring a row up to date, or insert it."""
@@ -257,3 +309,29 @@ def put_records(
         ).rowcount
         if not updated:
             connection.execute(sa.insert(table), values)
+
+
+def refresh_retentions(
+    connection: sa.Connection, retentions: Mapping[str, str | None]
+) -> None:
+    """Keep the values just read with all backups of their volumes.
+
+    Most have not changed: which did is asked first, many at once.
+    """
+    table = rows.BACKUPS
+    for chunk in history.chunks(retentions):
+        found = connection.execute(
+            sa.select(table.c.volume_id, table.c.retention)
+            .where(table.c.volume_id.in_(chunk))
+            .distinct()
+        )
+        for volume_id in {
+            row.volume_id
+            for row in found
+            if row.retention != retentions[row.volume_id]
+        }:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.volume_id == volume_id)
+                .values(retention=retentions[volume_id])
+            )

@@ -13,7 +13,7 @@ from staffeln.db import rows
 from staffeln.domain import model, task
 
 CHUNK = 500
-"""Volumes per statement: SQLite takes no more than 999 values."""
+"""Ids per statement: databases limit the values that one may have."""
 
 _LIVE = [state.value for state in task.LIVE]
 
@@ -83,8 +83,9 @@ def _chains(
     """Completed backups from the last completed full on, oldest first.
 
     The last full counts whatever became of it later: where it is known to
-    be gone, the rule has to see that what follows has nothing to build on.
-    A row whose mode nobody knows counts as a full.
+    be gone, the rule has to see that what follows has nothing to build on,
+    and an older chain is not built on again behind its back. What never was
+    completed is no link. A row whose mode nobody knows counts as a full.
     """
     table = rows.BACKUPS
     completed = (
@@ -117,13 +118,19 @@ def _chains(
                 table.c.created_at >= full.c.created_at,
             ),
         )
-        .order_by(table.c.volume_id, table.c.created_at, table.c.id)
     )
+    completed_rows = sorted(map(rows.backup_of, found), key=_in_chain_order)
     chains: defaultdict[str, list[model.Backup]] = defaultdict(list)
-    for row in found:
-        backup = rows.backup_of(row)
+    for backup in completed_rows:
+        if not backup.incremental:
+            chains[backup.volume_id].clear()
         chains[backup.volume_id].append(backup)
     return chains
+
+
+def _in_chain_order(backup: model.Backup) -> tuple[Any, ...]:
+    """By time; of one moment the full first, so that none is too few."""
+    return backup.created_at, bool(backup.incremental), backup.id
 
 
 def _records(

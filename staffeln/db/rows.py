@@ -35,8 +35,14 @@ TASK_COLUMNS = [TASKS.c[name] for name in _TASK_FIELDS]
 BACKUP_COLUMNS = [BACKUPS.c[name] for name in _BACKUP_FIELDS]
 VOLUME_COLUMNS = [VOLUMES.c[name] for name in _VOLUME_FIELDS]
 
-LONGEST_REASON = 4000
-"""Characters of a reason that are kept."""
+_LONGEST = {
+    "reason": 4000,
+    "volume_name": 255,
+    "volume_status": 32,
+    "server_name": 255,
+    "retention": 255,
+}
+"""Characters that are kept of texts that others write."""
 
 
 def task_of(row: sa.Row[Any]) -> task.Task:
@@ -65,7 +71,7 @@ def event_values(
         "at": work.updated_at,
         "from_state": before.value if before else None,
         "to_state": work.state.value,
-        "reason": work.reason[:LONGEST_REASON],
+        "reason": storable("reason", work.reason),
         "conductor_id": conductor_id,
         "attempt": work.attempt,
     }
@@ -111,15 +117,25 @@ def conductor_of(row: sa.Row[Any]) -> ports.Conductor:
     return ports.Conductor(**row._mapping)
 
 
+def storable(name: str, text: str) -> str:
+    """A text that others write, as every database takes it.
+
+    No NUL, which PostgreSQL refuses, no halves of characters, which no
+    driver can send, and no longer than the column.
+    """
+    text = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return text[: _LONGEST[name]]
+
+
 def _fields(thing: Any) -> dict[str, Any]:
-    """A flat dataclass as column values; texts no longer than they fit."""
+    """A flat dataclass as column values."""
     values = {
         each.name: getattr(thing, each.name)
         for each in dataclasses.fields(thing)
     }
-    if "reason" in values:
-        values["reason"] = values["reason"][:LONGEST_REASON]
     for name, value in values.items():
         if isinstance(value, enum.Enum):
             values[name] = value.value
+        elif name in _LONGEST and value is not None:
+            values[name] = storable(name, value)
     return values

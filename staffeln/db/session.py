@@ -8,6 +8,7 @@ must do nothing but talk to the database.
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import pathlib
@@ -37,9 +38,15 @@ LONGEST_PAUSE = 2.0
 SQLITE_BUSY_TIMEOUT = 30_000
 """Milliseconds that SQLite waits for another writer."""
 
-# MariaDB: lock wait timeout, unknown command (a Galera node that is not
-# ready); a deadlock (1213) is oslo.db's DBDeadlock.
-_AGAIN_MYSQL = frozenset({1205, 1213, 1047})
+SQLITE_NOW = "staffeln_now"
+"""The function of SQL that tells the time in a database on one host."""
+
+_DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
+"""The drivers that Staffeln is tested with, where a URL names none."""
+
+# MariaDB: a row changed since the snapshot, a Galera node that is not
+# ready, lock wait timeout, deadlock.
+_AGAIN_MYSQL = frozenset({1020, 1047, 1205, 1213})
 _AGAIN_SQLSTATE = frozenset({"40001", "40P01"})
 
 
@@ -217,8 +224,7 @@ def normalised(text: str) -> sa.URL:
             "[database] connection is not a database URL such as "
             "mysql+pymysql://user:password@host/staffeln"
         ) from None
-    if url.drivername == "mysql":
-        url = url.set(drivername="mysql+pymysql")
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() not in ("sqlite", "mysql", "postgresql"):
         raise errors.ConfigurationError(
             f"[database] connection: {url.get_backend_name()} is not one of "
@@ -265,3 +271,10 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
+        # SQLite's own clock knows no more than milliseconds.
+        connection.create_function(SQLITE_NOW, 0, _utc_now)  # type: ignore[attr-defined]
+
+
+def _utc_now() -> str:
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    return now.isoformat(" ", "microseconds")

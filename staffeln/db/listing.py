@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading tasks, their stories, and backups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from staffeln.db import history, rows
+from staffeln.domain import model, task
+
+_HELD = [each.value for each in task.LIVE - {task.State.PLANNED}]
+_LIVE = [each.value for each in task.LIVE]
+
+
+def tasks(
+    connection: sa.Connection,
+    *,
+    kind: task.Kind | None,
+    states: Collection[task.State] | None,
+    claimed_by: Collection[str] | None,
+    project_id: str | None,
+    volume_id: str | None,
+    limit: int | None,
+) -> list[task.Task]:
+    """Tasks that fit all that is given, newest first."""
+    table = rows.TASKS
+    conditions = _equal(
+        table,
+        kind=None if kind is None else kind.value,
+        project_id=project_id,
+        volume_id=volume_id,
+    )
+    if states is not None:
+        conditions.append(table.c.state.in_([each.value for each in states]))
+    if claimed_by is not None:
+        conditions.append(table.c.claimed_by.in_(list(claimed_by)))
+    found = connection.execute(
+        sa.select(*rows.TASK_COLUMNS)
+        .where(*conditions)
+        .order_by(
+            table.c.created_at.desc(), table.c.rank.desc(), table.c.id.desc()
+        )
+        .limit(limit)
+    )
+    return [rows.task_of(row) for row in found]
+
+
+def tasks_by_id(
+    connection: sa.Connection, task_ids: Collection[str]
+) -> list[task.Task]:
+    """Those of these tasks that there are."""
+    return [
+        rows.task_of(row)
+        for chunk in history.chunks(task_ids)
+        for row in connection.execute(
+            sa.select(*rows.TASK_COLUMNS).where(rows.TASKS.c.id.in_(chunk))
+        )
+    ]
+
+
+def planned_backups(connection: sa.Connection) -> dict[str, str]:
+    """Ids of planned backup tasks, by volume id."""
+    table = rows.TASKS
+    found = connection.execute(
+        sa.select(table.c.volume_id, table.c.id).where(
+            table.c.kind == task.Kind.BACKUP.value,
+            table.c.state == task.State.PLANNED.value,
+        )
+    )
+    return {row.volume_id: row.id for row in found}
+
+
+def over_quota(
+    connection: sa.Connection, project_id: str, size: int
+) -> list[task.Task]:
+    """A project's planned backups of volumes of that size on."""
+    table = rows.TASKS
+    found = connection.execute(
+        sa.select(*rows.TASK_COLUMNS).where(
+            table.c.kind == task.Kind.BACKUP.value,
+            table.c.state == task.State.PLANNED.value,
+            table.c.project_id == project_id,
+            table.c.volume_size >= size,
+        )
+    )
+    return [rows.task_of(row) for row in found]
+
+
+def holders(connection: sa.Connection) -> set[str]:
+    """Ids of all conductors that hold a task."""
+    table = rows.TASKS
+    found = connection.execute(
+        sa.select(table.c.claimed_by)
+        .where(table.c.claimed_by.is_not(None), table.c.state.in_(_HELD))
+        .distinct()
+    )
+    return set(found.scalars())
+
+
+def events(connection: sa.Connection, task_id: str) -> list[task.Event]:
+    """The story of a task, oldest first."""
+    table = rows.EVENTS
+    found = connection.execute(
+        sa.select(table)
+        .where(table.c.task_id == task_id)
+        .order_by(table.c.id)
+    )
+    return [rows.event_of(row) for row in found]
+
+
+def backups(
+    connection: sa.Connection,
+    *,
+    ids: Collection[str] | None,
+    states: Collection[model.BackupState] | None,
+    project_id: str | None,
+    volume_id: str | None,
+    limit: int | None,
+) -> list[model.Backup]:
+    """Backups that fit all that is given, newest first."""
+    table = rows.BACKUPS
+    conditions = _equal(table, project_id=project_id, volume_id=volume_id)
+    if states is not None:
+        conditions.append(table.c.state.in_([each.value for each in states]))
+    query = (
+        sa.select(*rows.BACKUP_COLUMNS)
+        .where(*conditions)
+        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .limit(limit)
+    )
+    if ids is None:
+        return [rows.backup_of(row) for row in connection.execute(query)]
+    found = [
+        rows.backup_of(row)
+        for chunk in history.chunks(ids)
+        for row in connection.execute(query.where(table.c.id.in_(chunk)))
+    ]
+    found.sort(key=lambda each: (each.created_at, each.id), reverse=True)
+    return found[:limit]
+
+
+def unwanted_backups(connection: sa.Connection) -> list[model.Backup]:
+    """Unwanted backups without a live delete task, newest first."""
+    table = rows.TASKS
+    removing = set(
+        connection.execute(
+            sa.select(table.c.backup_id).where(
+                table.c.kind == task.Kind.DELETE.value,
+                table.c.state.in_(_LIVE),
+            )
+        ).scalars()
+    )
+    found = backups(
+        connection,
+        ids=None,
+        states=[model.BackupState.UNWANTED],
+        project_id=None,
+        volume_id=None,
+        limit=None,
+    )
+    return [each for each in found if each.id not in removing]
+
+
+def volume_record(
+    connection: sa.Connection, volume_id: str
+) -> model.VolumeRecord | None:
+    """What is remembered of a volume."""
+    row = connection.execute(
+        sa.select(*rows.VOLUME_COLUMNS).where(
+            rows.VOLUMES.c.volume_id == volume_id
+        )
+    ).first()
+    return rows.record_of(row) if row else None
+
+
+def _equal(table: Any, **wanted: Any) -> list[sa.ColumnElement[bool]]:
+    return [
+        table.c[name] == value
+        for name, value in wanted.items()
+        if value is not None
+    ]

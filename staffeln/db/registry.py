@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is here: the deployment, its conductors, the scheduler in office."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from staffeln import ports
+from staffeln.db import clock, rows
+from staffeln.domain import errors, model
+
+
+def deployment(connection: sa.Connection) -> model.Deployment:
+    """The one deployment.
+
+    :raises SchemaError: the database is not a whole deployment.
+    """
+    row = connection.execute(sa.select(rows.DEPLOYMENT)).first()
+    if row is None:
+        raise errors.SchemaError(
+            "the database has no deployment: run staffeln-db-manage upgrade "
+            "head"
+        )
+    identity = None
+    if row.auth_url is not None:
+        identity = model.CloudIdentity(
+            auth_url=row.auth_url,
+            region=row.region,
+            block_storage_url=row.block_storage_url,
+            user_id=row.user_id,
+        )
+    return model.Deployment(
+        uuid=row.uuid,
+        identity=identity,
+        adopted=row.adopted,
+        selected_volumes=row.selected_volumes,
+    )
+
+
+def bind_cloud(
+    connection: sa.Connection, identity: model.CloudIdentity
+) -> None:
+    """Bind the deployment to a cloud if nobody did before."""
+    connection.execute(
+        sa.update(rows.DEPLOYMENT)
+        .where(rows.DEPLOYMENT.c.auth_url.is_(None))
+        .values(
+            auth_url=identity.auth_url,
+            region=identity.region,
+            block_storage_url=identity.block_storage_url,
+            user_id=identity.user_id,
+        )
+    )
+
+
+def note_selected(connection: sa.Connection, count: int) -> None:
+    """Keep how many volumes a complete harvest selected."""
+    connection.execute(
+        sa.update(rows.DEPLOYMENT).values(selected_volumes=count)
+    )
+
+
+# -- conductors --------------------------------------------------------------
+
+
+def register(
+    connection: sa.Connection,
+    conductor_id: str,
+    host: str,
+    pid: int,
+    backend: str,
+) -> None:
+    """Insert the row of a conductor that starts."""
+    at = clock.now(connection)
+    connection.execute(
+        sa.insert(rows.CONDUCTORS),
+        {
+            "id": conductor_id,
+            "host": host,
+            "pid": pid,
+            "backend": backend,
+            "started_at": at,
+            "heartbeat_at": at,
+        },
+    )
+
+
+def beat(connection: sa.Connection, conductor_id: str) -> bool:
+    """Note that a conductor lives; False: its row is gone."""
+    done = connection.execute(
+        sa.update(rows.CONDUCTORS)
+        .where(rows.CONDUCTORS.c.id == conductor_id)
+        .values(heartbeat_at=clock.now(connection))
+    )
+    return done.rowcount == 1
+
+
+def unregister(connection: sa.Connection, conductor_id: str) -> None:
+    """Remove a conductor's row."""
+    connection.execute(
+        sa.delete(rows.CONDUCTORS).where(rows.CONDUCTORS.c.id == conductor_id)
+    )
+
+
+def conductors(connection: sa.Connection) -> list[ports.Conductor]:
+    """All conductors, those that started first at the top."""
+    table = rows.CONDUCTORS
+    found = connection.execute(
+        sa.select(table).order_by(table.c.started_at, table.c.id)
+    )
+    return [rows.conductor_of(row) for row in found]
+
+
+# -- the scheduler -----------------------------------------------------------
+
+
+def take_office(connection: sa.Connection, conductor_id: str) -> int:
+    """Begin a term; returns its number."""
+    connection.execute(
+        sa.update(rows.TERM).values(
+            term=rows.TERM.c.term + 1,
+            seq=0,
+            holder=conductor_id,
+            since=clock.now(connection),
+        )
+    )
+    return int(connection.execute(sa.select(rows.TERM.c.term)).scalar_one())
+
+
+def fence(connection: sa.Connection, term: int) -> None:
+    """Go on only while the term is the one in office.
+
+    :raises OvertakenError: another term has begun.
+    """
+    done = connection.execute(
+        sa.update(rows.TERM)
+        .where(rows.TERM.c.term == term)
+        .values(seq=rows.TERM.c.seq + 1)
+    )
+    if done.rowcount != 1:
+        raise errors.OvertakenError(
+            f"term {term} is over: another conductor is the scheduler now"
+        )
