@@ -129,8 +129,8 @@ class Engine(Protocol):
 
     def find(
         self, work: task.Task, deployment_uuid: str
-    ) -> model.CloudBackup | None:
-        """Look for what earlier attempts of the task made (the newest)."""
+    ) -> Sequence[model.CloudBackup]:
+        """Look for what attempts of the task made, the newest first."""
 
     def ended(
         self, backups: Sequence[model.Backup], busy_status: str

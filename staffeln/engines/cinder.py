@@ -43,8 +43,8 @@ class CinderEngine:
 
     def find(
         self, work: task.Task, deployment_uuid: str
-    ) -> model.CloudBackup | None:
-        """Look for what earlier attempts of the task made (the newest)."""
+    ) -> Sequence[model.CloudBackup]:
+        """Look for what attempts of the task made, the newest first."""
         found = [
             backup
             for backup in self._cloud.backups_of_volume(
@@ -52,7 +52,7 @@ class CinderEngine:
             )
             if naming.made_by(backup.metadata, deployment_uuid, work)
         ]
-        return max(found, key=_age, default=None)
+        return sorted(found, key=_age, reverse=True)
 
     def ended(
         self, backups: Sequence[model.Backup], busy_status: str

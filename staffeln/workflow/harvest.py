@@ -28,6 +28,8 @@ class _Reading:
     """What a harvest has read so far."""
 
     server_ids: set[str] = dataclasses.field(default_factory=set)
+    servers_listed: bool = False
+    """The list of servers did not end early."""
     selected: list[model.Server] = dataclasses.field(default_factory=list)
     strange: list[str] = dataclasses.field(default_factory=list)
     volumes: dict[str, model.Volume] = dataclasses.field(default_factory=dict)
@@ -84,6 +86,7 @@ def _read_servers(
                 reading.incomplete(problem)
             for server in page.items:
                 _take_server(rule, server, reading)
+        reading.servers_listed = True
     except errors.CloudError as error:
         reading.incomplete(f"the list of servers ended early: {error}")
 
@@ -172,7 +175,7 @@ def _take_volumes(
     for volume in volumes:
         reading.volumes_seen += 1
         unlisted = set(volume.server_ids) - reading.server_ids
-        if unlisted:
+        if unlisted and reading.servers_listed:
             reading.incomplete(
                 f"volume {volume.id} is attached to server "
                 f"{min(unlisted)}, which Nova's list does not show"

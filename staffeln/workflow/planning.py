@@ -25,6 +25,10 @@ LOG = logging.getLogger(__name__)
 CANCEL_REASON = "its volume is not to be backed up any more"
 
 
+MOST_PROBLEMS = 50
+"""Lines of a log that one harvest's problems take, at most."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
     """A plan with all that it was drawn from."""
@@ -165,8 +169,11 @@ def _changed_retentions(drawn: Drawn) -> dict[str, str | None]:
 def tell(drawn: Drawn, seconds: float) -> None:
     """The lines of the log that say what a cycle decided."""
     inventory = drawn.inventory
-    for problem in inventory.problems:
+    for problem in inventory.problems[:MOST_PROBLEMS]:
         LOG.warning("Harvest: %s", problem)
+    more = len(inventory.problems) - MOST_PROBLEMS
+    if more > 0:
+        LOG.warning("Harvest: %d more problems like these", more)
     LOG.info(
         "Harvest %s: %d of %d servers selected, %d volumes to protect%s",
         "complete" if inventory.complete else "INCOMPLETE",

@@ -13,7 +13,7 @@ import datetime
 import logging
 
 from staffeln import ports
-from staffeln.domain import chain, errors, model, plan, task
+from staffeln.domain import chain, durations, errors, model, plan, task
 from staffeln.workflow import record
 from staffeln.workflow.settings import Settings
 
@@ -202,12 +202,7 @@ class Starter:
         try:
             found = self._find_unrecorded(work)
         except errors.CloudError as error:
-            LOG.info(
-                "Task %s: attempt %d cannot be looked up yet: %s",
-                work.id,
-                work.attempt,
-                error,
-            )
+            self._not_looked_up(work, error, now)
             return
         if found is not None:
             self._adopt(work, found, now)
@@ -221,10 +216,36 @@ class Starter:
         What has one, such as the failed incremental of the attempt before,
         is no answer to the question.
         """
-        found = self._engine.find(work, self._deployment_uuid)
-        if found is None or self._store.get_backup(found.id):
-            return None
-        return found
+        for found in self._engine.find(work, self._deployment_uuid):
+            if self._store.get_backup(found.id) is None:
+                return found
+        return None
+
+    def _not_looked_up(
+        self, work: task.Task, error: errors.CloudError, now: datetime.datetime
+    ) -> None:
+        """Not for ever: a project that is gone would hold its task.
+
+        Such a task stays unsettled: what it may have made is left to be
+        found by its metadata.
+        """
+        limit = self._settings.backup_cycle_timeout
+        began = work.attempted_at or work.created_at
+        if now >= durations.after(began, limit):
+            self.fail(
+                work,
+                f"attempt {work.attempt} could not be looked up for {limit}: "
+                f"{error}",
+                now,
+                unsettled=True,
+            )
+            return
+        LOG.info(
+            "Task %s: attempt %d cannot be looked up yet: %s",
+            work.id,
+            work.attempt,
+            error,
+        )
 
     def _note_unanswered(self, work: task.Task, words: str) -> None:
         LOG.warning(
@@ -314,8 +335,12 @@ class Starter:
         now: datetime.datetime,
         *,
         backup: model.Backup | None = None,
+        unsettled: bool = False,
     ) -> None:
-        """End a task with a reason; its volume waits longer next time."""
+        """End a task with a reason; its volume waits longer next time.
+
+        :param unsettled: an attempt may have made something all the same.
+        """
         self._unanswered.pop(work.id, None)
         self._recorder.move(
             work,
@@ -324,7 +349,7 @@ class Starter:
             reason,
             backup=backup,
             record=chain.after_failure(self._record_of(work), now),
-            unsettled=False,
+            unsettled=unsettled,
         )
 
     def _record_of(self, work: task.Task) -> model.VolumeRecord:

@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import functools
 import json
+import logging
 import os
 import pathlib
 import re
@@ -225,6 +226,8 @@ class IntegrationTestCase(base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        for library in ("keystoneauth", "openstack", "urllib3"):
+            logging.getLogger(library).setLevel(logging.WARNING)
         self.sandbox = sandbox()
         self.key = f"backup-{uuid.uuid4().hex[:8]}"
         self.tag = {self.key: "true"}

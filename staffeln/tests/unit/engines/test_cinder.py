@@ -106,10 +106,11 @@ class TestCinderEngine(base.TestCase):
             )
         ]
         self.cloud.add_backup(self.project, self.volume)
-        found = self.engine.find(self.work(), DEPLOYMENT)
-        assert found is not None
+        found = self.engine.find(self.work(), DEPLOYMENT)[0]
         self.assertEqual(made[0], found.id)
-        self.assertIsNone(self.engine.find(self.work(id="task-3"), DEPLOYMENT))
+        self.assertEqual(
+            [], self.engine.find(self.work(id="task-3"), DEPLOYMENT)
+        )
 
     def test_an_attempt_that_cannot_be_read_is_the_oldest(self) -> None:
         metadata = naming.backup_metadata(DEPLOYMENT, "task-1", 1)
@@ -121,8 +122,7 @@ class TestCinderEngine(base.TestCase):
             self.volume,
             metadata={**metadata, naming.METADATA_ATTEMPT: "many"},
         )
-        found = self.engine.find(self.work(), DEPLOYMENT)
-        assert found is not None
+        found = self.engine.find(self.work(), DEPLOYMENT)[0]
         self.assertEqual(good, found.id)
 
     def test_looking_and_deleting(self) -> None:

@@ -193,3 +193,15 @@ class NoAnswerTest(world.WorldTest):
         while w.clock() - ended < SETTLE - world.POLL:
             w.work()
             self.assertEqual(State.STARTING, self.current().state)
+
+    def test_a_task_that_can_never_be_looked_up_ends_unsettled(self) -> None:
+        w = self.w
+        w.lead()
+        w.cloud.fail("create_backup", TIMEOUT)
+        w.cloud.fail("backups_of_volume", TIMEOUT, times=100_000)
+        w.work()
+        w.pass_time(2 * DAY)
+        w.work()
+        self.assertEqual(State.FAILED, self.current().state)
+        self.assertTrue(self.current().unsettled)
+        self.assertIn("could not be looked up for 1d", self.current().reason)
