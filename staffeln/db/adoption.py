@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import rows, store
+from staffeln.db import clock, rows
 from staffeln.domain import errors, model, task
 
 OLD = ("backup_data", "queue_data", "report_timestamp")
@@ -31,7 +31,8 @@ HOLDER = "release-2.x"
 """Holds the running tasks until a conductor takes them over."""
 
 _IDS = uuid.UUID("5b2e7843-5231-4c0f-8ee3-000000000001")
-_PLANNED, _RUNNING, _COMPLETED, _FAILED, _STARTING = range(5)
+_LONGEST_ID = 64
+_PLANNED, _RUNNING, _COMPLETED, _FAILED = range(4)
 
 Tell = Callable[[str], None]
 
@@ -42,16 +43,12 @@ def old_tables(connection: sa.Connection) -> list[str]:
     return [name for name in OLD if name in names]
 
 
-def adopt(connection: sa.Connection, *, forced: bool, tell: Tell) -> None:
+def adopt(connection: sa.Connection, present: list[str], tell: Tell) -> None:
     """Copy, then put the old tables aside.
 
-    :param forced: also while old rows are young.
-    :raises SchemaError: a conductor of the earlier release seems to run.
+    :param present: the old tables that are there.
     """
-    present = old_tables(connection)
-    if not forced:
-        _refuse_while_in_use(connection, present)
-    at = store.now(connection)
+    at = clock.now(connection)
     if "backup_data" in present:
         _adopt_backups(connection, at, tell)
     if "queue_data" in present:
@@ -63,10 +60,9 @@ def adopt(connection: sa.Connection, *, forced: bool, tell: Tell) -> None:
         tell(f"old table {name} is kept as {ASIDE}{name}")
 
 
-def _refuse_while_in_use(
-    connection: sa.Connection, present: list[str]
-) -> None:
-    limit = store.now(connection) - QUIET_TIME
+def refuse_while_in_use(connection: sa.Connection, present: list[str]) -> None:
+    """:raises SchemaError: a conductor of that release seems to run."""
+    now = clock.now(connection)
     for name in present:
         table = _reflected(connection, name)
         newest = connection.execute(
@@ -75,7 +71,9 @@ def _refuse_while_in_use(
                 sa.func.max(table.c.created_at),
             )
         ).one()
-        if any(_time(each, limit) > limit for each in newest):
+        if any(
+            _time(each, now - QUIET_TIME) > now - QUIET_TIME for each in newest
+        ):
             raise errors.SchemaError(
                 f"rows of {name} changed within the last "
                 f"{int(QUIET_TIME.total_seconds() // 60)} minutes: stop all "
@@ -124,9 +122,9 @@ def _backup_values(
     return rows.backup_values(
         model.Backup(
             id=backup_id,
-            project_id=old.get("project_id") or "",
-            volume_id=old.get("volume_id") or "",
-            server_id=old.get("instance_id") or "",
+            project_id=_owner(old.get("project_id")),
+            volume_id=_owner(old.get("volume_id")),
+            server_id=_owner(old.get("instance_id")),
             state=state,
             incremental=_flag(old.get("incremental")),
             created_at=created_at,
@@ -147,9 +145,8 @@ def _adopt_queue(
             sa.select(rows.BACKUPS.c.id, rows.BACKUPS.c.state)
         )
     }
-    busy: set[str] = set()
-    dropped = 0
-    added: list[task.Task] = []
+    busy = set(connection.execute(sa.select(rows.TASKS.c.slot)).scalars())
+    adopted = dropped = 0
     for old in _old_rows(connection, "queue_data"):
         if old.get("backup_status") == _PLANNED:
             dropped += 1
@@ -157,18 +154,21 @@ def _adopt_queue(
         work = _task_of(old, states, at)
         if work.id in known_tasks:
             continue
-        added.append(work)
+        _insert_task(connection, work, busy)
+        backup = _backup_without_row(work, states, at)
+        if backup is not None:
+            states[backup.id] = backup.state.value
+            connection.execute(
+                sa.insert(rows.BACKUPS), rows.backup_values(backup)
+            )
+        adopted += 1
         if INTERRUPTED in work.reason:
             tell(
                 f"volume {work.volume_id}: task {work.id} is failed: "
                 f"{work.reason}"
             )
-    for work in added:
-        _insert_task(connection, work, busy)
-        if work.state is task.State.RUNNING and work.backup_id not in states:
-            _insert_running_backup(connection, work, at)
     tell(
-        f"{len(added)} task(s) adopted, {dropped} planned one(s) dropped: "
+        f"{adopted} task(s) adopted, {dropped} planned one(s) dropped: "
         "the next cycle plans them again"
     )
 
@@ -187,10 +187,10 @@ def _task_of(
         id=str(uuid.uuid5(_IDS, f"queue_data {old['id']}")),
         kind=task.Kind.BACKUP,
         state=state,
-        project_id=old.get("project_id") or "",
-        volume_id=old.get("volume_id") or "",
+        project_id=_owner(old.get("project_id")),
+        volume_id=_owner(old.get("volume_id")),
         volume_name=old.get("volume_name") or "",
-        server_id=old.get("instance_id") or "",
+        server_id=_owner(old.get("instance_id")),
         server_name=old.get("instance_name") or "",
         mode=None if incremental is None else mode,
         backup_id=backup_id,
@@ -217,11 +217,13 @@ def _state_of(
     if status != _RUNNING or backup_id is None:
         return task.State.FAILED, INTERRUPTED
     known = states.get(backup_id)
+    if known is None:
+        return task.State.RUNNING, "adopted from the release before"
     if known == model.BackupState.AVAILABLE.value:
         return task.State.SUCCEEDED, "completed by the release before"
-    if known == model.BackupState.UNWANTED.value:
-        return task.State.FAILED, f"{INTERRUPTED}; its backup is removed"
-    return task.State.RUNNING, "adopted from the release before"
+    if known == model.BackupState.CREATING.value:
+        return task.State.FAILED, f"{INTERRUPTED}; another task follows it"
+    return task.State.FAILED, f"{INTERRUPTED}; its backup is removed"
 
 
 def _insert_task(
@@ -239,29 +241,37 @@ def _insert_task(
     )
 
 
-def _insert_running_backup(
-    connection: sa.Connection, work: task.Task, at: datetime.datetime
-) -> None:
-    connection.execute(
-        sa.insert(rows.BACKUPS),
-        rows.backup_values(
-            model.Backup(
-                id=work.backup_id or "",
-                project_id=work.project_id,
-                volume_id=work.volume_id,
-                volume_name=work.volume_name,
-                server_id=work.server_id,
-                server_name=work.server_name,
-                task_id=work.id,
-                attempt=1,
-                state=model.BackupState.CREATING,
-                incremental=None
-                if work.mode is None
-                else work.mode is task.Mode.INCREMENTAL,
-                created_at=work.created_at,
-                updated_at=at,
-            )
-        ),
+def _backup_without_row(
+    work: task.Task, states: dict[str, str], at: datetime.datetime
+) -> model.Backup | None:
+    """The backup of a task that the earlier release kept no row for yet.
+
+    What a task that has succeeded made had its row, and retention has
+    removed both since.
+    """
+    if work.backup_id is None or work.backup_id in states:
+        return None
+    if work.state is task.State.SUCCEEDED:
+        return None
+    running = work.state is task.State.RUNNING
+    return model.Backup(
+        id=work.backup_id,
+        project_id=work.project_id,
+        volume_id=work.volume_id,
+        volume_name=work.volume_name,
+        server_id=work.server_id,
+        server_name=work.server_name,
+        task_id=work.id,
+        attempt=work.attempt,
+        state=model.BackupState.CREATING
+        if running
+        else model.BackupState.UNWANTED,
+        incremental=None
+        if work.mode is None
+        else work.mode is task.Mode.INCREMENTAL,
+        created_at=work.created_at,
+        reason="" if running else work.reason,
+        updated_at=at,
     )
 
 
@@ -270,10 +280,19 @@ def _ids(connection: sa.Connection, table: Any) -> set[str]:
 
 
 def _id(text: Any) -> str | None:
-    """An id; the earlier release wrote the text NULL where there is none."""
-    if text is None or str(text).strip() in ("", "NULL", "None"):
+    """An id; the earlier release wrote the text NULL where there is none.
+
+    What can be no id of Cinder's, by its length or its letters, is none.
+    """
+    stripped = str(text or "").strip()
+    if stripped in ("", "NULL", "None") or not stripped.isascii():
         return None
-    return str(text).strip()
+    return stripped if len(stripped) <= _LONGEST_ID else None
+
+
+def _owner(text: Any) -> str:
+    """The id of a project, volume or server; empty where there is none."""
+    return _id(text) or ""
 
 
 def _flag(value: Any) -> bool | None:

@@ -21,6 +21,7 @@ from staffeln.domain import errors
 LOG = logging.getLogger(__name__)
 
 _UPGRADE = "run staffeln-db-manage upgrade head"
+_INSTALL_NEWER = "a newer release made it, and that is the one to install"
 
 
 def create_schema(database: Database) -> None:
@@ -94,10 +95,16 @@ def check(database: Database) -> None:
         raise errors.SchemaError(
             "the database has no schema: run staffeln-db-manage create_schema"
         )
+    behind = found.revision in _known_revisions()
     raise errors.SchemaError(
         f"the schema of the database is {found.revision}, this release needs "
-        f"{head()}: {_UPGRADE}"
+        f"{head()}: {_UPGRADE if behind else _INSTALL_NEWER}"
     )
+
+
+def _known_revisions() -> set[str]:
+    scripts = script.ScriptDirectory.from_config(_settings())
+    return {each.revision for each in scripts.walk_revisions()}
 
 
 class _State:

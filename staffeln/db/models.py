@@ -51,7 +51,11 @@ class Deployment(Base):
     __tablename__ = "deployment"
     __table_args__ = TABLE
 
-    uuid: orm.Mapped[str] = orm.mapped_column(ID, primary_key=True)
+    id: orm.Mapped[int] = orm.mapped_column(
+        sa.Integer, primary_key=True, autoincrement=False
+    )
+    """Always 1: so there cannot be two rows."""
+    uuid: orm.Mapped[str] = orm.mapped_column(ID)
     created_at: orm.Mapped[datetime.datetime] = orm.mapped_column(TIME)
     adopted: orm.Mapped[bool] = orm.mapped_column(sa.Boolean)
     auth_url: orm.Mapped[str | None] = orm.mapped_column(NAME)

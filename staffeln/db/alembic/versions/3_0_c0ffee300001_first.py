@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects import mysql
 
-from staffeln.db import adoption, store
+from staffeln.db import adoption, clock
 
 revision = "c0ffee300001"
 down_revision = "5b2e78435231"
@@ -46,20 +46,18 @@ def _column(
 def upgrade() -> None:
     """Make the tables, then adopt, then put the old tables aside."""
     connection = op.get_bind()
-    _tables().create_all(connection, checkfirst=True)
     old = adoption.old_tables(connection)
+    if not context.config.attributes["forced"]:
+        adoption.refuse_while_in_use(connection, old)
+    _tables().create_all(connection, checkfirst=True)
     _first_rows(connection, adopted=bool(old))
-    if old:
-        adoption.adopt(
-            connection,
-            forced=context.config.attributes["forced"],
-            tell=context.config.attributes["tell"],
-        )
+    adoption.adopt(connection, old, context.config.attributes["tell"])
 
 
 def _first_rows(connection: sa.Connection, *, adopted: bool) -> None:
     deployment = sa.table(
         "deployment",
+        sa.column("id"),
         sa.column("uuid"),
         sa.column("created_at", sa.DateTime()),
         sa.column("adopted", sa.Boolean()),
@@ -69,8 +67,9 @@ def _first_rows(connection: sa.Connection, *, adopted: bool) -> None:
     ):
         connection.execute(
             sa.insert(deployment).values(
+                id=1,
                 uuid=str(uuid.uuid4()),
-                created_at=store.now(connection),
+                created_at=clock.now(connection),
                 adopted=adopted,
             )
         )
@@ -87,6 +86,7 @@ def _tables() -> sa.MetaData:
     sa.Table(
         "deployment",
         tables,
+        sa.Column("id", sa.Integer(), nullable=False, autoincrement=False),
         _column("uuid", _ID),
         _column("created_at", _TIME),
         _column("adopted", sa.Boolean()),
@@ -95,7 +95,7 @@ def _tables() -> sa.MetaData:
         _column("block_storage_url", _NAME, null=True),
         _column("user_id", _ID, null=True),
         _column("selected_volumes", sa.Integer(), null=True),
-        sa.PrimaryKeyConstraint("uuid", name="pk_deployment"),
+        sa.PrimaryKeyConstraint("id", name="pk_deployment"),
         **_TABLE,
     )
     sa.Table(
