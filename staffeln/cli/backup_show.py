@@ -41,7 +41,9 @@ class ShowBackup(command.ShowOne):
                 fields.cell(each, seen, parsed_args.formatter)
                 for each in backups.ALL
             ),
-            fields.Cell(_exact(maker), _in_words(found, maker), None),
+            fields.nested(
+                _exact(maker), _in_words(found, maker), parsed_args.formatter
+            ),
         )
 
 

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import datetime
 import enum
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -121,11 +122,30 @@ def cell(field: Field[T], thing: T, formatter: str = "table") -> Cell:
         shown = field.text(thing)
     else:
         shown = words.plain(readable(value))
-    exact = machine(value)
-    if formatter not in _EXACT:
-        exact = "" if exact is None else exact
-        exact = words.plain(exact) if isinstance(exact, str) else exact
-    return Cell(exact, shown, value)
+    return Cell(_written(machine(value), formatter), shown, value)
+
+
+def nested(value: Any, text: str, formatter: str) -> Cell:
+    """A list or a mapping with a text that says the same."""
+    if formatter not in _EXACT and value is not None:
+        value = json.dumps(value)
+    return Cell(_written(value, formatter), text, None)
+
+
+def _written(exact: Any, formatter: str) -> Any:
+    """A value of JSON as another format may have it."""
+    if formatter in _EXACT:
+        return exact
+    if exact is None:
+        return ""
+    if not isinstance(exact, str):
+        return exact
+    exact = words.plain(exact)
+    if formatter == "shell":
+        # cliff puts it in double quotes: a shell would run $(...) in names.
+        for meaning in "\\$`":
+            exact = exact.replace(meaning, f"\\{meaning}")
+    return exact
 
 
 def readable(value: Any) -> str:

@@ -141,13 +141,18 @@ def _action(each: Intention) -> str:
 
 
 def _volume(each: Intention) -> str:
-    """Its name and below it its id; the backup's where that is to go."""
-    subject = each.volume_id
-    if each.backup_id:
-        subject += f"\nbackup:\n{each.backup_id}"
-    if each.volume_name:
-        return f"{words.plain(each.volume_name)}\n{words.plain(subject)}"
-    return subject
+    """Its name, no wider than an id, and below it the id."""
+    name = words.cut(words.plain(each.volume_name), len(each.volume_id))
+    return "\n".join(filter(None, (name, words.plain(each.volume_id))))
+
+
+def _reason(each: Intention) -> str:
+    """The reason, with the id of the backup or task that is meant."""
+    reason = words.plain(each.reason)
+    for what, its_id in (("backup", each.backup_id), ("task", each.task_id)):
+        if its_id and its_id not in reason:
+            reason += f" ({what} {its_id})"
+    return reason
 
 
 def _whose(each: Intention) -> str:
@@ -157,27 +162,28 @@ def _whose(each: Intention) -> str:
     )
 
 
-_CUT = layout.Fitting(least=8)
+_WIDE = layout.Fitting(from_width=100)
 
 BRIEF: tuple[Field[Intention], ...] = (
     Field(name="action", value=lambda each: each.action, text=_action),
+    Field(name="volume", value=lambda each: each.volume_name, text=_volume),
     Field(
-        name="volume",
-        value=lambda each: each.volume_name,
-        text=_volume,
-        fitting=layout.Fitting(least=36),
-    ),
-    Field(
-        name="server, project",
+        name="server",
         title="Server, project",
         value=lambda each: each.server_name,
         text=_whose,
-        fitting=_CUT,
+        fitting=layout.Fitting(least=15, from_width=100),
     ),
-    Field(name="size", title="GiB", value=lambda each: each.size),
+    Field(
+        name="size",
+        title="GiB",
+        value=lambda each: each.size,
+        fitting=_WIDE,
+    ),
     Field(
         name="reason",
         value=lambda each: each.reason,
+        text=_reason,
         fitting=layout.Fitting(least=20, wraps=True),
     ),
 )

@@ -80,24 +80,25 @@ def _widest(text: str) -> int:
 def _shared_out(
     natural: Sequence[int], fittings: Sequence[Fitting], usable: int
 ) -> list[int]:
-    """Give each column its width; what is left goes to those that need it.
+    """Give each column its width.
 
-    Columns that need less than an equal share get what they need.
+    First comes what nobody may take from it; what is left is shared out to
+    those that need more, and those that need little get it first.
     """
-    widths = list(natural)
-    narrowing = [
-        index for index, each in enumerate(fittings) if each.least is not None
+    widths = [
+        wide if fitting.least is None else min(wide, fitting.least)
+        for wide, fitting in zip(natural, fittings, strict=True)
     ]
-    left = usable - sum(
-        wide for index, wide in enumerate(natural) if index not in narrowing
+    missing = [wide - has for wide, has in zip(natural, widths, strict=True)]
+    left = max(0, usable - sum(widths))
+    wanting = sorted(
+        (index for index, more in enumerate(missing) if more),
+        key=lambda index: missing[index],
     )
-    for index in sorted(narrowing, key=lambda index: natural[index]):
-        share = left // len(narrowing)
-        widths[index] = min(
-            natural[index], max(share, fittings[index].least or 0)
-        )
-        left -= widths[index]
-        narrowing = narrowing[1:]
+    for place, index in enumerate(wanting):
+        more = min(missing[index], left // (len(wanting) - place))
+        widths[index] += more
+        left -= more
     return widths
 
 
@@ -116,5 +117,4 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
         max(width, len(indent) + 1),
         initial_indent=indent,
         subsequent_indent=indent,
-        break_on_hyphens=False,
     )

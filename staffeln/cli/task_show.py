@@ -41,10 +41,10 @@ class ShowTask(command.ShowOne):
         seen = tasks.Seen(found, now)
         names = tuple(each.name for each in tasks.ALL)
         room = (layout.room(parsed_args) or _NO_TERMINAL) - _FRAME
-        told = fields.Cell(
+        told = fields.nested(
             tasks.events(story),
             tasks.timeline(story, room - max(map(len, names))),
-            None,
+            parsed_args.formatter,
         )
         return (*names, "events"), (
             *(
