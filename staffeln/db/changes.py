@@ -10,10 +10,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from oslo_db import exception as oslo_exception
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from staffeln import ports
 from staffeln.db import history, listing, rows
 from staffeln.domain import model, task
+
+_INSERT: dict[str, Any] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 
 def advance(
@@ -28,9 +34,19 @@ def advance(
     done: list[ports.Change] = []
     for _, alike in groupby(changes, _sameness):
         done += _compare_and_set(connection, list(alike))
+    _put(
+        connection,
+        rows.BACKUPS,
+        (
+            {
+                **rows.backup_values(each.backup),
+                "updated_at": each.after.updated_at,
+            }
+            for each in done
+            if each.backup is not None
+        ),
+    )
     for change in done:
-        if change.backup is not None:
-            _put_backup(connection, change.backup, change.after.updated_at)
         if change.forget_backup is not None:
             connection.execute(
                 sa.delete(rows.BACKUPS).where(
@@ -268,17 +284,6 @@ def _add_events(
 # -- backups and volumes -----------------------------------------------------
 
 
-def _put_backup(
-    connection: sa.Connection, backup: model.Backup, now: datetime.datetime
-) -> None:
-    """Bring a row up to date, or insert it."""
-    if not update_backup(connection, backup, now):
-        connection.execute(
-            sa.insert(rows.BACKUPS),
-            {**rows.backup_values(backup), "updated_at": now},
-        )
-
-
 def update_backup(
     connection: sa.Connection, backup: model.Backup, now: datetime.datetime
 ) -> bool:
@@ -299,16 +304,36 @@ def put_records(
     connection: sa.Connection, records: Sequence[model.VolumeRecord]
 ) -> None:
     """Remember these of their volumes from now on."""
-    table = rows.VOLUMES
-    for record in records:
-        values = rows.record_values(record)
-        updated = connection.execute(
-            sa.update(table)
-            .where(table.c.volume_id == record.volume_id)
-            .values(values)
-        ).rowcount
-        if not updated:
-            connection.execute(sa.insert(table), values)
+    _put(connection, rows.VOLUMES, map(rows.record_values, records))
+
+
+def _put(
+    connection: sa.Connection, table: Any, wanted: Iterable[dict[str, Any]]
+) -> None:
+    """Bring rows up to date, or insert them, in one statement.
+
+    So another writer cannot come in between and insert the same. Of two
+    values for one row the last one is kept.
+    """
+    (key,) = table.primary_key.columns
+    values = list({each[key.name]: each for each in wanted}.values())
+    if not values:
+        return
+    names = [name for name in values[0] if name != key.name]
+    statement: Any
+    if connection.dialect.name == "mysql":
+        statement = mysql.insert(table)
+        statement = statement.on_duplicate_key_update(
+            {name: statement.inserted[name] for name in names}
+        )
+    else:
+        insert = _INSERT[connection.dialect.name]
+        statement = insert(table)
+        statement = statement.on_conflict_do_update(
+            index_elements=[key],
+            set_={name: statement.excluded[name] for name in names},
+        )
+    connection.execute(statement, values)
 
 
 def refresh_retentions(

@@ -8,8 +8,10 @@ from typing import cast
 
 import sqlalchemy as sa
 
+from staffeln.db.session import SQLITE_NOW
+
 _NOW = {
-    "sqlite": "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')",
+    "sqlite": f"SELECT {SQLITE_NOW}()",
     "mysql": "SELECT UTC_TIMESTAMP(6)",
     "postgresql": "SELECT clock_timestamp() AT TIME ZONE 'utc'",
 }

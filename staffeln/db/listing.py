@@ -104,9 +104,7 @@ def events(connection: sa.Connection, task_id: str) -> list[task.Event]:
     """The story of a task, oldest first."""
     table = rows.EVENTS
     found = connection.execute(
-        sa.select(table)
-        .where(table.c.task_id == task_id)
-        .order_by(table.c.id)
+        sa.select(table).where(table.c.task_id == task_id).order_by(table.c.id)
     )
     return [rows.event_of(row) for row in found]
 

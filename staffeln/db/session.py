@@ -58,11 +58,11 @@ class Database:
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a transaction that only reads."""
-        return self._run(sa.Connection.begin, work)
+        return self._run(sa.Connection.begin, work, lost_commit_matters=False)
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a transaction that writes; on SQLite nobody else writes."""
-        return self._run(_begin_writing, work)
+        return self._run(begin_writing, work, lost_commit_matters=True)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -72,16 +72,19 @@ class Database:
         self,
         begin: Callable[[sa.Connection], sa.RootTransaction],
         work: Callable[[sa.Connection], T],
+        *,
+        lost_commit_matters: bool,
     ) -> T:
         """:raises StoreError: the database's error, in one line."""
         pause = FIRST_PAUSE
         for number in range(1, MOST_TRIES + 1):
             try:
                 return _once(self.engine, begin, work)
-            except _Ambiguous as lost:
-                raise errors.StoreError(
-                    f"the database went away during a commit: {lost}"
-                ) from lost
+            except _CommitLostError as lost:
+                if lost_commit_matters or number == MOST_TRIES:
+                    raise errors.StoreError(
+                        f"the database went away during a commit: {lost}"
+                    ) from lost
             except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
                 if number == MOST_TRIES or not _may_run_again(error):
                     raise errors.StoreError(in_one_line(error)) from error
@@ -91,8 +94,8 @@ class Database:
         raise AssertionError("unreachable")
 
 
-class _Ambiguous(Exception):
-    """The connection was lost while a commit was under way."""
+class _CommitLostError(Exception):
+    """The connection was lost during a commit: written or not, who knows."""
 
 
 def _once(
@@ -110,11 +113,11 @@ def _once(
         try:
             transaction.commit()
         except oslo_exception.DBConnectionError as error:
-            raise _Ambiguous(in_one_line(error)) from error
+            raise _CommitLostError(in_one_line(error)) from error
         return result
 
 
-def _begin_writing(connection: sa.Connection) -> sa.RootTransaction:
+def begin_writing(connection: sa.Connection) -> sa.RootTransaction:
     """Begin a transaction; on SQLite as the one writer, from the first.
 
     With a plain BEGIN two transactions that read and then write refuse
@@ -136,13 +139,19 @@ def _roll_back(transaction: sa.RootTransaction) -> None:
         LOG.debug("Rollback failed: %s", in_one_line(error))
 
 
-def _may_run_again(error: Exception) -> bool:
+def _may_run_again(error: BaseException | None) -> bool:
+    """Whether the database gave the transaction up, but not for good."""
+    if error is None:
+        return False
     if isinstance(
         error, oslo_exception.DBDeadlock | oslo_exception.DBConnectionError
     ):
         return True
-    original = getattr(error, "inner_exception", None) or error
-    original = getattr(original, "orig", None) or original
+    # A deadlock within a savepoint: MariaDB has dropped that as well, and
+    # the error tells of this; oslo.db keeps the deadlock as its cause.
+    if _may_run_again(getattr(error, "cause", None)):
+        return True
+    original = _original(error)
     if str(original).startswith("database is locked"):
         return True
     if getattr(original, "pgcode", None) in _AGAIN_SQLSTATE:
@@ -153,9 +162,13 @@ def _may_run_again(error: Exception) -> bool:
 
 def in_one_line(error: Exception) -> str:
     """The driver's own words; never the statement, its values or the URL."""
-    original = getattr(error, "inner_exception", None) or error
-    original = getattr(original, "orig", None) or original
-    return " ".join(str(original).split())[:300]
+    return " ".join(str(_original(error)).split())[:300]
+
+
+def _original(error: BaseException) -> BaseException:
+    """The driver's own error behind those of the libraries."""
+    inner = getattr(error, "inner_exception", None) or error
+    return getattr(inner, "orig", None) or inner
 
 
 # -- engines ---------------------------------------------------------------
@@ -256,9 +269,13 @@ def _check_sqlite_file(url: sa.URL) -> None:
         raise errors.ConfigurationError(
             f"[database] connection: there is no directory {path.parent}"
         )
-    if not path.exists():
+    try:
         # Others on the host are not to read names and ids of volumes.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise errors.StoreError(
+            f"the database {path} cannot be written: {error.strerror}"
+        ) from error
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

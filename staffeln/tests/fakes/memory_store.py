@@ -144,6 +144,10 @@ class MemoryStore:
         }
         added = []
         for work in tasks:
+            if work.id in self._tasks:
+                # Written by a call whose answer was lost.
+                added.append(self._tasks[work.id])
+                continue
             if work.state in task.LIVE:
                 if work.slot in taken:
                     continue

@@ -354,6 +354,18 @@ class StoreSuite(base.TestCase):
         self.assertEqual(20, sum(map(len, added)))
         self.assertEqual(20, len(self.store.tasks(states=task.LIVE)))
 
+    def test_a_plan_may_be_written_again(self) -> None:
+        """Whoever does not know whether it was written asks again."""
+        failed = planned(3, state=task.State.FAILED, finished_at=NOW)
+        tasks = (planned(1), planned(2), failed)
+        first = self.plan(*tasks)
+        (claimed,) = self.claim(limit=1)
+        again = self.plan(*tasks, planned(4))
+        self.assertEqual(set(tasks), set(first))
+        self.assertEqual({claimed, planned(2), failed, planned(4)}, set(again))
+        self.assertEqual(1, len(self.story("t2")))
+        self.assertEqual(1, len(self.story("t3")))
+
     def test_what_nobody_needs_is_cancelled(self) -> None:
         self.plan(planned(1), planned(2))
         (claimed,) = self.claim(limit=1)
@@ -383,6 +395,7 @@ class StoreSuite(base.TestCase):
         second = samples.record(project_id="p2", full_only_until=NOW)
         self.plan(records=[second])
         self.plan(records=[second])
+        self.plan(records=[first, other, second])
         self.assertEqual(second, self.store.volume_record("v1"))
         self.assertEqual(other, self.store.volume_record("v2"))
         self.assertIsNone(self.store.volume_record("v3"))
