@@ -162,7 +162,7 @@ def _whose(each: Intention) -> str:
     )
 
 
-_WIDE = layout.Fitting(from_width=100)
+_WIDE = layout.Fitting(from_width=110)
 
 BRIEF: tuple[Field[Intention], ...] = (
     Field(name="action", value=lambda each: each.action, text=_action),
@@ -172,7 +172,7 @@ BRIEF: tuple[Field[Intention], ...] = (
         title="Server, project",
         value=lambda each: each.server_name,
         text=_whose,
-        fitting=layout.Fitting(least=15, from_width=100),
+        fitting=layout.Fitting(least=15, from_width=110),
     ),
     Field(
         name="size",

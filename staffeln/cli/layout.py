@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-import textwrap
 from collections.abc import Sequence
 
 from cliff import utils
@@ -111,10 +110,22 @@ def _narrowed(text: str, width: int, fitting: Fitting) -> str:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> str:
-    """The text in lines of at most this width."""
-    return textwrap.fill(
-        text,
-        max(width, len(indent) + 1),
-        initial_indent=indent,
-        subsequent_indent=indent,
-    )
+    """The text in lines of at most this width, broken between words.
+
+    A word that is longer than a line is broken where the line ends.
+    """
+    usable = max(2, width - len(indent))
+    lines = [""]
+    for word in text.split():
+        rest = word
+        if lines[-1] and words.cells(f"{lines[-1]} {word}") <= usable:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        while words.cells(rest) > usable:
+            head = words.beginning(rest, usable)
+            lines[-1:] = [head, ""]
+            rest = rest[len(head) :]
+        lines[-1] = rest
+    return "\n".join(f"{indent}{line}" for line in lines)

@@ -35,13 +35,17 @@ def cut(text: str, width: int) -> str:
     """The text in at most so many columns; an ellipsis says it was longer."""
     if cells(text) <= width:
         return text
-    kept, used = [], 1
-    for each in text:
+    return beginning(text, width - 1) + "…"
+
+
+def beginning(text: str, width: int) -> str:
+    """As many of the first characters as so many columns take."""
+    used = 0
+    for index, each in enumerate(text):
         used += _cells(each)
         if used > width:
-            break
-        kept.append(each)
-    return "".join(kept) + "…"
+            return text[:index]
+    return text
 
 
 def _cells(character: str) -> int:
