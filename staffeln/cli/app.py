@@ -26,6 +26,13 @@ _DESCRIPTION = (
 )
 _SAYS_ENOUGH = (errors.StaffelnError, ValueError)
 """Exceptions whose text is a sentence: ours, and cliff's own."""
+_LEVELS = {
+    -1: (logging.ERROR, logging.ERROR),
+    0: (logging.WARNING, logging.ERROR),
+    1: (logging.INFO, logging.WARNING),
+    2: (logging.DEBUG, logging.DEBUG),
+}
+"""By -q and -v: what is said of our own messages, and of libraries'."""
 _USAGE = 2
 """Exit code where the command line is wrong, as argparse has it."""
 
@@ -117,11 +124,14 @@ class StaffelnApp(app.App):
 
         Not as the configuration says: the log files are the conductor's.
         """
-        levels = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
+        ours, others = _LEVELS[min(self.options.verbose_level, 2)]
         self._console = logging.StreamHandler(self.stderr)
         self._console.setFormatter(_OneLine(self.options.debug))
-        self._console.setLevel(
-            levels.get(self.options.verbose_level, logging.DEBUG)
+        self._console.addFilter(
+            lambda record: (
+                record.levelno
+                >= (ours if record.name.startswith(NAME) else others)
+            )
         )
         root = logging.getLogger()
         root.setLevel(logging.DEBUG)

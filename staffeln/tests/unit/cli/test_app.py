@@ -71,15 +71,31 @@ class OptionsTest(stage.CommandTestCase):
 
     def test_the_log_is_one_escaped_line_each(self) -> None:
         def speak(_: Sequence[str]) -> Doors:
-            logging.getLogger("x").info("not\nasked for")
-            logging.getLogger("x").warning("red\x1b[31m\nalert")
+            for name in ("staffeln.x", "library"):
+                log = logging.getLogger(name)
+                log.debug("%s: every\ncall", name)
+                log.info("%s: at work", name)
+                log.warning("%s: red\x1b[31m\nalert", name)
             return self.doors(())
 
         self.open_doors = speak
-        said = self.succeed("task", "list")
-        self.assertIn("staffeln: warning: red\\x1b[31m\\nalert\n", said.err)
-        self.assertNotIn("asked for", said.err)
-        self.assertIn("asked for", self.succeed("-v", "task", "list").err)
+        log = {
+            option: [
+                line.removeprefix("staffeln: ")
+                for line in self.succeed(option, "task", "list").err.split(
+                    "\n"
+                )
+                if "staffeln.x:" in line or "library:" in line
+            ]
+            for option in ("-q", "--debug", "-v", "-vv")
+        }
+        warning = "warning: staffeln.x: red\\x1b[31m\\nalert"
+        info = "info: staffeln.x: at work"
+        foreign = "warning: library: red\\x1b[31m\\nalert"
+        self.assertEqual([], log["-q"])
+        self.assertEqual([warning], log["--debug"])
+        self.assertEqual([info, warning, foreign], log["-v"])
+        self.assertEqual(6, len(log["-vv"]))
 
     def test_no_handler_stays(self) -> None:
         before = list(logging.getLogger().handlers)
