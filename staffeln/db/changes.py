@@ -4,8 +4,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections import defaultdict
+from collections.abc import (
+    Collection,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,11 +35,14 @@ def advance(
 ) -> list[task.Task]:
     """Carry changes out; those that were overtaken are left.
 
-    Neighbours that write the same are one statement.
+    Those that write the same are one statement.
     """
+    groups: defaultdict[Hashable, list[ports.Change]] = defaultdict(list)
+    for change in changes:
+        groups[_sameness(change)].append(change)
     done: list[ports.Change] = []
-    for _, alike in groupby(changes, _sameness):
-        done += _compare_and_set(connection, list(alike))
+    for alike in groups.values():
+        done += _compare_and_set(connection, alike)
     _put(
         connection,
         rows.BACKUPS,
@@ -64,11 +73,11 @@ def advance(
     return [change.after for change in done]
 
 
-def _sameness(change: ports.Change) -> Any:
+def _sameness(change: ports.Change) -> Hashable:
     """What is equal for changes that one UPDATE can carry out."""
     before = change.before
     return (
-        _difference(change),
+        frozenset(_difference(change).items()),
         before.state,
         before.attempt,
         before.claimed_by,
@@ -170,9 +179,6 @@ def claim(
         )
         for work in map(rows.task_of, found)
     ]
-    # Whether one was tried before changes nothing here, but makes them
-    # unlike: those that were go first, then the others, both in order.
-    wanted.sort(key=lambda each: each.before.attempt, reverse=True)
     claimed = advance(connection, wanted, conductor_id)
     claimed.sort(key=lambda each: (each.created_at, each.rank, each.id))
     return len(wanted), claimed
@@ -344,7 +350,11 @@ def refresh_retentions(
     Most have not changed: which did is asked first, many at once.
     """
     table = rows.BACKUPS
-    for chunk in history.chunks(retentions):
+    wanted = {
+        volume_id: value and rows.storable("retention", value)
+        for volume_id, value in retentions.items()
+    }
+    for chunk in history.chunks(wanted):
         found = connection.execute(
             sa.select(table.c.volume_id, table.c.retention)
             .where(table.c.volume_id.in_(chunk))
@@ -353,10 +363,10 @@ def refresh_retentions(
         for volume_id in {
             row.volume_id
             for row in found
-            if row.retention != retentions[row.volume_id]
+            if row.retention != wanted[row.volume_id]
         }:
             connection.execute(
                 sa.update(table)
                 .where(table.c.volume_id == volume_id)
-                .values(retention=retentions[volume_id])
+                .values(retention=wanted[volume_id])
             )

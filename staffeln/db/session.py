@@ -161,8 +161,12 @@ def _may_run_again(error: BaseException | None) -> bool:
 
 
 def in_one_line(error: Exception) -> str:
-    """The driver's own words; never the statement, its values or the URL."""
-    return " ".join(str(_original(error)).split())[:300]
+    """The driver's own words; never the statement, its values or the URL.
+
+    PostgreSQL's further lines would quote them.
+    """
+    lines = str(_original(error)).strip().splitlines() or [repr(error)]
+    return " ".join(lines[0].split())[:300]
 
 
 def _original(error: BaseException) -> BaseException:

@@ -23,6 +23,7 @@ _FAST = (
     "shared_buffers=64MB",
     "max_connections=100",
     "autovacuum=off",
+    "deadlock_timeout=50ms",
 )
 
 

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transactions that a database gives up, or of which nobody knows."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+from typing import ClassVar
+
+from staffeln.db import session
+from staffeln.tests.functional.db import (
+    counting,
+    databases,
+    transaction_suite,
+)
+from staffeln.tests.servers import mariadb, postgresql
+
+PROCESSES = 6
+TIMES = 100
+
+
+class SqliteTransactionTest(
+    databases.Sqlite, transaction_suite.TransactionCase
+):
+    def test_many_processes_write_at_once(self) -> None:
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", counting.__name__, self.url, str(TIMES)]
+            )
+            for _ in range(PROCESSES)
+        ]
+        self.assertEqual([0] * PROCESSES, [each.wait() for each in running])
+        self.assertEqual(PROCESSES * TIMES, self.count())
+
+    def test_the_files_are_closed_to_others(self) -> None:
+        path = session.normalised(self.url).database
+        assert path
+        self.database.write(counting.count_one)
+        with self.database.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT * FROM scheduler_term")
+            found = {
+                each.name: each.stat().st_mode & 0o777
+                for each in pathlib.Path(path).parent.iterdir()
+            }
+        self.assertEqual(
+            {
+                "staffeln.sqlite": 0o600,
+                "staffeln.sqlite-wal": 0o600,
+                "staffeln.sqlite-shm": 0o600,
+            },
+            found,
+        )
+
+
+class MariaDbTransactionTest(
+    databases.MariaDb, transaction_suite.ServerTransactionSuite
+):
+    server = staticmethod(mariadb.shared)
+    transient: ClassVar[list[str]] = [
+        f"SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {number}"
+        for state, number in (
+            ("40001", 1213),
+            ("HY000", 1205),
+            ("HY000", 1020),
+            ("08S01", 1047),
+        )
+    ]
+
+
+class PostgreSqlTransactionTest(
+    databases.PostgreSql, transaction_suite.ServerTransactionSuite
+):
+    server = staticmethod(postgresql.shared)
+    transient: ClassVar[list[str]] = [
+        f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"
+        for state in ("40001", "40P01")
+    ]
