@@ -76,8 +76,8 @@ BRIEF: tuple[Field[Seen], ...] = (
     attribute("mode", fitting=_WIDE),
     Field(
         name="size",
-        title="GiB",
         value=lambda seen: seen.backup.size,
+        text=lambda seen: f"{seen.backup.size} GiB",
         fitting=_WIDE,
     ),
     _of_backup("state"),

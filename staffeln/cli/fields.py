@@ -31,8 +31,6 @@ class Field(Generic[T]):
     """The exact value: a text, number, time, length, or None."""
     text: Callable[[T], str] | None = None
     """How a table shows it, where the value's kind does not say."""
-    title: str = ""
-    """The head of its column in a table, where the name does not do."""
     fitting: layout.Fitting = layout.WHOLE
     """What happens to it in a narrow table."""
 
@@ -81,6 +79,10 @@ def listed(
             chosen = [each for each in brief if each.fitting.has_room(width)]
             rows = [[cell(each, thing) for each in chosen] for thing in things]
             return _fitted(chosen, rows, width)
+        if parsed_args.columns:
+            named = {each.name for each in all_of_them}
+            more = [each for each in brief if each.name not in named]
+            chosen = [*all_of_them, *more]
         names = tuple(title(each) for each in chosen)
     else:
         names = tuple(each.name for each in chosen)
@@ -111,8 +113,7 @@ def _fitted(
 
 def title(field: Field[Any]) -> str:
     """The head of the field's column."""
-    words_of_it = field.name.replace("_", " ").title().replace("Id", "ID")
-    return field.title or words_of_it
+    return field.name.replace("_", " ").title().replace("Id", "ID")
 
 
 def cell(field: Field[T], thing: T, formatter: str = "table") -> Cell:

@@ -156,6 +156,7 @@ def _reason(each: Intention) -> str:
 
 
 def _whose(each: Intention) -> str:
+    """The server's name and below it the project."""
     return (
         f"{words.plain(each.server_name) or words.NOTHING}\n"
         f"{words.plain(each.project_id)}"
@@ -169,15 +170,14 @@ BRIEF: tuple[Field[Intention], ...] = (
     Field(name="volume", value=lambda each: each.volume_name, text=_volume),
     Field(
         name="server",
-        title="Server, project",
         value=lambda each: each.server_name,
         text=_whose,
         fitting=layout.Fitting(least=15, from_width=110),
     ),
     Field(
         name="size",
-        title="GiB",
         value=lambda each: each.size,
+        text=lambda each: f"{each.size} GiB",
         fitting=_WIDE,
     ),
     Field(

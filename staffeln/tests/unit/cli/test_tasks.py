@@ -112,6 +112,17 @@ class ListTest(TaskTestCase):
         self.assertIn("| Volume ID ", said.out)
         self.assertIn(self.volume_id, said.out)
 
+    def test_what_a_table_shows_can_be_chosen_and_sorted_by(self) -> None:
+        other = self.world.protect(name="a")
+        self.world.lead()
+        said = self.succeed(
+            "task", "list", "-c", "volume", "--sort-column", "volume"
+        )
+        names = [line.strip("| ") for line in said.out.splitlines()[3:-1]]
+        shown = "db\\x1b[31m\\n$(reboot)"
+        self.assertEqual(["a", shown, shown], names)
+        self.assertNotIn(other, said.out)
+
     def test_long_shows_all(self) -> None:
         said = self.succeed("task", "list", "--long", "--max-width", "0")
         self.assertIn("| Reason ", said.out)
