@@ -54,9 +54,9 @@ def upgrade(
     """
     with _connected(database) as connection:
         settings = _settings()
-        settings.attributes.update(
-            connection=connection, forced=forced, tell=tell
-        )
+        settings.attributes.update(connection=connection, tell=tell)
+        if not forced:
+            adoption.refuse_while_in_use(connection)
         try:
             command.upgrade(settings, revision)
         except util.CommandError as error:
@@ -90,6 +90,11 @@ def check(database: Database) -> None:
     if found.old:
         raise errors.SchemaError(
             f"the database is that of an earlier release: {_UPGRADE}"
+        )
+    if found.revision is None and found.tables:
+        # A crash in the middle of making it, on MariaDB.
+        raise errors.SchemaError(
+            f"the schema of the database is not complete: {_UPGRADE}"
         )
     if found.revision is None:
         raise errors.SchemaError(

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Migrations on the three databases that Staffeln knows."""
+
+from __future__ import annotations
+
+import shutil
+
+from staffeln.tests.functional.db import (
+    databases,
+    migration_suite,
+    old_release,
+)
+from staffeln.tests.servers import mariadb
+
+
+class SqliteMigrationTest(databases.Sqlite, migration_suite.MigrationSuite):
+    def test_the_samples_are_adopted_as_they_lie_there(self) -> None:
+        samples = {
+            "at-041d9a0f1159": old_release.REVISIONS[0],
+            "create-schema-only": old_release.REVISIONS[-1],
+            "head": old_release.REVISIONS[-1],
+            "upgrade-failed-half-way": old_release.REVISIONS[-1],
+        }
+        for name, revision in samples.items():
+            path = self.make_temp_dir() / "staffeln.sqlite"
+            shutil.copy(old_release.SAMPLES / f"{name}.sqlite", path)
+            self.assert_sample_adopted(
+                self.connect(f"sqlite:///{path}"), revision
+            )
+
+
+class MariaDbMigrationTest(databases.MariaDb, migration_suite.MigrationSuite):
+    def test_the_sample_is_adopted_as_it_was_dumped(self) -> None:
+        url = self.new_url()
+        mariadb.shared().run(
+            (old_release.SAMPLES / "head-mariadb.sql").read_text(),
+            url.rpartition("/")[2],
+        )
+        self.assert_sample_adopted(
+            self.connect(url), old_release.REVISIONS[-1]
+        )
+
+
+class PostgreSqlMigrationTest(
+    databases.PostgreSql, migration_suite.MigrationSuite
+):
+    """PostgreSQL, whose changes of tables are part of a transaction."""
