@@ -21,7 +21,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import exception as oslo_exception
-from oslo_db.sqlalchemy import enginefacade
+from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
 from staffeln.domain import errors
@@ -187,6 +187,8 @@ def connect(conf: cfg.ConfigOpts) -> Database:
     url = normalised(conf.database.connection or "")
     if url.get_backend_name() == "sqlite":
         _check_sqlite_file(url)
+    # Its warnings are tracebacks of errors that are told in one line here.
+    logging.getLogger(exc_filters.__name__).setLevel(logging.ERROR)
     facade = enginefacade.transaction_context()
     options = {
         "sqlite_fk": True,
@@ -222,6 +224,12 @@ def connect(conf: cfg.ConfigOpts) -> Database:
     try:
         with engine.connect():
             pass
+    except (TypeError, ValueError) as error:
+        # The driver does not know an option that the URL gives.
+        engine.dispose()
+        raise errors.ConfigurationError(
+            f"[database] connection {shown(url)}: {in_one_line(error)}"
+        ) from error
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
         engine.dispose()
         raise _unreachable(url, error) from error
@@ -235,7 +243,7 @@ def normalised(text: str) -> sa.URL:
     """
     try:
         url = sa.make_url(text)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):
         # The text may hold a password: it is not repeated.
         raise errors.ConfigurationError(
             "[database] connection is not a database URL such as "
