@@ -257,7 +257,14 @@ def _connect(
             leadership=office,
             lock_is_local=_is_local(conf),
             scheduler=Scheduler(database, door, obeyed, me.id),
-            worker=Worker(database, door, engine(door), obeyed, me.id, wake),
+            worker=Worker(
+                database,
+                engine(door),
+                obeyed,
+                proof[0].uuid,
+                me.id,
+                wake,
+            ),
             rhythm=_rhythm(conf),
             close=database.close,
         )

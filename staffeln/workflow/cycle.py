@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from staffeln import ports
 from staffeln.domain import task
-from staffeln.workflow import binding, planning, record, rescue
+from staffeln.workflow import planning, record, rescue
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.remove import Remover
 from staffeln.workflow.settings import Settings
@@ -91,19 +91,18 @@ class Worker:
     def __init__(
         self,
         store: ports.Store,
-        cloud: ports.Cloud,
         engine: ports.Engine,
         settings: Settings,
+        deployment_uuid: str,
         conductor_id: str,
         wake: Callable[[], None],
     ) -> None:
         """:param wake: called when a thread has become free."""
-        deployment, _ = binding.prove(cloud, store)
         self._store = store
         self._settings = settings
         self._recorder = record.Recorder(store, conductor_id)
         self._starter = Starter(
-            store, engine, self._recorder, settings, deployment.uuid
+            store, engine, self._recorder, settings, deployment_uuid
         )
         self._follower = Follower(
             store, engine, self._recorder, self._starter, settings

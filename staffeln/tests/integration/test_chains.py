@@ -51,11 +51,14 @@ class ChainTest(base.IntegrationTestCase):
 
     def test_an_incremental_that_cinder_refuses_is_made_full(self) -> None:
         volume = self._tagged_volume(self.key)
-        conductor = self.deployment(conductor={"backup_min_interval": 0})
+        conductor = self.deployment()
         conductor.start()
         (first,) = self.wait_for_backups(volume, FULL)
-        conductor.kill()
+        self.wait_for_task(conductor, "succeeded", volume)
+        conductor.stop()
         self.delete_all_backups(volume)
+        options = {"backup_metadata_key": self.key, "backup_min_interval": 5}
+        conductor.configure({"conductor": options})
         conductor.start()
         second = self.wait_for_backups(volume, FULL)[0]
         self.assertNotEqual(first["id"], second["id"])

@@ -40,9 +40,9 @@ class PoolTest(world.WorldTest):
         self.woken = threading.Semaphore(0)
         self.worker = cycle.Worker(
             self.w.store,
-            self.w.cloud,
             self.engine,
             world.settings(backup_workers=1),
+            "deployment",
             "c1",
             self.woken.release,
         )

@@ -110,9 +110,9 @@ class Process:
         self.scheduler = cycle.Scheduler(store, cloud, worked_by, name)
         self.worker = cycle.Worker(
             store,
-            cloud,
             CinderEngine(cloud),
             worked_by,
+            store.deployment().uuid,
             name,
             lambda: None,
         )
