@@ -126,6 +126,12 @@ class Process:
             self.stop()
             raise
 
+    @property
+    def pid(self) -> int:
+        """The number of the process that runs."""
+        assert self._running
+        return self._running.pid
+
     def _start(
         self,
         command: Callable[[int], Sequence[str]],
