@@ -21,7 +21,7 @@ from staffeln.tests import base
 from staffeln.tests.fakes.fake_cloud import START, FakeCloud
 from staffeln.tests.fakes.memory_store import MemoryStore
 from staffeln.tests.unit.domain import samples
-from staffeln.workflow import cycle
+from staffeln.workflow import binding, cycle
 from staffeln.workflow.settings import Settings
 
 TAG = {"__staffeln_backup": "true"}
@@ -112,7 +112,7 @@ class Process:
             store,
             CinderEngine(cloud),
             worked_by,
-            store.deployment().uuid,
+            binding.prove(cloud, store)[0].uuid,
             name,
             lambda: None,
         )
