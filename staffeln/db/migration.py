@@ -15,10 +15,13 @@ from oslo_db import exception as oslo_exception
 from sqlalchemy import exc
 
 from staffeln.db import adoption
-from staffeln.db.session import Database, in_one_line
+from staffeln.db.session import Database, begin_writing, in_one_line
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
+
+LONGEST_WAIT = 600
+"""Seconds that a migration waits for another one, on MariaDB."""
 
 _UPGRADE = "run staffeln-db-manage upgrade head"
 _INSTALL_NEWER = "a newer release made it, and that is the one to install"
@@ -51,8 +54,11 @@ def upgrade(
     :param forced: adopt although old rows changed a moment ago.
     :param tell: gets a line for each thing worth knowing.
     :raises SchemaError: it cannot be done; says why.
+
+    Of several that are started at once, as by the containers of several
+    hosts, the others wait for the first and find nothing left to do.
     """
-    with _connected(database) as connection:
+    with _alone(database) as connection:
         settings = _settings()
         settings.attributes.update(connection=connection, tell=tell)
         if not forced:
@@ -135,6 +141,32 @@ def _connected(database: Database) -> Iterator[sa.Connection]:
     try:
         with database.engine.connect() as connection:
             yield connection
-            connection.commit()
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
         raise errors.StoreError(in_one_line(error)) from error
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[sa.Connection]:
+    """A transaction beside which no other migration runs; committed."""
+    with _connected(database) as connection:
+        try:
+            with begin_writing(connection):
+                lock = _LOCK.get(connection.dialect.name)
+                if lock is not None and connection.scalar(lock) == 0:
+                    raise errors.SchemaError(
+                        "another migration of this database is still at work"
+                    )
+                yield connection
+        finally:
+            # MariaDB keeps the lock as long as the connection is open.
+            connection.invalidate()
+
+
+_LOCK = {
+    "mysql": sa.text(
+        "SELECT GET_LOCK(CONCAT('staffeln-', MD5(DATABASE())), "
+        f"{LONGEST_WAIT})"
+    ),
+    # For this database, until the end of the transaction.
+    "postgresql": sa.text("SELECT pg_advisory_xact_lock(8641720995)"),
+}

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import datetime
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -170,6 +172,26 @@ class MigrationSuite(databases.DatabaseCase):
             for table in (schema_3_0.DEPLOYMENT, schema_3_0.TERM):
                 row = connection.execute(sa.select(table)).one()
                 self.assertEqual(1, row.id)
+
+    def test_upgrades_started_at_once_make_one_schema(self) -> None:
+        url = self.new_url()
+        old_release.make(
+            self.connect(url).engine,
+            {"backup_data": [backup_row(1)], "queue_data": [queue_row(1, 1)]},
+        )
+        databases = [self.connect(url) for _ in range(4)]
+        gate = threading.Barrier(len(databases))
+
+        def run(database: session.Database) -> str:
+            gate.wait()
+            return self.upgrade(database).deployment().uuid
+
+        with concurrent.futures.ThreadPoolExecutor(len(databases)) as threads:
+            uuids = set(threads.map(run, databases))
+        self.assertEqual(1, len(uuids))
+        store = SqlStore(databases[0])
+        self.assertEqual(2, len(store.backups()))
+        self.assertEqual(1, len(store.tasks()))
 
     # -- checks ------------------------------------------------------------
 
