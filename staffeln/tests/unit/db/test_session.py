@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""URLs, one-line errors, and transactions on a file that others use."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import fixtures
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from staffeln.db import migration, options, rows, session
+from staffeln.domain import errors
+from staffeln.tests import base
+from staffeln.tests.unit.domain import samples
+
+
+class UrlTest(base.TestCase):
+    def text(self, url: str) -> str:
+        return session.normalised(url).render_as_string(hide_password=False)
+
+    def test_a_url_without_a_driver_gets_the_one_that_is_tested(self) -> None:
+        self.assertEqual(
+            "mysql+pymysql://u:p@h/d?charset=utf8mb4",
+            self.text("mysql://u:p@h/d"),
+        )
+        self.assertEqual(
+            "postgresql+psycopg2://u:p@h/d", self.text("postgresql://u:p@h/d")
+        )
+        self.assertEqual("sqlite:////a/b", self.text("sqlite:////a/b"))
+
+    def test_what_a_url_says_is_kept(self) -> None:
+        for url in (
+            "mysql+mysqldb://u:p@h:3307/d?charset=utf8",
+            "postgresql+pg8000://h/d?sslmode=require",
+        ):
+            self.assertEqual(url, self.text(url))
+
+    def test_a_url_is_shown_without_secrets(self) -> None:
+        url = session.normalised("mysql://u:s3cret@h/d?ssl_key=s3cret")
+        self.assertEqual("mysql+pymysql://u:***@h/d", session.shown(url))
+
+    def test_what_is_no_url_is_not_repeated(self) -> None:
+        for text in ("", "s3cret", "mysql://u:s3cret@h:port/d", "s3cret:x"):
+            error = self.assertRaises(
+                errors.ConfigurationError, session.normalised, text
+            )
+            self.assertNotIn("s3cret", str(error))
+
+    def test_other_kinds_are_refused(self) -> None:
+        error = self.assertRaises(
+            errors.ConfigurationError, session.normalised, "oracle://u:p@h/d"
+        )
+        self.assertIn("oracle is not one of", str(error))
+
+
+class OneLineTest(base.TestCase):
+    def test_only_the_first_line_of_the_drivers_words_is_told(self) -> None:
+        driver = Exception("\nno  table\nLINE 1: SELECT 's3cret'\n")
+        wrapped = sa.exc.DBAPIError("SELECT 's3cret'", {}, driver)
+        self.assertEqual("no table", session.in_one_line(wrapped))
+
+    def test_an_error_without_words_has_a_name(self) -> None:
+        self.assertEqual("KeyError()", session.in_one_line(KeyError()))
+
+    def test_long_words_are_cut(self) -> None:
+        self.assertEqual(300, len(session.in_one_line(Exception("x" * 999))))
+
+
+class SqliteTest(base.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(
+            fixtures.MonkeyPatch("staffeln.db.session.SQLITE_BUSY_TIMEOUT", 0)
+        )
+        self.path = self.home / "staffeln.sqlite"
+        conf = cfg.ConfigOpts()
+        options.register_opts(conf)
+        conf([], project="staffeln", default_config_files=[])
+        conf.set_override(
+            "connection", f"sqlite:///{self.path}", group=options.GROUP
+        )
+        self.database = session.connect(conf)
+        self.addCleanup(self.database.close)
+        migration.create_schema(self.database)
+        self.other = sqlite3.connect(self.path, isolation_level=None)
+        self.addCleanup(self.other.close)
+        self.pauses: list[float] = []
+
+    def pause_with(self, last: int) -> None:
+        """Wait no time; the other writer is done after so many pauses."""
+
+        def pause(seconds: float) -> None:
+            if not seconds:
+                return  # oslo.db's, at the end of each connection
+            self.pauses.append(seconds)
+            if len(self.pauses) == last:
+                self.other.execute("COMMIT")
+
+        self.useFixture(
+            fixtures.MonkeyPatch("staffeln.db.session.time.sleep", pause)
+        )
+
+    def seq(self) -> int:
+        return int(
+            self.other.execute("SELECT seq FROM scheduler_term").fetchone()[0]
+        )
+
+    @staticmethod
+    def count(connection: sa.Connection) -> None:
+        connection.execute(
+            sa.update(rows.TERM).values(seq=rows.TERM.c.seq + 1)
+        )
+
+    def test_a_busy_file_is_tried_again(self) -> None:
+        self.pause_with(last=3)
+        self.other.execute("BEGIN IMMEDIATE")
+        self.database.write(self.count)
+        self.assertEqual((3, 1), (len(self.pauses), self.seq()))
+        self.assertLess(self.pauses[0], self.pauses[-1] * 2)
+
+    def test_patience_with_a_busy_file_ends(self) -> None:
+        self.pause_with(last=1000)
+        self.other.execute("BEGIN IMMEDIATE")
+        error = self.assertRaises(
+            errors.StoreError, self.database.write, self.count
+        )
+        self.assertEqual("database is locked", str(error))
+        self.assertEqual(session.MOST_TRIES - 1, len(self.pauses))
+        self.assertLessEqual(max(self.pauses), session.LONGEST_PAUSE)
+
+    def test_reading_waits_for_nobody(self) -> None:
+        self.other.execute("BEGIN IMMEDIATE")
+        self.other.execute("UPDATE scheduler_term SET seq = 9")
+        found = self.database.read(
+            lambda connection: connection.execute(
+                sa.select(rows.TERM.c.seq)
+            ).scalar_one()
+        )
+        self.assertEqual(0, found)
+
+    def test_whatever_ends_a_transaction_undoes_it(self) -> None:
+        def work(connection: sa.Connection) -> None:
+            self.count(connection)
+            raise KeyboardInterrupt
+
+        self.assertRaises(KeyboardInterrupt, self.database.write, work)
+        self.assertEqual(0, self.seq())
+        self.database.write(self.count)
+        self.assertEqual(1, self.seq())
+
+    def test_foreign_keys_are_kept(self) -> None:
+        error = self.assertRaises(
+            errors.StoreError,
+            self.database.write,
+            lambda connection: connection.execute(
+                sa.insert(rows.EVENTS),
+                {
+                    "task_id": "nobody",
+                    "at": samples.NOW,
+                    "to_state": "planned",
+                    "reason": "",
+                    "attempt": 0,
+                },
+            ),
+        )
+        self.assertIn("FOREIGN KEY", str(error))
+
+    def test_the_log_is_written_ahead(self) -> None:
+        mode = self.other.execute("PRAGMA journal_mode").fetchone()[0]
+        self.assertEqual("wal", mode)
