@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import ClassVar
 
+import fixtures
 import sqlalchemy as sa
 
 from staffeln import ports
-from staffeln.db import migration, session
+from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
+from staffeln.domain import errors, task
 from staffeln.tests.functional.db import databases, suite
 
 
@@ -32,6 +35,77 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
                 sa.text("UPDATE tasks SET reported_at = :at WHERE id = :id"),
                 {"at": suite.NOW, "id": task_id},
             )
+
+    # -- what only a store on SQL can meet ----------------------------------
+
+    def test_slots_taken_in_between_are_left_out(self) -> None:
+        """Another writer took them after they were seen to be free."""
+        self.plan(suite.planned(3), suite.planned(7))
+        late = [
+            dataclasses.replace(suite.planned(number), id=f"n{number}")
+            for number in range(10)
+        ]
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "staffeln.db.changes._taken_slots", lambda *_: set()
+            )
+        )
+        added = self.plan(*late)
+        self.assertEqual(
+            {f"n{number}" for number in range(10) if number not in (3, 7)},
+            {work.id for work in added},
+        )
+        self.assertEqual([], self.store.events("n3"))
+        self.assertEqual(1, len(self.store.events("n4")))
+
+    def test_a_live_task_without_a_slot_goes_its_way(self) -> None:
+        """An earlier release may have left two for one volume."""
+        second = self.run_one(1)
+        with self.database.engine.begin() as connection:
+            connection.execute(sa.text("UPDATE tasks SET slot = NULL"))
+        first = dataclasses.replace(suite.planned(1), id="first")
+        self.assertEqual([first], self.plan(first))
+        again = self.move(second, task.State.PLANNED)
+        self.assertEqual(again, self.store.get_task("t1"))
+        one, two = self.claim()
+        self.assertIsNotNone(self.move(self.start(one), task.State.FAILED))
+        self.assertIsNotNone(self.move(self.start(two), task.State.FAILED))
+
+    def test_a_database_without_its_deployment_is_refused(self) -> None:
+        with self.database.engine.begin() as connection:
+            (row,) = connection.execute(sa.select(rows.DEPLOYMENT)).all()
+            connection.execute(sa.delete(rows.DEPLOYMENT))
+        self.assertRaises(errors.SchemaError, self.store.deployment)
+        with self.database.engine.begin() as connection:
+            connection.execute(sa.insert(rows.DEPLOYMENT), row._asdict())
+
+    def test_few_statements_carry_many_tasks(self) -> None:
+        statements: list[str] = []
+
+        @sa.event.listens_for(self.database.engine, "before_cursor_execute")
+        def _seen(*arguments: object) -> None:
+            statements.append(str(arguments[2]))
+
+        self.plan(*(suite.planned(number) for number in range(400)))
+        planned = len(statements)
+        claimed = self.claim(limit=400)
+        claims = len(statements) - planned
+        self.store.advance(
+            [
+                ports.Change(
+                    before=each,
+                    after=task.advance(
+                        each, task.State.PLANNED, suite.NOW, "handed back"
+                    ),
+                )
+                for each in claimed
+            ],
+            "c1",
+        )
+        moves = len(statements) - planned - claims
+        self.assertEqual(400, len(claimed))
+        # With the ping, BEGIN and the savepoint where they are statements.
+        self.assertLess(max(planned, claims, moves), 14)
 
 
 class ServerStoreSuite(SqlStoreSuite):
