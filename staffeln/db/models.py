@@ -14,11 +14,11 @@ from sqlalchemy import orm
 from sqlalchemy.dialects import mysql
 
 ID = sa.String(64).with_variant(
-    mysql.VARCHAR(64, charset="ascii", collation="ascii_bin"), "mysql"
+    mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
 """Ids of things in the cloud and of our own rows."""
 SLOT = sa.String(100).with_variant(
-    mysql.VARCHAR(100, charset="ascii", collation="ascii_bin"), "mysql"
+    mysql.VARCHAR(100, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
 WORD = sa.String(32)
 """States, kinds, modes and statuses."""

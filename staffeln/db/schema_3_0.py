@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 _ID = sa.String(64).with_variant(
-    mysql.VARCHAR(64, charset="ascii", collation="ascii_bin"), "mysql"
+    mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
 _SLOT = sa.String(100).with_variant(
-    mysql.VARCHAR(100, charset="ascii", collation="ascii_bin"), "mysql"
+    mysql.VARCHAR(100, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
 _WORD = sa.String(32)
 _NAME = sa.String(255).with_variant(

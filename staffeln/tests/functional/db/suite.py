@@ -759,6 +759,15 @@ class StoreSuite(base.TestCase):
             {"b1", "b3"}, {row.id for row in self.store.unwanted_backups()}
         )
 
+    def test_ids_of_any_alphabet_are_looked_for(self) -> None:
+        """What somebody types is looked for, and not there."""
+        self.keep(self.row(1))
+        for name in ("bäckup", "📦", "x" * 300, "B1", "b1'--"):
+            self.assertIsNone(self.store.get_backup(name))
+            self.assertIsNone(self.store.get_task(name))
+            self.assertEqual([], self.store.tasks(volume_id=name))
+            self.assertEqual({}, self.store.histories([name]))
+
     # -- histories ---------------------------------------------------------
 
     def test_a_volume_without_a_past_may_be_left_out(self) -> None:

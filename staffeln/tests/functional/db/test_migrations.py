@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
+import sqlalchemy as sa
+
+from staffeln.db import migration, models
 from staffeln.tests.functional.db import (
     databases,
     migration_suite,
@@ -30,6 +34,28 @@ class SqliteMigrationTest(databases.Sqlite, migration_suite.MigrationSuite):
 
 
 class MariaDbMigrationTest(databases.MariaDb, migration_suite.MigrationSuite):
+    def test_ids_compare_by_bytes_and_times_have_microseconds(self) -> None:
+        """Whatever the defaults of the database are."""
+        url = self.new_url()
+        name = url.rpartition("/")[2]
+        mariadb.shared().run(f"ALTER DATABASE {name} CHARACTER SET latin1")
+        database = self.connect(url)
+        migration.create_schema(database)
+        for table in models.Base.metadata.sorted_tables:
+            shown = {
+                each["name"]: each["type"]
+                for each in sa.inspect(database.engine).get_columns(table.name)
+            }
+            for column in table.columns:
+                there: Any = shown[column.name]
+                where = f"{table.name}.{column.name}"
+                if column.type in (models.ID, models.SLOT):
+                    self.assertEqual("utf8mb4_bin", there.collation, where)
+                elif column.type is models.TIME:
+                    self.assertEqual(6, there.fsp, where)
+                elif isinstance(column.type, sa.String):
+                    self.assertIn("utf8mb4", str(there.collation or "utf8mb4"))
+
     def test_the_sample_is_adopted_as_it_was_dumped(self) -> None:
         url = self.new_url()
         mariadb.shared().run(
