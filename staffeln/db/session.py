@@ -85,6 +85,10 @@ class Database:
                     raise errors.StoreError(
                         f"the database went away during a commit: {lost}"
                     ) from lost
+            except oslo_exception.DBInvalidUnicodeParameter as error:
+                raise errors.StoreError(
+                    "a text has half a character, which no database takes"
+                ) from error
             except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
                 if number == MOST_TRIES or not _may_run_again(error):
                     raise errors.StoreError(in_one_line(error)) from error

@@ -79,6 +79,13 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
         with self.database.engine.begin() as connection:
             connection.execute(sa.insert(rows.DEPLOYMENT), row._asdict())
 
+    def test_half_a_character_is_one_line(self) -> None:
+        """As a command line may hold."""
+        error = self.assertRaises(
+            errors.StoreError, self.store.get_task, "\udcff"
+        )
+        self.assertIn("half a character", str(error))
+
     def test_few_statements_carry_many_tasks(self) -> None:
         statements: list[str] = []
 
