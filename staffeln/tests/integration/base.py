@@ -277,6 +277,11 @@ class IntegrationTestCase(base.TestCase):
         """Take the faults back."""
         self._cloud("fault", "clear")
 
+    def restart_cinder(self) -> None:
+        """Stop Cinder and start it again."""
+        self._cloud("stop", "cinder")
+        self._cloud("start", "cinder")
+
     def _cloud(self, *arguments: str) -> None:
         subprocess.run(
             [str(CLOUD), *arguments, "--name", NAME],

@@ -72,15 +72,21 @@ class FailureTest(base.IntegrationTestCase):
         )
 
     def test_a_volume_deleted_under_its_backup_fails_its_task(self) -> None:
+        """Cinder leaves such a backup creating until it is restarted."""
         volume = self._tagged_volume()
-        self.fault("--volume", volume, "--delay", "8")
-        conductor = self.deployment()
+        self.fault("--volume", volume, "--delay", "4")
+        conductor = self.deployment(
+            conductor={"backup_cycle_timout": "8s", "failure_backoff": "1s"}
+        )
         conductor.start()
         self.wait_for_task(conductor, "running", volume)
         self.sandbox.vanish(volume)
         task = self.wait_for_task(conductor, "failed", volume)
-        self.assertIn(volume, task["reason"])
+        self.assertIn("timed out: still creating", task["reason"])
+        self.wait_for_log(conductor, "Cinder, DELETE .*400", times=2)
+        self.restart_cinder()
         self.wait_until_gone(conductor, volume)
+        self.assertNotIn("Traceback", conductor.log())
 
     def test_a_missing_role_fails_that_project_only(self) -> None:
         foreign = self.sandbox.project(f"f-{self.key}", service_role=False)

@@ -23,7 +23,8 @@ class StartTest(base.IntegrationTestCase):
         return lines[0]
 
     def test_a_wrong_option(self) -> None:
-        made = self.deployment(conductor={"full_backup_depth": "many"})
+        made = self.deployment()
+        made.configure({"conductor": {"full_backup_depth": "many"}})
         line = self._refused(made)
         self.assertIn("full_backup_depth", line)
         self.assertIn("many", line)
