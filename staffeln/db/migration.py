@@ -61,7 +61,9 @@ def upgrade(
     with _alone(database) as connection:
         settings = _settings()
         settings.attributes.update(connection=connection, tell=tell)
-        if not forced:
+        _State(connection)
+        found = _State(connection)
+        if found.old and not forced:
             adoption.refuse_while_in_use(connection)
         try:
             command.upgrade(settings, revision)
@@ -119,13 +121,22 @@ def _known_revisions() -> set[str]:
 
 
 class _State:
-    """What a database shows before anything is done to it."""
+    """What a database shows before anything is done to it.
+
+    :raises SchemaError: it is the state of no database of ours.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self.tables = sa.inspect(connection).get_table_names()
         self.old = bool(adoption.old_tables(connection))
         context = migration.MigrationContext.configure(connection)
-        self.revision = context.get_current_revision()
+        heads = context.get_current_heads()
+        if len(heads) > 1:
+            raise errors.SchemaError(
+                "table alembic_version holds more than one revision: "
+                f"{', '.join(sorted(heads))}"
+            )
+        self.revision = heads[0] if heads else None
 
 
 def _settings() -> config.Config:

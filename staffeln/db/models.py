@@ -108,7 +108,7 @@ class Task(Base):
         ),
         sa.Index("ix_tasks_claimed_by", "claimed_by", "state"),
         sa.Index("ix_tasks_volume_id", "volume_id", "created_at"),
-        sa.Index("ix_tasks_created_at", "created_at"),
+        sa.Index("ix_tasks_created_at", "created_at", "rank", "id"),
         TABLE,
     )
 
@@ -173,7 +173,7 @@ class Backup(Base):
     __table_args__ = (
         sa.Index("ix_backups_volume_id", "volume_id", "created_at"),
         sa.Index("ix_backups_state", "state"),
-        sa.Index("ix_backups_created_at", "created_at"),
+        sa.Index("ix_backups_created_at", "created_at", "id"),
         TABLE,
     )
 

@@ -115,7 +115,7 @@ TASKS = sa.Table(
     sa.Index("ix_tasks_claim", "kind", "state", "created_at", "rank", "id"),
     sa.Index("ix_tasks_claimed_by", "claimed_by", "state"),
     sa.Index("ix_tasks_volume_id", "volume_id", "created_at"),
-    sa.Index("ix_tasks_created_at", "created_at"),
+    sa.Index("ix_tasks_created_at", "created_at", "rank", "id"),
     **_TABLE,
 )
 EVENTS = sa.Table(
@@ -162,7 +162,7 @@ BACKUPS = sa.Table(
     sa.PrimaryKeyConstraint("id", name="pk_backups"),
     sa.Index("ix_backups_volume_id", "volume_id", "created_at"),
     sa.Index("ix_backups_state", "state"),
-    sa.Index("ix_backups_created_at", "created_at"),
+    sa.Index("ix_backups_created_at", "created_at", "id"),
     **_TABLE,
 )
 VOLUMES = sa.Table(

@@ -222,6 +222,22 @@ class MigrationSuite(databases.DatabaseCase):
         self.assertNotIn(upgrade, self.check_error(empty))
         self.assertRaises(errors.SchemaError, migration.upgrade, empty)
 
+    def test_two_revisions_at_once_are_refused(self) -> None:
+        database = self.old_database()
+        with database.engine.begin() as connection:
+            connection.execute(
+                sa.text("INSERT INTO alembic_version VALUES ('two')")
+            )
+        before = self.tables(database)
+        for refuses in (
+            migration.check,
+            migration.version,
+            migration.upgrade,
+        ):
+            error = self.assertRaises(errors.SchemaError, refuses, database)
+            self.assertIn("more than one revision", str(error))
+        self.assertEqual(before, self.tables(database))
+
     def stamp(self, database: session.Database, revision: str) -> None:
         with database.engine.begin() as connection:
             connection.execute(
@@ -236,6 +252,18 @@ class MigrationSuite(databases.DatabaseCase):
         )
         self.assertIn("no-such", str(error))
         self.assertEqual(1, len(str(error).splitlines()))
+
+    def test_a_schema_of_two_revisions_is_one_line(self) -> None:
+        database = self.old_database()
+        with database.engine.begin() as connection:
+            connection.execute(
+                sa.text("INSERT INTO alembic_version VALUES ('041d9a0f1159')")
+            )
+        before = self.tables(database)
+        self.assertIn("041d9a0f1159, 5b2e78435231", self.check_error(database))
+        for call in (migration.version, migration.upgrade):
+            self.assertRaises(errors.SchemaError, call, database)
+        self.assertEqual(before, self.tables(database))
 
     # -- adoption ----------------------------------------------------------
 
@@ -345,6 +373,22 @@ class MigrationSuite(databases.DatabaseCase):
                 sa.text(f"SELECT count(*) FROM {adoption.ASIDE}backup_data")
             )
         self.assertEqual(1, count)
+
+    def test_tables_kept_of_an_adoption_before_are_left(self) -> None:
+        database = self.old_database([backup_row(1)])
+        with database.engine.begin() as connection:
+            for name in ("backup_data", "backup_data_2"):
+                connection.execute(
+                    sa.text(f"CREATE TABLE {adoption.ASIDE}{name} (kept INT)")
+                )
+        store = self.upgrade(database)
+        self.assertEqual(["backup-1"], [row.id for row in store.backups()])
+        self.assertIn(f"{adoption.ASIDE}backup_data_3", self.tables(database))
+        with database.engine.connect() as connection:
+            for name in ("backup_data", "backup_data_2"):
+                connection.execute(
+                    sa.text(f"SELECT kept FROM {adoption.ASIDE}{name}")
+                )
 
     def test_running_tasks_go_to_the_first_conductor(self) -> None:
         database = self.old_database(queue=[queue_row(1, 1)])
