@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -80,11 +81,19 @@ def adopt(connection: sa.Connection, present: list[str], tell: Tell) -> None:
         _adopt_backups(connection, at, tell)
     if "queue_data" in present:
         _adopt_queue(connection, at, tell)
+    taken = set(sa.inspect(connection).get_table_names())
     for name in present:
-        connection.execute(
-            sa.text(f"ALTER TABLE {name} RENAME TO {ASIDE}{name}")
-        )
-        tell(f"old table {name} is kept as {ASIDE}{name}")
+        aside = _free_name(ASIDE + name, taken)
+        connection.execute(sa.text(f"ALTER TABLE {name} RENAME TO {aside}"))
+        tell(f"old table {name} is kept as {aside}")
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """A name for a table; one of an adoption before may be kept already."""
+    numbered = (f"{name}_{number}" for number in itertools.count(2))
+    return next(
+        each for each in itertools.chain([name], numbered) if each not in taken
+    )
 
 
 # -- backups -----------------------------------------------------------------
@@ -193,7 +202,7 @@ def _task(
     updated_at = _time(old.get("updated_at"), created_at)
     whose = _whose(old)
     return {
-        "id": str(uuid.uuid5(_IDS, f"queue_data {old['id']}")),
+        "id": _task_id(old),
         "kind": "backup",
         "state": end.state,
         "slot": None if ended else f"backup:{whose['volume_id']}",
@@ -215,6 +224,12 @@ def _task(
         "claimed_by": None if ended else HOLDER,
         "finished_at": updated_at if ended else None,
     }
+
+
+def _task_id(old: Mapping[str, Any]) -> str:
+    """The same after a crash; another one for a row of another queue."""
+    seen = (old["id"], old.get("backup_id"), old.get("created_at"))
+    return str(uuid.uuid5(_IDS, " ".join(map(str, seen))))
 
 
 def _end(

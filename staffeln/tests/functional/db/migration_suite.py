@@ -584,7 +584,10 @@ class MigrationSuite(databases.DatabaseCase):
     def old_and_new(self) -> session.Database:
         return self.old_database(
             [backup_row(1), backup_row(2, backup_completed=0)],
-            [queue_row(number, number) for number in (1, 2, 3, 4)],
+            [
+                queue_row(1, 1, created_at=None, updated_at=None),
+                *(queue_row(number, number) for number in (2, 3, 4)),
+            ],
         )
 
     def outcome(self, database: session.Database) -> Any:
