@@ -83,7 +83,7 @@ class FailureTest(base.IntegrationTestCase):
         self.sandbox.vanish(volume)
         task = self.wait_for_task(conductor, "failed", volume)
         self.assertIn("timed out: still creating", task["reason"])
-        self.wait_for_log(conductor, "Cinder, DELETE .*400", times=2)
+        self.wait_for_log(conductor, "planned: .*next try at", times=2)
         self.restart_cinder()
         self.wait_until_gone(conductor, volume)
         self.assertNotIn("Traceback", conductor.log())
