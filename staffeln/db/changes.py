@@ -40,9 +40,12 @@ def advance(
     groups: defaultdict[Hashable, list[ports.Change]] = defaultdict(list)
     for change in changes:
         groups[_sameness(change)].append(change)
-    done: list[ports.Change] = []
-    for alike in groups.values():
-        done += _compare_and_set(connection, alike)
+    carried_out = {
+        id(change)
+        for alike in groups.values()
+        for change in _compare_and_set(connection, alike)
+    }
+    done = [change for change in changes if id(change) in carried_out]
     _put(
         connection,
         rows.BACKUPS,
@@ -179,9 +182,7 @@ def claim(
         )
         for work in map(rows.task_of, found)
     ]
-    claimed = advance(connection, wanted, conductor_id)
-    claimed.sort(key=lambda each: (each.created_at, each.rank, each.id))
-    return len(wanted), claimed
+    return len(wanted), advance(connection, wanted, conductor_id)
 
 
 def cancel(

@@ -259,7 +259,9 @@ def normalised(text: str) -> sa.URL:
             f"[database] connection: {url.get_backend_name()} is not one of "
             "sqlite, mysql, postgresql"
         )
-    if url.get_backend_name() == "mysql" and "charset" not in url.query:
+    if url.get_backend_name() == "mysql":
+        # Whatever the URL says, as many of OpenStack's say utf8, which has
+        # no room for all that users may name.
         url = url.update_query_dict({"charset": "utf8mb4"})
     return url
 

@@ -7,11 +7,11 @@ import sqlite3
 
 import fixtures
 import sqlalchemy as sa
-from oslo_config import cfg
 
-from staffeln.db import migration, options, rows, session
+from staffeln.db import rows, session
 from staffeln.domain import errors
 from staffeln.tests import base
+from staffeln.tests.unit.db import example
 from staffeln.tests.unit.domain import samples
 
 
@@ -31,10 +31,16 @@ class UrlTest(base.TestCase):
 
     def test_what_a_url_says_is_kept(self) -> None:
         for url in (
-            "mysql+mysqldb://u:p@h:3307/d?charset=utf8",
+            "mysql+mysqldb://u:p@h:3307/d?charset=utf8mb4&ssl_ca=x",
             "postgresql+pg8000://h/d?sslmode=require",
         ):
             self.assertEqual(url, self.text(url))
+
+    def test_texts_are_sent_whole_whatever_the_url_says(self) -> None:
+        self.assertEqual(
+            "mysql+pymysql://h/d?charset=utf8mb4",
+            self.text("mysql+pymysql://h/d?charset=utf8"),
+        )
 
     def test_a_url_is_shown_without_secrets(self) -> None:
         url = session.normalised("mysql://u:s3cret@h/d?ssl_key=s3cret")
@@ -74,15 +80,8 @@ class SqliteTest(base.TestCase):
             fixtures.MonkeyPatch("staffeln.db.session.SQLITE_BUSY_TIMEOUT", 0)
         )
         self.path = self.home / "staffeln.sqlite"
-        conf = cfg.ConfigOpts()
-        options.register_opts(conf)
-        conf([], project="staffeln", default_config_files=[])
-        conf.set_override(
-            "connection", f"sqlite:///{self.path}", group=options.GROUP
-        )
-        self.database = session.connect(conf)
+        self.database = example.new_database(self.path)
         self.addCleanup(self.database.close)
-        migration.create_schema(self.database)
         self.other = sqlite3.connect(self.path, isolation_level=None)
         self.addCleanup(self.other.close)
         self.pauses: list[float] = []

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No query of a cycle reads a whole table that grows with the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from staffeln import ports
+from staffeln.db.store import SqlStore
+from staffeln.domain import model, task
+from staffeln.tests import base
+from staffeln.tests.unit.db import example
+from staffeln.tests.unit.domain import samples
+
+NOW = samples.NOW
+GROWING = ("tasks", "task_events", "backups", "volumes")
+
+
+class IndexTest(base.TestCase):
+    """As SQLite plans them, which knows nothing of how full tables are."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = example.new_database(self.home / "staffeln.sqlite")
+        self.addCleanup(self.database.close)
+        self.store = SqlStore(self.database)
+        self.store.write_plan(
+            self.store.take_office("c1"),
+            ports.PlanRecord(
+                tasks=[
+                    samples.backup_task("t1", volume_id="v1"),
+                    samples.backup_task("t2", volume_id="v2"),
+                ]
+            ),
+            "c1",
+        )
+
+    def scans(self, call: Callable[[], Any]) -> list[str]:
+        """Lines of the plans that read a growing table without an index."""
+        found: list[tuple[str, Any]] = []
+
+        def seen(_connection: Any, _cursor: Any, *what: Any) -> None:
+            statement, parameters, _context, many = what
+            if not many:
+                found.append((statement, parameters))
+
+        event = "before_cursor_execute"
+        sa.event.listen(self.database.engine, event, seen)
+        call()
+        sa.event.remove(self.database.engine, event, seen)
+        lines = []
+        with self.database.engine.connect() as connection:
+            for statement, parameters in found:
+                if statement.split()[0] not in ("SELECT", "UPDATE", "DELETE"):
+                    continue
+                plan = connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", parameters
+                )
+                lines += [str(row[3]) for row in plan]
+        self.assertNotEqual([], lines)
+        return [
+            line
+            for line in lines
+            if line in {f"SCAN {name}" for name in GROWING}
+        ]
+
+    def test_a_scan_would_be_seen(self) -> None:
+        def read_all() -> None:
+            self.database.read(
+                lambda connection: connection.execute(
+                    sa.text("SELECT reason FROM backups")
+                )
+            )
+
+        self.assertEqual(["SCAN backups"], self.scans(read_all))
+
+    def test_planning(self) -> None:
+        store = self.store
+        plan = ports.PlanRecord(
+            tasks=[samples.backup_task("t9", volume_id="v9")],
+            cancelled=["t1"],
+            cancel_reason="gone",
+            retentions={"v1": "1d"},
+            records=[samples.record(volume_id="v1")],
+            selected_volumes=1,
+        )
+        term = store.take_office("c1")
+        for call in (
+            lambda: store.histories(["v1", "v2"]),
+            store.planned_backups,
+            store.unwanted_backups,
+            lambda: store.write_plan(term, plan, "c1"),
+        ):
+            self.assertEqual([], self.scans(call))
+
+    def test_working(self) -> None:
+        store = self.store
+        claimed = store.claim("c1", task.Kind.BACKUP, 1, NOW)
+        moves = [
+            ports.Change(
+                before=each,
+                after=task.advance(each, task.State.PLANNED, NOW, "back"),
+            )
+            for each in claimed
+        ]
+        for call in (
+            lambda: store.claim("c1", task.Kind.BACKUP, 16, NOW),
+            lambda: store.claim("c1", task.Kind.DELETE, 16, NOW),
+            lambda: store.advance(moves, "c1"),
+            lambda: store.tasks(claimed_by=["c1"], states=task.LIVE),
+            store.holders,
+            lambda: store.cancel_over_quota("p1", 1, "413", NOW, "c1"),
+        ):
+            self.assertEqual([], self.scans(call))
+
+    def test_looking(self) -> None:
+        store = self.store
+        for call in (
+            lambda: store.get_task("t1"),
+            lambda: store.tasks(limit=50),
+            lambda: store.tasks(volume_id="v1"),
+            lambda: store.events("t1"),
+            lambda: store.get_backup("b1"),
+            lambda: store.backups(limit=50),
+            lambda: store.backups(volume_id="v1"),
+            lambda: store.backups(states=[model.BackupState.CREATING]),
+            lambda: store.volume_record("v1"),
+        ):
+            self.assertEqual([], self.scans(call))
