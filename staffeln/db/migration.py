@@ -61,7 +61,6 @@ def upgrade(
     with _alone(database) as connection:
         settings = _settings()
         settings.attributes.update(connection=connection, tell=tell)
-        _State(connection)
         found = _State(connection)
         if found.old and not forced:
             adoption.refuse_while_in_use(connection)

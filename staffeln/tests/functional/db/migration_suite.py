@@ -253,18 +253,6 @@ class MigrationSuite(databases.DatabaseCase):
         self.assertIn("no-such", str(error))
         self.assertEqual(1, len(str(error).splitlines()))
 
-    def test_a_schema_of_two_revisions_is_one_line(self) -> None:
-        database = self.old_database()
-        with database.engine.begin() as connection:
-            connection.execute(
-                sa.text("INSERT INTO alembic_version VALUES ('041d9a0f1159')")
-            )
-        before = self.tables(database)
-        self.assertIn("041d9a0f1159, 5b2e78435231", self.check_error(database))
-        for call in (migration.version, migration.upgrade):
-            self.assertRaises(errors.SchemaError, call, database)
-        self.assertEqual(before, self.tables(database))
-
     # -- adoption ----------------------------------------------------------
 
     def test_every_known_database_is_adopted(self) -> None:
