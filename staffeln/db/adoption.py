@@ -172,17 +172,25 @@ def _adopt_queue(
             backups[backup["id"]] = backup["state"]
             made.append(backup)
         if INTERRUPTED in task["reason"]:
-            tell(
-                f"volume {task['volume_id']}: task {task['id']} is failed: "
-                f"{task['reason']}"
-            )
+            tell(_told_of(task))
     _insert(connection, TASKS, tasks)
     _insert(connection, EVENTS, [_event(task) for task in tasks])
     _insert(connection, BACKUPS, made)
     tell(
-        f"{len(tasks)} task(s) adopted, {dropped} planned one(s) dropped: "
-        "the next cycle plans them again"
+        f"{len(tasks)} task(s) adopted with {len(made)} backup(s) that had "
+        f"no row yet; {dropped} planned task(s) dropped: the next cycle plans "
+        "them again"
     )
+
+
+def _told_of(task: Mapping[str, Any]) -> str:
+    line = (
+        f"volume {task['volume_id']}: task {task['id']} is failed: "
+        f"{task['reason']}"
+    )
+    if task["backup_id"] is None:
+        line += "; a backup of it that nobody noted may be in Cinder"
+    return line
 
 
 def _backup_states(connection: sa.Connection) -> dict[str, str]:

@@ -333,7 +333,8 @@ class MigrationSuite(databases.DatabaseCase):
                 self.assertEqual("interrupted by the upgrade", work.reason)
                 self.assertIn(
                     f"volume {work.volume_id}: task {work.id} is failed: "
-                    f"interrupted by the upgrade",
+                    "interrupted by the upgrade; a backup of it that nobody "
+                    "noted may be in Cinder",
                     self.told,
                 )
             (event,) = store.events(work.id)
@@ -417,7 +418,7 @@ class MigrationSuite(databases.DatabaseCase):
             ["volume-2"], [work.volume_id for work in store.tasks()]
         )
         self.assertTrue(
-            any("1 planned one(s) dropped" in line for line in self.told)
+            any("1 planned task(s) dropped" in line for line in self.told)
         )
 
     def test_no_backup_is_forgotten_or_brought_back(self) -> None:
