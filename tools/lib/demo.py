@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -92,7 +93,7 @@ def main() -> int:
         good = demo.run()
     except (SceneryError, subprocess.CalledProcessError) as error:
         print(f"demo: {error}", file=sys.stderr)
-        good, keep = False, keep
+        good = False
     except KeyboardInterrupt:
         print("demo: interrupted", file=sys.stderr)
         good = False
@@ -129,14 +130,14 @@ class Demo:
         self._configure()
         self._run("staffeln-db-manage", "create_schema")
         say("database made")
-        self._print(self._run("staffeln", "plan"))
+        self._show("plan")
         self._start_conductor()
         chapter("Full backups, then incremental ones of what has changed")
         self._follow(sandbox)
         chapter("Restored through Cinder into new volumes")
         good = self._restore_and_compare(sandbox)
         chapter("What was backed up")
-        self._print(self._run("staffeln", "backup", "list"))
+        self._show("backup", "list")
         chapter("Why the rest was not")
         self._tell_the_rest()
         return good
@@ -353,8 +354,12 @@ class Demo:
             raise SceneryError(f"{name}: {done.stderr.strip()}")
         return done.stdout
 
-    def _print(self, text: str) -> None:
-        print("\n".join(f"  {line}" for line in text.splitlines()), flush=True)
+    def _show(self, *command: str) -> None:
+        """Print a table, as wide as the terminal."""
+        indent = "  "
+        width = shutil.get_terminal_size((120, 24)).columns - len(indent)
+        text = self._run("staffeln", *command, "--max-width", str(width))
+        print(textwrap.indent(text, indent), flush=True)
 
     @contextlib.contextmanager
     def _log_on_failure(self) -> Iterator[None]:
