@@ -13,7 +13,7 @@ from staffeln import ports
 from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import errors, task
-from staffeln.tests.functional.db import databases, suite
+from staffeln.tests.functional.db import databases, store_case, suite
 
 
 class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
@@ -33,16 +33,16 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
         with self.database.engine.begin() as connection:
             connection.execute(
                 sa.text("UPDATE tasks SET reported_at = :at WHERE id = :id"),
-                {"at": suite.NOW, "id": task_id},
+                {"at": store_case.NOW, "id": task_id},
             )
 
     # -- what only a store on SQL can meet ----------------------------------
 
     def test_slots_taken_in_between_are_left_out(self) -> None:
         """Another writer took them after they were seen to be free."""
-        self.plan(suite.planned(3), suite.planned(7))
+        self.plan(store_case.planned(3), store_case.planned(7))
         late = [
-            dataclasses.replace(suite.planned(number), id=f"n{number}")
+            dataclasses.replace(store_case.planned(number), id=f"n{number}")
             for number in range(10)
         ]
         self.useFixture(
@@ -63,7 +63,7 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
         second = self.run_one(1)
         with self.database.engine.begin() as connection:
             connection.execute(sa.text("UPDATE tasks SET slot = NULL"))
-        first = dataclasses.replace(suite.planned(1), id="first")
+        first = dataclasses.replace(store_case.planned(1), id="first")
         self.assertEqual([first], self.plan(first))
         again = self.move(second, task.State.PLANNED)
         self.assertEqual(again, self.store.get_task("t1"))
@@ -93,7 +93,7 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
         def _seen(*arguments: object) -> None:
             statements.append(str(arguments[2]))
 
-        self.plan(*(suite.planned(number) for number in range(400)))
+        self.plan(*(store_case.planned(number) for number in range(400)))
         planned = len(statements)
         claimed = self.claim(limit=400)
         claims = len(statements) - planned
@@ -102,7 +102,7 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
                 ports.Change(
                     before=each,
                     after=task.advance(
-                        each, task.State.PLANNED, suite.NOW, "handed back"
+                        each, task.State.PLANNED, store_case.NOW, "handed back"
                     ),
                 )
                 for each in claimed
