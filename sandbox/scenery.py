@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ import openstack
 from openstack.identity.v3 import _proxy as identity_proxy
 
 MIB = 1 << 20
+CLOUD = pathlib.Path(__file__).with_name("cloud")
 ADMIN_CLOUD = "sandbox-admin"
 SERVICE_CLOUD = "sandbox-staffeln"
 
@@ -59,6 +61,27 @@ class Sandbox:
             (state / "endpoints.json").read_text()
         )
         self.admin = self.connect(ADMIN_CLOUD)
+
+    @classmethod
+    def named(
+        cls, name: str, environment: Mapping[str, str] | None = None
+    ) -> Sandbox:
+        """The running sandbox of that name.
+
+        :param environment: what ``sandbox/cloud`` sees; None is our own.
+        """
+        shown = subprocess.run(
+            [str(CLOUD), "env", "--name", name],
+            env=None if environment is None else dict(environment),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for line in shown.splitlines():
+            variable, _, value = line.removeprefix("export ").partition("=")
+            if variable == "OS_CLIENT_CONFIG_FILE":
+                return cls(pathlib.Path(value.strip("'\"")).parent)
+        raise SceneryError(f"sandbox/cloud env names no clouds.yaml: {shown}")
 
     def connect(self, cloud: str) -> openstack.connection.Connection:
         """A connection of one of the clouds in the sandbox's file."""

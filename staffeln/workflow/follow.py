@@ -9,7 +9,7 @@ import logging
 
 from staffeln import ports
 from staffeln.domain import chain, durations, model, task
-from staffeln.workflow import record, start
+from staffeln.workflow import record, start, watch
 from staffeln.workflow.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -41,28 +41,20 @@ class Follower:
 
         :raises CloudError: the list of busy backups could not be read.
         """
-        running = {
-            work.backup_id: work
-            for work in self._store.tasks(
-                kind=task.Kind.BACKUP,
-                states=[task.State.RUNNING],
-                claimed_by=[self._recorder.conductor_id],
-            )
-            if work.backup_id
-        }
-        if not running:
-            return 0
-        rows = {row.id: row for row in self._store.backups(ids=running.keys())}
-        ended = self._engine.ended(list(rows.values()), CREATING)
         moved = 0
-        for backup_id, row in rows.items():
-            work = running[backup_id]
-            if backup_id in ended and ended[backup_id] is None:
-                moved += self._absent(work, row, now)
-            elif shown := ended.get(backup_id):
-                moved += self._shown(work, row, shown, now)
+        for each in watch.running(
+            self._store,
+            self._engine,
+            self._recorder.conductor_id,
+            task.Kind.BACKUP,
+            CREATING,
+        ):
+            if not each.ended:
+                moved += self._going_on(each.work, each.row, now)
+            elif each.shown is None:
+                moved += self._absent(each.work, each.row, now)
             else:
-                moved += self._going_on(work, row, now)
+                moved += self._shown(each.work, each.row, each.shown, now)
         return moved
 
     def _going_on(

@@ -13,7 +13,7 @@ import datetime
 
 from staffeln import ports
 from staffeln.domain import errors, model, schedule, task
-from staffeln.workflow import record
+from staffeln.workflow import record, watch
 from staffeln.workflow.settings import Settings
 
 _DELETING = "deleting"
@@ -86,29 +86,24 @@ class Remover:
 
         :raises CloudError: the list of busy backups could not be read.
         """
-        running = {
-            work.backup_id: work
-            for work in self._store.tasks(
-                kind=task.Kind.DELETE,
-                states=[task.State.RUNNING],
-                claimed_by=[self._recorder.conductor_id],
+        ended = [
+            each
+            for each in watch.running(
+                self._store,
+                self._engine,
+                self._recorder.conductor_id,
+                task.Kind.DELETE,
+                _DELETING,
             )
-            if work.backup_id
-        }
-        if not running:
-            return 0
-        rows = {row.id: row for row in self._store.backups(ids=running.keys())}
-        ended = self._engine.ended(list(rows.values()), _DELETING)
-        moved = 0
-        for backup_id, shown in ended.items():
-            work, row = running[backup_id], rows[backup_id]
-            if shown is None:
-                self._gone(work, now)
+            if each.ended
+        ]
+        for each in ended:
+            if each.shown is None:
+                self._gone(each.work, now)
             else:
-                reason = f"the delete ended in {shown.status} status"
-                self._later(work, row, reason, now)
-            moved += 1
-        return moved
+                reason = f"the delete ended in {each.shown.status} status"
+                self._later(each.work, each.row, reason, now)
+        return len(ended)
 
     def _gone(self, work: task.Task, now: datetime.datetime) -> None:
         """An accepted delete and one 404: proof; the row goes."""

@@ -18,9 +18,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.scenery import Sandbox, SceneryError, Tenant, wait_for
+from sandbox.scenery import CLOUD, Sandbox, SceneryError, Tenant, wait_for
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(sys.executable).parent
 NAME = "demo"
 TAG = {"__staffeln_backup": "true"}
@@ -122,8 +121,7 @@ class Demo:
         """All acts in order; whether every restored byte was right."""
         say, chapter = self._story.say, self._story.chapter
         chapter("A cloud")
-        self._bring_up_cloud()
-        sandbox = Sandbox(self._state)
+        sandbox = self._bring_up_cloud()
         chapter("Projects, servers and volumes with random bytes")
         self._make_scene(sandbox)
         chapter("Staffeln")
@@ -142,23 +140,14 @@ class Demo:
         self._tell_the_rest()
         return good
 
-    def _bring_up_cloud(self) -> None:
-        cloud = str(ROOT / "sandbox" / "cloud")
-        subprocess.run([cloud, "reset", "--name", NAME], check=True)
-        subprocess.run([cloud, "up", "--name", NAME], check=True)
-        shown = subprocess.run(
-            [cloud, "env", "--name", NAME],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for line in shown.splitlines():
-            name, _, value = line.removeprefix("export ").partition("=")
-            if name == "OS_CLIENT_CONFIG_FILE":
-                self._state = pathlib.Path(value.strip("'\"")).parent
+    def _bring_up_cloud(self) -> Sandbox:
+        for action in ("reset", "up"):
+            subprocess.run([str(CLOUD), action, "--name", NAME], check=True)
+        sandbox = Sandbox.named(NAME)
+        self._state = sandbox.state
         self._directory = self._state / "staffeln"
-        shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir()
+        return sandbox
 
     def _make_scene(self, sandbox: Sandbox) -> None:
         say = self._story.say
@@ -384,10 +373,10 @@ class Demo:
             f"  {command} task list\n"
             f"  {command} backup list\n"
             f"  tail -f {self._log_file}\n"
-            f"  {ROOT}/sandbox/cloud status --name {NAME}\n"
+            f"  {CLOUD} status --name {NAME}\n"
             "To stop it:\n"
             f"  kill {self._conductor.pid if self._conductor else ''}\n"
-            f"  {ROOT}/sandbox/cloud down --name {NAME}"
+            f"  {CLOUD} down --name {NAME}"
         )
 
     def stop(self) -> None:
@@ -401,7 +390,7 @@ class Demo:
         self._story.chapter("The end")
         self._story.say("staffeln-conductor stopped")
         subprocess.run(
-            [str(ROOT / "sandbox" / "cloud"), "down", "--name", NAME],
+            [str(CLOUD), "down", "--name", NAME],
             check=True,
         )
 

@@ -24,11 +24,10 @@ from typing import Any
 
 from testtools import content
 
-from sandbox.scenery import Sandbox, wait_for
+from sandbox.scenery import CLOUD, Sandbox, wait_for
 from staffeln.tests import base
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-CLOUD = ROOT / "sandbox" / "cloud"
 NAME = "test"
 BASE_PORT = "16000"
 
@@ -82,18 +81,7 @@ def sandbox() -> Sandbox:
         stdout=subprocess.DEVNULL,
         check=False,
     )
-    shown = subprocess.run(
-        [str(CLOUD), "env", "--name", NAME],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for line in shown.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        if name == "OS_CLIENT_CONFIG_FILE":
-            return Sandbox(pathlib.Path(value.strip("'\"")).parent)
-    raise RuntimeError(f"sandbox/cloud env names no clouds.yaml: {shown}")
+    return Sandbox.named(NAME, environment)
 
 
 class Deployment:
