@@ -77,6 +77,10 @@ class NotSentError(CloudError):
     """
 
 
+class StoppedError(NotSentError):
+    """The process is to end: the request was not sent."""
+
+
 class RefusedError(CloudError):
     """A clear answer that says no (4xx); never retried."""
 
