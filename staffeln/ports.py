@@ -361,8 +361,25 @@ class Store(Protocol):
     ) -> list[model.Backup]:
         """Rows that fit all that is given, newest first."""
 
-    def save_backup(self, backup: model.Backup) -> bool:
-        """Bring an existing row up to date; False: it is gone."""
+    def note_missing(
+        self, backup: model.Backup, since: datetime.datetime | None
+    ) -> bool:
+        """Note since when Cinder answers 404 for a backup; None: it is there.
+
+        Compare and set: only if the row's state still is the given one's.
+        Nothing else of the row is written.
+
+        :returns: False: the row is gone or has another state by now.
+        """
+
+    def keep_backup(self, backup: model.Backup) -> bool:
+        """Insert a row for a backup, unless one with its id exists.
+
+        For a backup that was made by an attempt of a task that somebody
+        else holds by now: no move of ours can save it.
+
+        :returns: False: there is a row already; it stays as it is.
+        """
 
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         """What is remembered of a volume."""

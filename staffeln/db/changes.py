@@ -291,20 +291,37 @@ def _add_events(
 # -- backups and volumes -----------------------------------------------------
 
 
-def update_backup(
-    connection: sa.Connection, backup: model.Backup, now: datetime.datetime
+def note_missing(
+    connection: sa.Connection,
+    backup: model.Backup,
+    since: datetime.datetime | None,
+    now: datetime.datetime,
 ) -> bool:
-    """Bring an existing row up to date."""
-    values = {**rows.backup_values(backup), "updated_at": now}
-    del values["id"]
+    """Note since when Cinder answers 404, if the row's state is the same."""
+    table = rows.BACKUPS
     return (
         connection.execute(
-            sa.update(rows.BACKUPS)
-            .where(rows.BACKUPS.c.id == backup.id)
-            .values(values)
+            sa.update(table)
+            .where(
+                table.c.id == backup.id, table.c.state == backup.state.value
+            )
+            .values(missing_since=since, updated_at=now)
         ).rowcount
         == 1
     )
+
+
+def insert_backup(
+    connection: sa.Connection, backup: model.Backup, now: datetime.datetime
+) -> bool:
+    """Insert a row; one that is there already stays as it is."""
+    values = {**rows.backup_values(backup), "updated_at": now}
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(rows.BACKUPS).values(values))
+    except oslo_exception.DBDuplicateEntry:
+        return False
+    return True
 
 
 def put_records(

@@ -269,10 +269,20 @@ class SqlStore:
             )
         )
 
-    def save_backup(self, backup: model.Backup) -> bool:
-        """Bring an existing row up to date; False: it is gone."""
+    def note_missing(
+        self, backup: model.Backup, since: datetime.datetime | None
+    ) -> bool:
+        """Note since when Cinder answers 404; False: the row has moved."""
         return self._write(
-            lambda connection: changes.update_backup(
+            lambda connection: changes.note_missing(
+                connection, backup, since, clock.now(connection)
+            )
+        )
+
+    def keep_backup(self, backup: model.Backup) -> bool:
+        """Insert a row; False: there is one with its id already."""
+        return self._write(
+            lambda connection: changes.insert_backup(
                 connection, backup, clock.now(connection)
             )
         )

@@ -62,8 +62,8 @@ class Follower:
     ) -> bool:
         """Nothing says that it ended; one 404 of before counts no more."""
         if row.missing_since is not None:
+            self._store.note_missing(row, None)
             row = dataclasses.replace(row, missing_since=None)
-            self._store.save_backup(row)
         return self._time_out(work, row, now)
 
     def _shown(
@@ -145,9 +145,7 @@ class Follower:
                 row.volume_id,
                 self._settings.absence_settle_time,
             )
-            self._store.save_backup(
-                dataclasses.replace(row, missing_since=now)
-            )
+            self._store.note_missing(row, now)
             return False
         if now - row.missing_since < self._settings.absence_settle_time:
             return False

@@ -432,9 +432,21 @@ class MemoryStore:
         found.sort(key=lambda row: (row.created_at, row.id), reverse=True)
         return found[:limit]
 
-    def save_backup(self, backup: model.Backup) -> bool:
+    def note_missing(
+        self, backup: model.Backup, since: datetime.datetime | None
+    ) -> bool:
         with self._lock:
-            if backup.id not in self._backups:
+            row = self._backups.get(backup.id)
+            if row is None or row.state is not backup.state:
+                return False
+            self._put(
+                dataclasses.replace(row, missing_since=since), self.now()
+            )
+            return True
+
+    def keep_backup(self, backup: model.Backup) -> bool:
+        with self._lock:
+            if backup.id in self._backups:
                 return False
             self._put(backup, self.now())
             return True

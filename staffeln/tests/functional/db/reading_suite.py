@@ -92,21 +92,43 @@ class ReadingSuite(store_case.StoreCase):
         self.assertEqual("🐌", self.backup_in_store("b1").volume_name)
         self.assertIsNone(store.get_backup("unknown"))
 
-    def test_a_row_is_brought_up_to_date_if_it_is_there(self) -> None:
+    def test_an_absence_is_noted_and_nothing_else(self) -> None:
         self.keep(self.row(1))
-        changed = self.row(
-            1,
-            missing_since=NOW,
-            incremental=None,
-            state=model.BackupState.VANISHED,
-        )
-        self.assertTrue(self.store.save_backup(changed))
-        self.assertTrue(self.store.save_backup(changed))
+        read_long_ago = self.row(1, reason="old", retention="9d")
+        self.assertTrue(self.store.note_missing(read_long_ago, NOW))
+        self.assertTrue(self.store.note_missing(read_long_ago, NOW))
         found = self.backup_in_store("b1")
-        self.assertEqual(changed, dataclasses.replace(found, updated_at=None))
+        self.assertEqual(
+            self.row(1, missing_since=NOW),
+            dataclasses.replace(found, updated_at=None),
+        )
         self.assertIsNotNone(found.updated_at)
-        self.assertFalse(self.store.save_backup(self.row(2)))
+        self.assertTrue(self.store.note_missing(found, None))
+        self.assertIsNone(self.backup_in_store("b1").missing_since)
+
+    def test_an_absence_of_what_has_moved_is_not_noted(self) -> None:
+        self.keep(self.row(1, state=model.BackupState.UNWANTED))
+        before = self.backup_in_store("b1")
+        self.assertFalse(self.store.note_missing(self.row(1), NOW))
+        self.assertEqual(before, self.backup_in_store("b1"))
+        self.assertFalse(self.store.note_missing(self.row(2), NOW))
         self.assertIsNone(self.store.get_backup("b2"))
+
+    def test_a_row_is_kept_for_a_backup_that_has_none(self) -> None:
+        stray = self.row(1, state=model.BackupState.UNWANTED, reason="stray")
+        self.assertTrue(self.store.keep_backup(stray))
+        found = self.backup_in_store("b1")
+        self.assertEqual(stray, dataclasses.replace(found, updated_at=None))
+        self.assertIsNotNone(found.updated_at)
+        self.assertFalse(self.store.keep_backup(self.row(1)))
+        self.assertEqual(found, self.backup_in_store("b1"))
+
+    def test_of_several_that_keep_a_row_at_once_one_does(self) -> None:
+        kept = self.at_once(
+            4, lambda number: self.store.keep_backup(self.row(1, size=number))
+        )
+        self.assertEqual([False] * 3 + [True], sorted(kept))
+        self.assertEqual(kept.index(True), self.backup_in_store("b1").size)
 
     def test_unwanted_backups_are_those_nobody_removes_yet(self) -> None:
         unwanted = model.BackupState.UNWANTED
