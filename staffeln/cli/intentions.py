@@ -87,6 +87,7 @@ def _decided(decision: plan.VolumeDecision) -> Intention:
 def _cancelled(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
     if not drawn.plan.cancelled:
         return []
+    cancelled = frozenset(drawn.plan.cancelled)
     planned = store.tasks(kind=task.Kind.BACKUP, states=[task.State.PLANNED])
     return [
         Intention(
@@ -102,7 +103,7 @@ def _cancelled(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
             reason=planning.CANCEL_REASON,
         )
         for each in planned
-        if each.id in drawn.plan.cancelled
+        if each.id in cancelled
     ]
 
 
