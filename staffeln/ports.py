@@ -149,10 +149,16 @@ class Engine(Protocol):
         """Ask for a backup to be deleted, as :meth:`Cloud.delete_backup`."""
 
     def look(self, backup_id: str) -> model.CloudBackup | None:
-        """One backup; None: one proof that it is not there."""
+        """One backup; None: one proof that it is not there.
+
+        :raises NotAdministratorError: a 404 that proves nothing.
+        """
 
     def volume_status(self, volume_id: str) -> str | None:
-        """A volume's status; None: Cinder does not know the volume."""
+        """A volume's status; None: Cinder does not know the volume.
+
+        :raises NotAdministratorError: a 404 that proves nothing.
+        """
 
 
 # -- the database ----------------------------------------------------------

@@ -64,7 +64,7 @@ class CinderEngine:
         """
         if not backups:
             return {}
-        self._cloud.backup_services()
+        self._prove_that_all_is_shown()
         return following.Round(self._cloud, backups, busy_status).ended()
 
     def delete(self, backup: model.Backup) -> None:
@@ -72,18 +72,34 @@ class CinderEngine:
         self._cloud.delete_backup(backup.id)
 
     def look(self, backup_id: str) -> model.CloudBackup | None:
-        """One backup; None: one proof that it is not there."""
+        """One backup; None: one proof that it is not there.
+
+        :raises NotAdministratorError: a 404 that proves nothing.
+        """
         try:
             return self._cloud.backup(backup_id)
         except errors.NotFoundError:
+            self._prove_that_all_is_shown()
             return None
 
     def volume_status(self, volume_id: str) -> str | None:
-        """A volume's status; None: Cinder does not know the volume."""
+        """A volume's status; None: Cinder does not know the volume.
+
+        :raises NotAdministratorError: a 404 that proves nothing.
+        """
         try:
             return self._cloud.volume(volume_id).status
         except errors.NotFoundError:
+            self._prove_that_all_is_shown()
             return None
+
+    def _prove_that_all_is_shown(self) -> None:
+        """To others than administrators Cinder shows one project only.
+
+        It leaves other projects' things out of lists without a word and
+        answers 404 for each.
+        """
+        self._cloud.backup_services()
 
 
 def _age(backup: model.CloudBackup) -> tuple[int, str]:

@@ -137,6 +137,20 @@ class TestCinderEngine(base.TestCase):
         self.assertEqual("available", self.engine.volume_status(self.volume))
         self.assertIsNone(self.engine.volume_status("unknown"))
 
+    def test_lost_rights_are_no_proof_of_an_absence(self) -> None:
+        found = self.cloud.add_backup(self.project, self.volume)
+        self.cloud.administrator = False
+        for call, name in (
+            (self.engine.look, found),
+            (self.engine.volume_status, self.volume),
+        ):
+            self.assertRaises(errors.NotAdministratorError, call, name)
+
+    def test_what_is_shown_needs_no_proof_of_rights(self) -> None:
+        self.engine.look(self.cloud.add_backup(self.project, self.volume))
+        self.engine.volume_status(self.volume)
+        self.assertEqual(0, self.cloud.count("backup_services"))
+
 
 class Mixture:
     """A cloud with backups of ours and of others, from old to new.
