@@ -12,9 +12,23 @@ from staffeln.domain import errors
 
 _PROG = "staffeln-conductor"
 
+EX_CONFIG = 78
+"""The exit code after which the systemd unit does not start it again."""
+
+_NO_RESTART_HEALS = (
+    errors.ConfigurationError,
+    errors.ForbiddenError,
+    errors.SchemaError,
+    errors.WrongCloudError,
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until told to stop; returns the exit code."""
+    """Run until told to stop; returns the exit code.
+
+    78 (EX_CONFIG) is a failure that somebody has to mend before another
+    start can go well, 1 any other.
+    """
     arguments = sys.argv[1:] if argv is None else argv
     try:
         return wiring.run_conductor(
@@ -22,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except errors.StaffelnError as error:
         print(f"{_PROG}: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return EX_CONFIG if isinstance(error, _NO_RESTART_HEALS) else 1
 
 
 if __name__ == "__main__":

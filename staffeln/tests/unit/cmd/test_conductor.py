@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 import fixtures
 
@@ -39,15 +41,43 @@ class MainTest(base.TestCase):
             raise errors.SchemaError("the database is not upgraded")
 
         with fixtures.MonkeyPatch("staffeln.wiring.run_conductor", refuse):
-            self.assertEqual(1, conductor.main([]))
+            self.assertEqual(78, conductor.main([]))
         self.assertEqual(
             "staffeln-conductor: the database is not upgraded\n", self.said()
+        )
+
+    def test_the_exit_code_says_whether_a_restart_can_help(self) -> None:
+        for error, expected in (
+            (errors.ConfigurationError("x"), 78),
+            (errors.SchemaError("x"), 78),
+            (errors.WrongCloudError("x"), 78),
+            (errors.ForbiddenError("x", status=401), 78),
+            (errors.NotAdministratorError("x", status=403), 78),
+            (errors.StoreError("x"), 1),
+            (errors.NoAnswerError("x"), 1),
+            (errors.NotFoundError("x", status=404), 1),
+        ):
+            with (
+                self.subTest(type(error).__name__),
+                fixtures.MonkeyPatch(
+                    "staffeln.wiring.run_conductor",
+                    mock.Mock(side_effect=error),
+                ),
+            ):
+                self.assertEqual(expected, conductor.main([]))
+
+    def test_the_systemd_unit_knows_that_code(self) -> None:
+        root = pathlib.Path(__file__).parents[4]
+        unit = root / "etc/systemd/staffeln-conductor.service"
+        self.assertIn(
+            f"\nRestartPreventExitStatus={conductor.EX_CONFIG}\n",
+            unit.read_text(),
         )
 
     def test_a_wrong_option_is_one_line(self) -> None:
         path = self.home / "staffeln.conf"
         path.write_text("[conductor]\nfull_backup_depth = deep\n")
-        self.assertEqual(1, conductor.main(["--config-file", str(path)]))
+        self.assertEqual(78, conductor.main(["--config-file", str(path)]))
         self.assertIn("full_backup_depth = 'deep'", self.said())
         self.assertEqual(1, len(self.said().splitlines()))
 
@@ -77,11 +107,11 @@ class ProcessTest(base.TestCase):
             start_new_session=True,
         )
 
-    def refused(self, text: str) -> str:
+    def refused(self, text: str, code: int = 78) -> str:
         """The one line of a start that cannot go well."""
         process = self.start_with(f"log_file = {self.home}/log\n{text}")
         stdout, stderr = process.communicate()
-        self.assertEqual(1, process.returncode, stderr)
+        self.assertEqual(code, process.returncode, stderr)
         self.assertEqual("", stdout)
         (line,) = stderr.splitlines()
         log = self.home / "log"
@@ -108,7 +138,8 @@ class ProcessTest(base.TestCase):
         line = self.refused(
             "[database]\nmax_retries = 0\n"
             "connection = mysql+pymysql://u:geheim@127.0.0.1:9/x\n"
-            + CREDENTIALS
+            + CREDENTIALS,
+            code=1,
         )
         self.assertIn("127.0.0.1", line)
         self.assertNotIn("geheim", line)
