@@ -37,7 +37,7 @@ is_in() { # WORD LIST...
 # The packages of Debian that a tier needs.
 packages_for() {
     case $1 in
-        functional) echo mariadb-server postgresql ;;
+        functional | cover) echo mariadb-server postgresql ;;
     esac
 }
 
