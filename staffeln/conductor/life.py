@@ -112,21 +112,26 @@ class Life:
             loop.start()
         LOG.info("Conductor %s is up", parts.me.id)
         self._stop.wait()
-        self._end(parts, heart, [office, self._bench])
+        self._end(parts, heart, self._bench, office)
 
     def _end(
-        self, parts: Parts, heart: loops.Loop, working: list[loops.Loop]
+        self,
+        parts: Parts,
+        heart: loops.Loop,
+        bench: loops.Loop,
+        office: loops.Loop,
     ) -> None:
         """Stop in the order that leaves nothing to the others to find out.
 
-        The heart beats until the tasks are handed back.
+        Tasks are handed back before a long harvest is waited for, and the
+        heart beats until then.
         """
         LOG.info("Conductor %s stops", parts.me.id)
-        for loop in working:
-            loop.stop()
-        for loop in working:
-            loop.join()
+        bench.stop()
+        office.stop()
+        bench.join()
         handed_back = _last_step("Handing tasks back", parts.worker.hand_back)
+        office.join()
         _last_step("Giving the office back", parts.leadership.close)
         heart.stop()
         heart.join()

@@ -164,7 +164,8 @@ class Backup:
     """When it was first seen to hold all data; None: it never was."""
     size: int = 0
     retention: str | None = None
-    """The last retention value read from its server; None: none read."""
+    """The last retention value read from its server; None: it had none, or
+    it was not read."""
     missing_since: datetime.datetime | None = None
     """When Cinder first answered 404 for it without a proof before."""
     reason: str = ""
@@ -217,14 +218,6 @@ class Policy:
     failure_backoff: datetime.timedelta
     failure_backoff_max: datetime.timedelta
     full_only_period: durations.Duration
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided, and why in words."""
-
-    what: str
-    why: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

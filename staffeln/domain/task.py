@@ -49,7 +49,7 @@ PROSE: dict[State, str] = {
     ),
     State.CLAIMED: (
         "One conductor has it and has sent nothing yet. That conductor "
-        "moves it on; when it dies the scheduler plans it again."
+        "moves it on; when it dies any other one plans it again."
     ),
     State.STARTING: (
         "An attempt is saved and its call is sent, or about to be. The "

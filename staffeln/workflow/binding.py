@@ -25,9 +25,11 @@ def prove(
     :raises NotAdministratorError: lists would silently be incomplete.
     """
     identity = cloud.identity()
+    # Rights come first: a user without them must not be bound for ever.
+    services = cloud.backup_services()
     deployment = store.deployment()
     if deployment.identity is None and not bind:
-        return deployment, cloud.backup_services()
+        return deployment, services
     if deployment.identity is None:
         store.bind_cloud(identity)
         deployment = store.deployment()
@@ -43,7 +45,7 @@ def prove(
             f"database {deployment.uuid} belongs to another cloud: "
             + "; ".join(differences)
         )
-    return deployment, cloud.backup_services()
+    return deployment, services
 
 
 def _differences(

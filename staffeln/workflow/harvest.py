@@ -56,12 +56,17 @@ def harvest(
         for server in reading.selected
         for volume_id in server.volume_ids
     }
-    if wanted:
-        _read_volumes(cloud, wanted, reading)
+    fell = _fell(len(wanted), last_count)
+    if wanted or fell:
+        _read_volumes(cloud, wanted, reading, all_pages=fell)
     _name_strange_values(rule, reading)
     found = selection.candidates(rule, reading.selected, reading.volumes)
     lists_complete = reading.complete
-    _watch_for_a_fall(len(found), last_count, reading)
+    if last_count and _fell(len(found), last_count):
+        reading.incomplete(
+            f"the selected volumes fell from {last_count} to {len(found)} "
+            "since the last harvest"
+        )
     return model.Inventory(
         candidates=tuple(found),
         complete=reading.complete,
@@ -122,12 +127,18 @@ def _name_strange_values(rule: selection.Rule, reading: _Reading) -> None:
 
 
 def _read_volumes(
-    cloud: ports.Cloud, wanted: set[str], reading: _Reading
+    cloud: ports.Cloud,
+    wanted: set[str],
+    reading: _Reading,
+    *,
+    all_pages: bool,
 ) -> None:
     """Read the wanted volumes from pages, or one by one where few are left.
 
     The first page tells how many pages there are. Where all are read, each
     volume's attachments are held against the list of servers.
+
+    :param all_pages: so much is missing that all have to be looked at.
     """
     try:
         for number, page in enumerate(cloud.volume_pages()):
@@ -135,7 +146,8 @@ def _read_volumes(
                 reading.incomplete(problem)
             _take_volumes(page.items, wanted, reading)
             missing = wanted - reading.volumes.keys()
-            if number == 0 and len(missing) < _pages_left(cloud, page):
+            few = len(missing) < _pages_left(cloud, page)
+            if number == 0 and few and not all_pages:
                 _read_volumes_singly(cloud, missing, reading)
                 return
     except errors.CloudError as error:
@@ -184,11 +196,9 @@ def _take_volumes(
             reading.volumes[volume.id] = volume
 
 
-def _watch_for_a_fall(
-    count: int, last_count: int | None, reading: _Reading
-) -> None:
-    if last_count and count < last_count * (1 - LARGEST_FALL):
-        reading.incomplete(
-            f"the selected volumes fell from {last_count} to {count} since "
-            "the last harvest"
-        )
+def _fell(count: int, last_count: int | None) -> bool:
+    """Whether more is missing than users take away from one day to the next.
+
+    A cell that is down takes its servers off Nova's list without a word.
+    """
+    return bool(last_count) and count < (last_count or 0) * (1 - LARGEST_FALL)

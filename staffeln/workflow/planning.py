@@ -25,6 +25,7 @@ LOG = logging.getLogger(__name__)
 CANCEL_REASON = "its volume is not to be backed up any more"
 
 
+MOST_POSTPONED = 20
 MOST_PROBLEMS = 50
 """Lines of a log that one harvest's problems take, at most."""
 
@@ -196,12 +197,16 @@ def tell(drawn: Drawn, seconds: float) -> None:
         counts[plan.What.SKIP],
         len(drawn.plan.cancelled),
     )
-    for decision in drawn.plan.of(plan.What.POSTPONE):
+    postponed = drawn.plan.of(plan.What.POSTPONE)
+    for decision in postponed[:MOST_POSTPONED]:
         LOG.info(
             "Volume %s postponed: %s",
             decision.candidate.volume.id,
             decision.why,
         )
+    more = len(postponed) - MOST_POSTPONED
+    if more > 0:
+        LOG.info("%d more volumes postponed; staffeln plan names them", more)
     for decision in drawn.plan.of(plan.What.SKIP):
         LOG.debug(
             "Volume %s not due: %s", decision.candidate.volume.id, decision.why

@@ -75,12 +75,12 @@ def tell(from_state: task.State | None, work: task.Task) -> None:
         level = logging.DEBUG
     LOG.log(
         level,
-        "Task %s (%s of %s): %s -> %s: %s",
+        "Task %s (%s of volume %s): %s -> %s: %s",
         work.id,
-        work.kind,
-        f"backup {work.backup_id}"
-        if work.kind is task.Kind.DELETE
-        else f"volume {work.volume_id}",
+        work.kind
+        if work.kind is task.Kind.BACKUP
+        else f"{work.kind} of backup {work.backup_id}",
+        work.volume_id,
         from_state or "new",
         work.state,
         work.reason,

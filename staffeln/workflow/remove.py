@@ -55,14 +55,14 @@ class Remover:
         try:
             self._engine.delete(row)
         except errors.NotFoundError:
-            self._unknown_to_cinder(work, row, now)
+            self._unknown_to_cinder(work, row, self._store.now())
         except errors.CloudError as error:
-            self._later(work, row, str(error), now)
+            self._later(work, row, str(error), self._store.now())
         else:
             self._recorder.move(
                 work,
                 task.State.RUNNING,
-                now,
+                self._store.now(),
                 "Cinder accepted the delete",
                 backup=dataclasses.replace(
                     row,

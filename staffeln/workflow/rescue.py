@@ -32,6 +32,8 @@ def rescue(
 
     :returns: how many tasks were rescued.
     """
+    # In this order: who holds a task was registered before it claimed it.
+    holders = store.holders()
     conductors = store.conductors()
     alive = {
         each.id
@@ -39,7 +41,7 @@ def rescue(
         if each.id == recorder.conductor_id
         or now - each.heartbeat_at < heartbeat_timeout
     }
-    dead = sorted(store.holders() - alive - {recorder.conductor_id})
+    dead = sorted(holders - alive - {recorder.conductor_id})
     rescued = 0
     for conductor_id in dead:
         rescued += _rescue_from(store, recorder, conductor_id, now)

@@ -31,6 +31,8 @@ class _Unanswered:
 
     since: datetime.datetime
     words: str
+    busy: bool = False
+    """The volume was backing up: for this attempt, or for somebody else."""
 
 
 class Starter:
@@ -72,9 +74,9 @@ class Starter:
         except errors.NoAnswerError as error:
             self._note_unanswered(work, str(error))
         except errors.CloudError as error:
-            self._refused(work, error)
+            self._refused(work, error, self._store.now())
         else:
-            self._made(work, backup_id, now)
+            self._made(work, backup_id, self._store.now())
 
     def _made(
         self, work: task.Task, backup_id: str, now: datetime.datetime
@@ -99,7 +101,7 @@ class Starter:
         reason: str,
     ) -> None:
         self._unanswered.pop(work.id, None)
-        self._recorder.move(
+        moved = self._recorder.move(
             work,
             task.State.RUNNING,
             now,
@@ -108,12 +110,35 @@ class Starter:
             backup_id=row.id,
             unsettled=False,
         )
+        if moved is None:
+            self._keep_as_unwanted(row)
+
+    def _keep_as_unwanted(self, row: model.Backup) -> None:
+        """What was made for a task that another conductor has taken over.
+
+        That conductor adopts it if it looks now; otherwise it makes a
+        backup of its own. Nothing made in Cinder is ever without a row.
+        """
+        reason = "made for a task that another conductor has"
+        unwanted = dataclasses.replace(
+            row, state=model.BackupState.UNWANTED, reason=reason
+        )
+        if self._store.keep_backup(unwanted):
+            LOG.warning(
+                "Backup %s of volume %s was %s: it is removed",
+                row.id,
+                row.volume_id,
+                reason,
+            )
 
     # -- clear answers that say no -----------------------------------------
 
-    def _refused(self, work: task.Task, error: errors.CloudError) -> None:
-        now = self._store.now()
-        if isinstance(error, errors.InvalidRequestError):
+    def _refused(
+        self, work: task.Task, error: errors.CloudError, now: datetime.datetime
+    ) -> None:
+        if isinstance(error, errors.StoppedError):
+            self._again(work, "its conductor stops: nothing was sent", now)
+        elif isinstance(error, errors.InvalidRequestError):
             self._refused_for_a_state(work, error, now)
         elif isinstance(error, errors.OverQuotaError):
             self.fail(work, f"over quota: {error}", now)
@@ -141,6 +166,9 @@ class Starter:
             return
         if found is not None:
             self._adopt(work, found, now)
+        elif status == _BACKING_UP:
+            # Cinder sets this status before it writes the backup's row.
+            self._note_unanswered(work, str(error), busy=True)
         elif status is None:
             self.fail(work, _gone(work), now)
         elif status in plan.PASSING:
@@ -159,8 +187,9 @@ class Starter:
     def _postpone(
         self, work: task.Task, status: str, now: datetime.datetime
     ) -> None:
+        """A busy volume is no failure, however often it is looked at."""
         wait = self._settings.policy.failure_backoff
-        self._again(
+        self._plan_again(
             work,
             f"postponed: {plan.wrong_status(work.volume_id, status)}",
             now,
@@ -206,7 +235,11 @@ class Starter:
             return
         if found is not None:
             self._adopt(work, found, now)
-        elif now - waiting.since >= self._settings.create_settle_time:
+        elif now - waiting.since < self._settings.create_settle_time:
+            return
+        elif waiting.busy:
+            self._postpone(work, _BACKING_UP, now)
+        else:
             reason = f"attempt {work.attempt} made nothing: {waiting.words}"
             self._again(work, reason, now)
 
@@ -247,7 +280,9 @@ class Starter:
             error,
         )
 
-    def _note_unanswered(self, work: task.Task, words: str) -> None:
+    def _note_unanswered(
+        self, work: task.Task, words: str, *, busy: bool = False
+    ) -> None:
         LOG.warning(
             "Task %s (backup of volume %s): attempt %d has no clear answer, "
             "looking for what it made: %s",
@@ -256,7 +291,7 @@ class Starter:
             work.attempt,
             words,
         )
-        self._unanswered[work.id] = _Unanswered(self._store.now(), words)
+        self._unanswered[work.id] = _Unanswered(self._store.now(), words, busy)
 
     def _adopt(
         self,
@@ -282,13 +317,23 @@ class Starter:
         reason: str,
         now: datetime.datetime,
         *,
-        not_before: datetime.datetime | None = None,
         volume_status: str | None = None,
     ) -> None:
         """Plan the next attempt, unless there were too many."""
         if work.attempt >= MOST_ATTEMPTS:
             self.fail(work, f"{work.attempt} attempts; {reason}", now)
             return
+        self._plan_again(work, reason, now, volume_status=volume_status)
+
+    def _plan_again(
+        self,
+        work: task.Task,
+        reason: str,
+        now: datetime.datetime,
+        *,
+        not_before: datetime.datetime | None = None,
+        volume_status: str | None = None,
+    ) -> None:
         self._unanswered.pop(work.id, None)
         self._recorder.move(
             work,

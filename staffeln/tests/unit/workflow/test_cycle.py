@@ -253,6 +253,16 @@ class BindingTest(world.WorldTest):
         self.assertEqual(w.cloud.cloud_identity, w.store.deployment().identity)
         self.assertIn("is now bound to cloud", self.log.output)
 
+    def test_a_user_without_rights_is_not_bound(self) -> None:
+        w = self.new_world(conductors=0)
+        w.cloud.fail(
+            "backup_services", errors.NotAdministratorError("no rights")
+        )
+        self.assertRaises(
+            errors.NotAdministratorError, binding.prove, w.cloud, w.store
+        )
+        self.assertIsNone(w.store.deployment().identity)
+
     def test_another_cloud_stops_everything(self) -> None:
         w = self.new_world()
         w.protect()

@@ -254,12 +254,17 @@ class FallTest(HarvestTest):
 
     def test_5_percent_exactly_is_no_alarm(self) -> None:
         for last_count in range(20, 20_000, 20):
-            reading = harvest._Reading()
-            harvest._watch_for_a_fall(
-                last_count // 20 * 19, last_count, reading
-            )
-            self.assertTrue(reading.complete, last_count)
-            harvest._watch_for_a_fall(
-                last_count // 20 * 19 - 1, last_count, reading
-            )
-            self.assertFalse(reading.complete, last_count)
+            least = last_count // 20 * 19
+            self.assertFalse(harvest._fell(least, last_count), last_count)
+            self.assertTrue(harvest._fell(least - 1, last_count), last_count)
+
+    def test_a_cell_that_is_down_is_seen_however_little_is_left(self) -> None:
+        """Also when nothing is selected any more, and in the cycle after."""
+        self.add_tagged(3)
+        self.cloud.hidden.update(self.cloud.servers)
+        for _ in range(2):
+            inventory = self.harvest(last_count=3)
+            self.assertFalse(inventory.complete)
+            # The count of before stays: the next harvest alarms as well.
+            self.assertFalse(inventory.lists_complete)
+            self.assertIn("which Nova's list does not show", str(inventory))

@@ -162,6 +162,9 @@ class NoAnswerTest(world.WorldTest):
         w.cloud.add_backup("p", self.volume_id, status="creating")
         w.cloud.change_volume(self.volume_id, status="backing-up")
         w.work(2)
+        self.assertEqual(State.STARTING, self.current().state)
+        w.pass_time(SETTLE)
+        w.work()
         self.assertEqual(State.PLANNED, self.current().state)
         self.assertIn("postponed", self.current().reason)
         broken = w.rows(self.volume_id)[1]
@@ -205,3 +208,32 @@ class NoAnswerTest(world.WorldTest):
         self.assertEqual(State.FAILED, self.current().state)
         self.assertTrue(self.current().unsettled)
         self.assertIn("could not be looked up for 1d", self.current().reason)
+
+    def test_stopped_before_it_was_sent_it_is_handed_back(self) -> None:
+        w = self.w
+        w.lead()
+        w.cloud.fail("create_backup", errors.StoppedError("it is to end"))
+        w.work()
+        self.assertEqual(State.PLANNED, self.current().state)
+        self.assertIsNone(w.store.volume_record(self.volume_id))
+        w.work()
+        self.assertEqual(State.RUNNING, self.current().state)
+
+    def test_made_for_a_task_that_somebody_else_has_it_is_removed(
+        self,
+    ) -> None:
+        w = self.w
+        w.lead()
+        w.store.register_conductor("c2", "host", 2, "solo")
+        real = w.cloud.create_backup
+
+        def taken_over_meanwhile(request: model.BackupRequest) -> str:
+            made = real(request)
+            w.store.take_over([self.current()], "c2", w.clock(), "silent")
+            return made
+
+        w.cloud.create_backup = taken_over_meanwhile  # type: ignore[method-assign]
+        w.work()
+        (row,) = w.rows(self.volume_id)
+        self.assertEqual(model.BackupState.UNWANTED, row.state)
+        self.assertEqual("c2", self.current().claimed_by)
