@@ -30,9 +30,10 @@ _SELECTION = [
         type=types.MetadataKey(),
         default="__staffeln_retention",
         help="Metadata key of servers whose value is a duration such as "
-        "1mon that takes the place of retention_time for the server's "
-        "volumes. Empty switches such values off. It must differ from "
-        "backup_metadata_key.",
+        "1mon that stands for the server's volumes in the place of "
+        "retention_time. This release notes the value with each backup and "
+        "deletes nothing by it. Empty switches such values off. It must "
+        "differ from backup_metadata_key.",
     ),
     cfg.BoolOpt(
         "honour_volume_opt_out",
@@ -45,11 +46,12 @@ _SELECTION = [
         "retention_time",
         type=types.Duration(),
         default="2w3d",
-        help="How long backups are kept where the server does not say "
+        help="The retention of volumes whose server does not say "
         "otherwise: a duration such as 1y2mon3w4d5h6min7s, any part left "
-        "out, at most 100 years. Years and months follow the calendar. Of "
-        "several servers that share a volume the longest value wins, and a "
-        "server without a value counts with this one.",
+        "out, at most 100 years. Years and months follow the calendar. NO "
+        "BACKUP EXPIRES IN THIS RELEASE: the option only decides which value "
+        "is noted where several servers share a volume. The longest wins, "
+        "and a server without a value counts with this one.",
     ),
 ]
 

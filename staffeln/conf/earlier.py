@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of earlier releases that this one knows and does not read.
+"""Options of release 2.x that this release knows and does not read.
 
-A configuration file of an earlier release has to start without noise.
+They are no misspellings; one line at the start names those that are set.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def paths(conf: cfg.ConfigOpts) -> list[str]:
 def unknown(conf: cfg.ConfigOpts) -> list[str]:
     """A sentence for each option in a file that nothing would read.
 
-    Options of libraries that register theirs later, and those of earlier
-    releases, are known.
+    Options of libraries that register theirs later are known, and so are
+    those of earlier releases, which :func:`unread` names.
     """
     known = _known(conf)
     foreign = _credentials(conf)
@@ -66,6 +66,19 @@ def unknown(conf: cfg.ConfigOpts) -> list[str]:
         and line.group not in foreign
         and line.name not in known.get(line.group, ())
     ]
+
+
+def unread(conf: cfg.ConfigOpts) -> list[str]:
+    """``[group] name`` of each option of release 2.x that files still set.
+
+    This release knows them and does not read them.
+    """
+    found = (
+        f"[{line.group}] {line.name}"
+        for line in lines(conf)
+        if line.name in earlier.KNOWN.get(line.group, ())
+    )
+    return list(dict.fromkeys(found))
 
 
 def _credentials(conf: cfg.ConfigOpts) -> set[str]:

@@ -66,6 +66,13 @@ def begin(conf: cfg.ConfigOpts) -> None:
     )
     for sentence in files.unknown(conf):
         LOG.warning("%s", sentence)
+    unread = files.unread(conf)
+    if unread:
+        LOG.warning(
+            "This release does not read these options of release 2.x, so "
+            "what they stood for is not done: %s",
+            ", ".join(unread),
+        )
 
 
 def goes_elsewhere(conf: cfg.ConfigOpts) -> bool:

@@ -30,6 +30,14 @@ class LogsTest(files.ConfTestCase):
         lines = [x for x in text.splitlines() if " WARNING " in x]
         self.assertEqual(2, len(lines), text)
 
+    def test_unread_options_of_release_2_are_one_warning(self) -> None:
+        text = self.begin(
+            "[api]\nport = 1\n[notification]\nsender_pwd = geheim\n"
+        )
+        (line,) = (x for x in text.splitlines() if " WARNING " in x)
+        self.assertIn("[api] port, [notification] sender_pwd", line)
+        self.assertNotIn("geheim", text)
+
     def test_a_warning_says_its_message_and_nothing_more(self) -> None:
         self.begin()
         try:
