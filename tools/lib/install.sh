@@ -41,22 +41,27 @@ need_packages() {
     install_packages $missing || die "apt-get could not install: $missing"
 }
 
-# A subshell of its own, so that its trap clears up when it ends, however.
+# A subshell of its own, so that its trap clears up when it ends. What a
+# SIGKILL left is known by its mark, and cleared up by the next one; the lock
+# tells it from that of another one at work. A foreign guard is not touched.
 install_packages() (
     guard=/usr/sbin/policy-rc.d
+    mark='# Written by Staffeln: packages start no service'
     log=$(mktemp)
-    if [ -e "$guard" ]; then
-        trap 'rm -f "$log"' EXIT
-    else
+    trap 'rm -f "$log"' EXIT
+    mkdir -p "$CACHE"
+    exec 8>"$CACHE/packages.lock"
+    flock 8
+    if [ ! -e "$guard" ] || grep -qxF "$mark" "$guard"; then
         trap 'rm -f "$log"; as_root rm -f "$guard"' EXIT
-        printf '#!/bin/sh\n# Written by Staffeln: %s\nexit 101\n' \
-            'packages start no service' | as_root tee "$guard" >/dev/null
+        printf '#!/bin/sh\n%s\nexit 101\n' "$mark" |
+            as_root tee "$guard" >/dev/null
         as_root chmod 755 "$guard"
     fi
-    as_root apt-get -qq update >"$log" 2>&1 &&
+    as_root apt-get -qq update >"$log" 2>&1 8>&- &&
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
             -o DPkg::Lock::Timeout=600 --no-install-recommends \
-            install "$@" </dev/null >>"$log" 2>&1 && exit 0
+            install "$@" </dev/null >>"$log" 2>&1 8>&- && exit 0
     tail -n 20 "$log" >&2
     exit 1
 )
