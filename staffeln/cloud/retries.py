@@ -21,6 +21,8 @@ T = TypeVar("T")
 FIRST_INTERVAL = 1.0
 """Seconds before the second try; doubled each time, with jitter."""
 
+_STOPPED = "the process is to end: nothing was sent"
+
 
 @dataclasses.dataclass(slots=True)
 class Retries:
@@ -37,14 +39,26 @@ class Retries:
     wait: Callable[[float], bool] | None = None
     """Waits seconds; True means stop. Default: waits for ``stop``."""
 
-    def run(self, call: Callable[[], T], *, only_if_not_sent: bool) -> T:
+    def run(
+        self,
+        call: Callable[[], T],
+        *,
+        only_if_not_sent: bool,
+        timeout: float | None = None,
+    ) -> T:
         """Carry a call out, again where its failure is transient.
 
         :param only_if_not_sent: the call changes something that must not
             happen twice: repeat only what surely was not carried out.
+        :param timeout: seconds in place of ``retry_timeout``.
+        :raises StoppedError: the process is to end, and nothing was sent.
         :raises CloudError: what the last try came to.
         """
-        deadline = self.clock() + self.settings.retry_timeout
+        if timeout is None:
+            timeout = self.settings.retry_timeout
+        if self.stop.is_set():
+            raise errors.StoppedError(_STOPPED)
+        deadline = self.clock() + timeout
         tries = 0
         while True:
             tries += 1
@@ -54,6 +68,8 @@ class Retries:
                 delay = self._delay(failed, tries, deadline, only_if_not_sent)
                 if delay is None:
                     raise failed.error from None
+                if self.stop.is_set():
+                    raise _stopped_after(failed.error) from None
                 LOG.log(
                     logging.WARNING if tries == 1 else logging.DEBUG,
                     "%s; trying again in %.1f s",
@@ -61,7 +77,26 @@ class Retries:
                     delay,
                 )
                 if (self.wait or self.stop.wait)(delay):
-                    raise failed.error from None
+                    raise _stopped_after(failed.error) from None
+
+    def refuse_late(self, asked_at: float, timeout: float) -> None:
+        """A last look before something is sent that must not come late.
+
+        What is needed for a call, such as a token, may take long itself.
+
+        :param asked_at: by ``clock``.
+        :param timeout: seconds; 0: it is never too late.
+        :raises FailedCall: with what says that nothing was sent.
+        """
+        if self.stop.is_set():
+            raise answers.FailedCall(errors.StoppedError(_STOPPED))
+        if timeout and self.clock() - asked_at > timeout:
+            raise answers.FailedCall(
+                errors.NotSentError(
+                    f"nothing was sent: {timeout:g} s had passed before a "
+                    "create call could be"
+                )
+            )
 
     def _delay(
         self,
@@ -72,7 +107,7 @@ class Retries:
     ) -> float | None:
         """Seconds until the next try; None: there is none."""
         error = failed.error
-        if not failed.transient or self.stop.is_set():
+        if not failed.transient:
             return None
         if error.status in self.settings.skip_retry_codes:
             return None
@@ -92,3 +127,14 @@ class Retries:
         # Not for secrets: it only spreads the load of many clients.
         jitter: float = random.uniform(0.5, 1.0)  # nosec B311
         return float(min(interval * jitter, remaining))
+
+
+def _stopped_after(error: errors.CloudError) -> errors.CloudError:
+    """What a stop makes of the last failure: what was sent stays sent."""
+    if isinstance(error, errors.NotSentError):
+        return errors.StoppedError(
+            f"{_STOPPED}; before: {error}",
+            status=error.status,
+            request_id=error.request_id,
+        )
+    return error

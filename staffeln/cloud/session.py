@@ -7,6 +7,7 @@ Tokens come from :mod:`staffeln.cloud.scopes`, endpoints from
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -101,15 +102,26 @@ class CloudSession:
         body: Mapping[str, Any],
         project_id: str,
     ) -> dict[str, Any]:
-        """Create; sent again only where it surely was not carried out."""
+        """Create; sent again only where it surely was not carried out.
+
+        Nothing is sent later than ``create_retry_timeout``.
+        """
         asked = self._asked(service, "POST", path)
+        timeout = self.settings.create_retry_timeout
+        if timeout is None:
+            timeout = self.settings.retry_timeout
+        last_look = functools.partial(
+            self._retries.refuse_late, self._retries.clock(), timeout
+        )
 
         def call() -> dict[str, Any]:
-            response = self._attempt(service, asked, project_id, None, body)
+            response = self._attempt(
+                service, asked, project_id, None, body, last_look
+            )
             answer: dict[str, Any] = answers.body_of(response, asked, key)
             return answer
 
-        return self._retries.run(call, only_if_not_sent=True)
+        return self._retries.run(call, only_if_not_sent=True, timeout=timeout)
 
     def delete(self, service: catalogue.Service, path: str) -> None:
         """Delete, in the service's own scope; safe to repeat."""
@@ -137,8 +149,12 @@ class CloudSession:
         project_id: str | None,
         params: Params | None,
         body: Mapping[str, Any] | None,
+        last_look: Callable[[], None] | None = None,
     ) -> requests.Response:
-        """One try with a token; with a renewed one if it is refused."""
+        """One try with a token; with a renewed one if it is refused.
+
+        :param last_look: called when all is ready to be sent.
+        """
         try:
             endpoint = self._endpoint(service)
             scope = self._scopes.of(project_id)
@@ -148,6 +164,8 @@ class CloudSession:
         url = endpoint.for_project(access.project_id) + asked.path
 
         def send(token: str) -> requests.Response:
+            if last_look:
+                last_look()
             headers = {**endpoint.headers, "X-Auth-Token": token}
             return self._send(asked, url, headers, params, body)
 

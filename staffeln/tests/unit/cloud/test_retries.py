@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is transient is tried again, what is not is not."""
 
+import dataclasses
 import threading
+from collections.abc import Callable
 
 from staffeln.cloud import openstack
 from staffeln.domain import errors, model
 from staffeln.tests import base
 from staffeln.tests.unit.cloud import loopback
-from staffeln.tests.unit.cloud.loopback import Reply, fault
+from staffeln.tests.unit.cloud.loopback import Reply, Request, fault
 
 ID = "11111111-1111-1111-1111-111111111111"
 PATH = f"/backups/{ID}"
@@ -122,12 +124,126 @@ class TestRetries(base.TestCase):
         self.assertRaises(errors.NoAnswerError, self.cloud.backup, ID)
         self.assertEqual(1, len(self.clock.waits))
 
-    def test_nobody_begins_to_wait_while_stopping(self) -> None:
+    def test_a_stop_while_nothing_was_sent_is_told(self) -> None:
+        self.clock.stopping = True
+        self.services.reply("POST", "/backups", Reply(429, "later"))
+        error = self.assertRaises(
+            errors.StoppedError, self.cloud.create_backup, REQUEST
+        )
+        self.assertIn("later", str(error))
+        self.assertEqual(1, len(self.clock.waits))
+
+    def test_a_stop_after_a_call_without_an_answer_is_none(self) -> None:
+        self.clock.stopping = True
+        self.services.reply("POST", "/backups", Reply(502))
+        error = self.assertRaises(
+            errors.NoAnswerError, self.cloud.create_backup, REQUEST
+        )
+        self.assertNotIsInstance(error, errors.NotSentError)
+
+    def test_nothing_is_begun_while_stopping(self) -> None:
         stop = threading.Event()
         stop.set()
         cloud = openstack.OpenStackCloud(
             self.services.settings(retry_timeout=300), stop=stop
         )
-        self.services.reply("GET", PATH, Reply(503))
+        self.assertRaises(errors.StoppedError, cloud.backup, ID)
+        self.assertRaises(errors.StoppedError, cloud.create_backup, REQUEST)
+        self.assertEqual([], self.services.requests)
+
+    def test_nobody_begins_to_wait_while_stopping(self) -> None:
+        stop = threading.Event()
+        cloud = openstack.OpenStackCloud(
+            self.services.settings(retry_timeout=300), stop=stop
+        )
+        self.services.reply("GET", PATH, stopping(stop, Reply(503)))
         self.assertRaises(errors.NoAnswerError, cloud.backup, ID)
         self.assertEqual(1, len(self.services.asked("GET", PATH)))
+
+    def test_a_stop_that_comes_with_the_token_is_in_time(self) -> None:
+        stop = threading.Event()
+        cloud = openstack.OpenStackCloud(self.services.settings(), stop=stop)
+        self.services.reply("POST", "/backups", Reply(202, "made"))
+        versions = "/volume/v3/"
+        answer = self.services.answer
+
+        def stop_at_versions(request: Request) -> Reply:
+            if request.path == versions:
+                stop.set()
+            return answer(request)
+
+        self.services.answer = stop_at_versions  # type: ignore[method-assign]
+        self.assertRaises(errors.StoppedError, cloud.create_backup, REQUEST)
+        self.assertEqual([], self.services.asked("POST", "/backups"))
+
+
+class TestLateCreates(base.TestCase):
+    """Whoever asked may be taken for dead by now."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.services = self.useFixture(loopback.LoopbackCloud())
+        self.clock = loopback.SteppedClock()
+
+    def cloud(self, **changes: float) -> openstack.OpenStackCloud:
+        return self.services.cloud(
+            self.clock, retry_timeout=300, max_retry_interval=30, **changes
+        )
+
+    def test_a_create_call_has_a_time_of_its_own(self) -> None:
+        cloud = self.cloud(create_retry_timeout=20)
+        self.services.reply("POST", "/backups", Reply(429, "later"))
+        self.services.reply("GET", PATH, Reply(503))
+        self.assertRaises(errors.NotSentError, cloud.create_backup, REQUEST)
+        self.assertAlmostEqual(20, sum(self.clock.waits))
+        self.clock.waits.clear()
+        self.assertRaises(errors.NoAnswerError, cloud.backup, ID)
+        self.assertAlmostEqual(300, sum(self.clock.waits))
+
+    def test_a_time_of_zero_is_one_try(self) -> None:
+        cloud = self.cloud(create_retry_timeout=0)
+        self.services.reply("POST", "/backups", self.later(1, Reply(429)))
+        self.assertRaises(errors.NotSentError, cloud.create_backup, REQUEST)
+        self.assertEqual(1, len(self.services.asked("POST", "/backups")))
+
+    def test_a_token_that_took_too_long_is_not_used(self) -> None:
+        cloud = self.cloud(create_retry_timeout=20)
+        cloud.identity()
+        self.services.projects.add("ab" * 16)
+        request = dataclasses.replace(REQUEST, project_id="ab" * 16)
+        answer = self.services.answer
+
+        def slow(asked: Request) -> Reply:
+            if asked.path == "/v3/auth/tokens":
+                self.clock.now += 21
+            return answer(asked)
+
+        self.services.answer = slow  # type: ignore[method-assign]
+        error = self.assertRaises(
+            errors.NotSentError, cloud.create_backup, request
+        )
+        self.assertIn("20 s had passed", str(error))
+        self.assertEqual([], self.services.asked("POST", "/backups"))
+
+    def later(
+        self, seconds: float, reply: Reply
+    ) -> Callable[[Request], Reply]:
+        """An answer that takes its time."""
+
+        def answer(_asked: Request) -> Reply:
+            self.clock.now += seconds
+            return reply
+
+        return answer
+
+
+def stopping(
+    stop: threading.Event, reply: Reply
+) -> Callable[[Request], Reply]:
+    """An answer while which the process is told to end."""
+
+    def answer(_asked: Request) -> Reply:
+        stop.set()
+        return reply
+
+    return answer
