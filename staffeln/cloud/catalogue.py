@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from staffeln.cloud import answers, scopes, settings
+from staffeln.cloud import answers, scopes, settings, wire
 from staffeln.domain import errors
 
 Version = tuple[int, int]
@@ -107,11 +107,17 @@ class Catalogue:
             url = known.endpoints[service.type]
             return url.rstrip("/"), known.region or ""
         interface = known.interface or "public"
-        by_type = access.catalogue.get_endpoints_data(
-            service_type=service.type,
-            interface=interface,
-            region_name=known.region,
-        )
+        try:
+            by_type = access.catalogue.get_endpoints_data(
+                service_type=service.type,
+                interface=interface,
+                region_name=known.region,
+            )
+        except ValueError as error:
+            raise errors.ConfigurationError(
+                f"the {interface} endpoint of {service.name} in the "
+                f"catalogue is no URL: {error}"
+            ) from None
         found = [data for group in by_type.values() for data in group]
         regions = sorted({data.region_name or "" for data in found})
         if not found:
@@ -125,7 +131,14 @@ class Catalogue:
                 f"{service.name} is in several regions "
                 f"({', '.join(regions)}): set [openstack] region_name"
             )
-        return str(found[0].catalog_url).rstrip("/"), regions[0]
+        url = str(found[0].catalog_url)
+        fault = wire.fault_of_url(url)
+        if fault:
+            raise errors.ConfigurationError(
+                f"the {interface} endpoint of {service.name} in the "
+                f"catalogue is no URL: {answers.one_line(url)!r}: {fault}"
+            )
+        return url.rstrip("/"), regions[0]
 
     def _newest(self, service: Service, url: str, token: str) -> Version:
         """The newest microversion by the service's own document."""

@@ -12,7 +12,7 @@ from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import loading
 from keystoneauth1.identity import base as ksa_identity
 
-from staffeln.cloud import answers, settings
+from staffeln.cloud import answers, settings, wire
 from staffeln.domain import errors
 
 NOT_SCOPABLE = (
@@ -138,6 +138,9 @@ def refuse_unfit(known: settings.Credentials) -> None:
         )
     if not known.auth.get("auth_url"):
         raise errors.ConfigurationError(f"auth_url is not set{where}")
+    _refuse_no_url("auth_url", known.auth["auth_url"], known)
+    for name, url in known.endpoints.items():
+        _refuse_no_url(f"the endpoint of {name}", url, known)
     if not any(known.auth.get(name) for name in _SCOPE):
         raise errors.ConfigurationError(
             "the credentials name no project for the service itself "
@@ -145,6 +148,21 @@ def refuse_unfit(known: settings.Credentials) -> None:
         )
     project_plugin(known, "checked-at-start")
     service_plugin(known)
+
+
+def _refuse_no_url(
+    name: str, value: object, known: settings.Credentials
+) -> None:
+    """:raises ConfigurationError: nothing could be asked at such a place."""
+    text = str(value).strip()
+    fault = wire.fault_of_url(text)
+    if fault:
+        raise errors.ConfigurationError(
+            answers.one_line(
+                f"{name} is no URL: {text!r}: {fault} ({known.source})",
+                known.secrets,
+            )
+        )
 
 
 def refuse_missing_files(known: settings.Credentials) -> None:

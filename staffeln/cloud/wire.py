@@ -34,6 +34,18 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{host}"
 
 
+def fault_of_url(url: str) -> str | None:
+    """Why nothing can be asked at a URL, in words; None: it is fine."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return str(error)
+    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+        return "it does not begin with http:// or https:// and a host"
+    return "there is no port 0" if port == 0 else None
+
+
 class Wire(ksa_session.TCPKeepAliveAdapter):
     """Carries requests, never repeats one, and tells of each.
 

@@ -183,6 +183,34 @@ class TestRefused(CredentialsCase):
                 )
                 self.assertIn(part, str(error))
 
+    def test_an_auth_url_that_is_none(self) -> None:
+        for url in (
+            "http://h:99999/v3",
+            "http://h:50o0/v3",
+            "http://h:0/v3",
+            "http://[::1/v3",
+            "http:///v3",
+            "keystone.example:5000/v3",
+            "ftp://h/v3",
+        ):
+            with self.subTest(url=url):
+                text = self.refused(
+                    FILE.replace("http://file.example/v3", url)
+                )
+                self.assertIn(f"auth_url is no URL: {url!r}", text)
+                self.assertIn("[openstack] in the configuration", text)
+
+    def test_a_password_in_a_url_is_not_repeated(self) -> None:
+        text = self.refused(FILE.replace("//file.example", "//u:pw1@h:x"))
+        self.assertNotIn("pw1", text)
+
+    def test_an_endpoint_that_is_no_url(self) -> None:
+        clouds = self.home / "clouds.yaml"
+        clouds.write_text(CLOUDS.replace("//cinder.example", "//cinder:x"))
+        self.set_environment(OS_CLIENT_CONFIG_FILE=self.clouds)
+        text = self.refused("[openstack]\ncloud = north\n")
+        self.assertIn("the endpoint of block-storage is no URL", text)
+
     def test_an_unknown_auth_type_in_the_file(self) -> None:
         text = self.refused("[openstack]\nauth_type = nonsense\n")
         self.assertIn("[openstack] auth_type", text)

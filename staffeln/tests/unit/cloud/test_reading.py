@@ -512,6 +512,27 @@ class TestPlaces(ReadingCase):
             )
             self.assertIn(next(iter(changes.values())), str(error))
 
+    def test_a_place_in_the_catalogue_that_is_no_url_is_told(self) -> None:
+        for url in ("http://[::1/v3", "http://h:99999/v3"):
+            self.services.extra["catalog"] = [
+                {
+                    "type": "volumev3",
+                    "name": "cinder",
+                    "endpoints": [
+                        {
+                            "interface": "public",
+                            "region": "R",
+                            "region_id": "R",
+                            "url": url,
+                        }
+                    ],
+                }
+            ]
+            error = self.assertRaises(
+                errors.ConfigurationError, self.services.cloud().identity
+            )
+            self.assertIn("Cinder in the catalogue is no URL", str(error))
+
     def test_an_endpoint_may_be_set(self) -> None:
         known = self.services.credentials(
             endpoints={"block-storage": f"{self.services.url}/volume/"},
