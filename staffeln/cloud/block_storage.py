@@ -11,7 +11,7 @@ from typing import Any
 from staffeln import ports
 from staffeln.cloud import answers, paging
 from staffeln.cloud.catalogue import Service
-from staffeln.cloud.compute import text, texts
+from staffeln.cloud.fields import identifier, name, size, text, texts
 from staffeln.cloud.session import CloudSession, Params
 from staffeln.domain import errors, model
 
@@ -166,7 +166,7 @@ def create_backup(session: CloudSession, asked: model.BackupRequest) -> str:
         CINDER, "/backups", "backup", {"backup": body}, asked.project_id
     )
     with _reading("/backups", "POST"):
-        return text(answer["backup"]["id"])
+        return identifier(answer["backup"]["id"])
 
 
 def delete_backup(session: CloudSession, backup_id: str) -> None:
@@ -174,7 +174,9 @@ def delete_backup(session: CloudSession, backup_id: str) -> None:
 
     Cinder looks for backups that depend on it in the project of the caller
     only, so that an administrator of another project could delete a parent
-    under its children: they are looked for here, in all projects.
+    under its children: they are looked for here, in all projects. Somebody
+    who is no administrator any more sees none of other projects; but then
+    Cinder does not let them delete there either.
     """
     path = f"/backups/{backup_id}"
     if _has_children(session, backup_id):
@@ -238,14 +240,14 @@ def moment(value: object) -> datetime.datetime:
 def volume(row: Mapping[str, Any]) -> model.Volume:
     """A volume as Cinder shows it to an administrator."""
     return model.Volume(
-        id=text(row["id"]),
-        name=row["name"] or "",
-        project_id=text(row["os-vol-tenant-attr:tenant_id"]),
+        id=identifier(row["id"]),
+        name=name(row["name"]),
+        project_id=identifier(row["os-vol-tenant-attr:tenant_id"]),
         status=text(row["status"]),
-        size=int(row["size"]),
+        size=size(row["size"]),
         metadata=texts(row["metadata"]),
         server_ids=tuple(
-            text(attachment["server_id"])
+            identifier(attachment["server_id"])
             for attachment in row["attachments"]
             if attachment["server_id"]
         ),
@@ -261,17 +263,18 @@ def backup(
         told the project.
     """
     owner = row.get("os-backup-project-attr:project_id", project_id)
+    fail_reason = name(row.get("fail_reason"))
     incremental = row["is_incremental"]
     if not isinstance(incremental, bool):
         raise ValueError(f"is_incremental is {incremental!r}")
     return model.CloudBackup(
-        id=text(row["id"]),
-        project_id=text(owner),
-        volume_id=text(row["volume_id"]),
+        id=identifier(row["id"]),
+        project_id=identifier(owner),
+        volume_id=identifier(row["volume_id"]),
         status=text(row["status"]),
         incremental=incremental,
         created_at=moment(row["created_at"]),
-        size=int(row["size"]),
+        size=size(row["size"]),
         metadata=texts(row.get("metadata") or {}),
-        fail_reason=row.get("fail_reason") or None,
+        fail_reason=answers.one_line(fail_reason) or None,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from staffeln import ports
 from staffeln.cloud import paging
 from staffeln.cloud.catalogue import Service
+from staffeln.cloud.fields import identifier, name, text, texts
 from staffeln.cloud.session import CloudSession
 from staffeln.domain import model
 
@@ -42,34 +43,19 @@ def server(row: Mapping[str, Any]) -> model.Server:
     metadata = row.get("metadata")
     attached = row.get("os-extended-volumes:volumes_attached")
     project_id = row.get("tenant_id")
-    status = str(row.get("status") or "UNKNOWN")
+    status = text(row.get("status") or "UNKNOWN")
+    task_state = row.get("OS-EXT-STS:task_state")
     volume_ids: tuple[str, ...] = ()
     if attached is not None:
-        volume_ids = tuple(text(volume["id"]) for volume in attached)
+        volume_ids = tuple(identifier(each["id"]) for each in attached)
     return model.Server(
-        id=text(row["id"]),
-        name=row.get("name") or "",
-        project_id=text(project_id) if project_id is not None else "",
+        id=identifier(row["id"]),
+        name=name(row.get("name")),
+        project_id=identifier(project_id) if project_id is not None else "",
         status=status,
-        task_state=row.get("OS-EXT-STS:task_state"),
+        task_state=text(task_state) if task_state is not None else None,
         metadata=texts(metadata) if metadata is not None else {},
         volume_ids=volume_ids,
         readable=status != "UNKNOWN"
         and None not in (metadata, attached, project_id),
     )
-
-
-def text(value: object) -> str:
-    """A text that must be there."""
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is not a text")
-    return value
-
-
-def texts(value: object) -> Mapping[str, str]:
-    """Metadata: texts by name."""
-    if not isinstance(value, dict) or not all(
-        isinstance(part, str) for pair in value.items() for part in pair
-    ):
-        raise ValueError("metadata is not an object of texts")
-    return value

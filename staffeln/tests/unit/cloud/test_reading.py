@@ -267,6 +267,98 @@ class TestRows(ReadingCase):
         self.assertEqual([False] * 6, [row.readable for row in page.items])
         self.assertEqual((), page.problems)
 
+    def test_what_could_not_be_stored_is_a_problem_of_its_item(self) -> None:
+        ids: list[Any] = [7, "x" * 65, "", None, "x\0", "\ud800"]
+        sizes = ["3", 3.5, None, True, -1, 2**31]
+        meta: list[Any] = [{"a": 1}, {"a": None}, "text", ["a"]]
+        table: list[tuple[str, Any, str, dict[str, list[Any]]]] = [
+            (
+                "servers",
+                server,
+                "/servers/detail",
+                {
+                    "name": [7, ["n"], {}],
+                    "tenant_id": [7, "x" * 65, ""],
+                    "status": [7, ["ACTIVE"]],
+                    "metadata": meta,
+                    "OS-EXT-STS:task_state": [7, {}],
+                    "os-extended-volumes:volumes_attached": [
+                        [{"id": each}] for each in ids
+                    ],
+                },
+            ),
+            (
+                "volumes",
+                volume,
+                "/volumes/detail",
+                {
+                    "name": [7, ["n"], {}],
+                    "os-vol-tenant-attr:tenant_id": ids,
+                    "status": [7, None, ["in-use"]],
+                    "size": sizes,
+                    "metadata": meta,
+                    "attachments": [[{"server_id": each}] for each in ids[:2]],
+                },
+            ),
+            (
+                "backups",
+                backup,
+                "/backups/detail",
+                {
+                    "os-backup-project-attr:project_id": ids,
+                    "volume_id": ids,
+                    "status": [7, None, []],
+                    "size": sizes,
+                    "metadata": meta,
+                    "fail_reason": [7, ["disk"]],
+                },
+            ),
+        ]
+        pages = {
+            "servers": self.cloud.server_pages,
+            "volumes": self.cloud.volume_pages,
+            "backups": self.cloud.backup_pages,
+        }
+        for key, make, path, fields in table:
+            bad = [("id", "x" * 65)] + [
+                (field, value)
+                for field, values in fields.items()
+                for value in values
+            ]
+            rows = [
+                {**make(f"bad-{number}"), field: value}
+                for number, (field, value) in enumerate(bad)
+            ]
+            self.serve(path, key, [*rows, make("good")])
+            (page,) = pages[key]()
+            with self.subTest(key=key):
+                self.assertEqual(["good"], [row.id for row in page.items])
+                for number, problem in enumerate(page.problems[1:], 1):
+                    self.assertIn(f"(id bad-{number})", problem)
+                self.assertEqual(len(bad), len(page.problems))
+
+    def test_names_that_nobody_gave_are_empty(self) -> None:
+        self.serve(
+            "/servers/detail", "servers", [server("a") | {"name": None}]
+        )
+        self.serve(
+            "/volumes/detail", "volumes", [volume("a") | {"name": None}]
+        )
+        (servers,) = self.cloud.server_pages()
+        (volumes,) = self.cloud.volume_pages()
+        self.assertEqual(
+            ["", ""], [servers.items[0].name, volumes.items[0].name]
+        )
+
+    def test_cinders_words_about_a_failure_are_one_clean_line(self) -> None:
+        words = "disk\n\x1b[31m <b>full</b> //u:pw@h " + "x" * 999
+        row = backup("a", status="error", fail_reason=words)
+        self.services.reply("GET", "/backups/a", Reply(200, {"backup": row}))
+        found = self.cloud.backup("a").fail_reason
+        assert found
+        self.assertEqual("disk [31m full //***@h", found.partition(" x")[0])
+        self.assertLessEqual(len(found), 300)
+
     def test_a_volume(self) -> None:
         self.services.reply(
             "GET", "/volumes/a", Reply(200, {"volume": volume("a")})
