@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import os
 import pathlib
@@ -16,15 +15,29 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
-from sandbox.scenery import CLOUD, Sandbox, SceneryError, Tenant, wait_for
+from keystoneauth1 import exceptions as keystone_errors
+from openstack import exceptions as sdk_errors
+
+from sandbox.scenery import CLOUD, Sandbox, SceneryError, wait_for
+from tools.lib.background import Background
+from tools.lib.scene import NAME, TAG, Disk, Scene, cloud
+from tools.lib.story import Story
 
 BIN = pathlib.Path(sys.executable).parent
-NAME = "demo"
-TAG = {"__staffeln_backup": "true"}
 INTERVAL = 40
 PATIENCE = 300
+INTERRUPTED = 130
+
+FAILURES = (
+    SceneryError,
+    OSError,
+    subprocess.SubprocessError,
+    keystone_errors.ClientException,
+    sdk_errors.SDKException,
+)
+"""What can go wrong around the demo; all else is a mistake in it."""
 
 CONFIGURATION = """\
 [DEFAULT]
@@ -45,75 +58,69 @@ full_backup_depth = 2
 """
 
 
-@dataclasses.dataclass
-class Disk:
-    """A volume of the scene and what is known of it."""
-
-    id: str
-    name: str
-    project: str
-    servers: str
-    expected: str
-    """What should become of it, or why nothing should."""
-    checksums: dict[str, str] = dataclasses.field(default_factory=dict)
-    """sha256 of the volume's bytes at the time of each mode's backup."""
-    changed_at: str = ""
-    backups: dict[str, str] = dataclasses.field(default_factory=dict)
-    """The backup of each mode that is to be restored."""
-
-
-class Story:
-    """Prints what happens, with the time since the start."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def chapter(self, title: str) -> None:
-        print(
-            f"\n\033[1m{title}\033[0m"
-            if sys.stdout.isatty()
-            else f"\n{title}",
-            flush=True,
-        )
-
-    def say(self, words: str) -> None:
-        elapsed = time.monotonic() - self._began
-        print(f"  {elapsed:6.1f} s  {words}", flush=True)
-
-
 def main() -> int:
     """Run the demo; 0 when all checksums are equal."""
     parser = argparse.ArgumentParser(prog="tools/demo.sh")
     parser.add_argument("--keep", action="store_true")
     keep = parser.parse_args().keep
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     story = Story()
-    demo = Demo(story)
+    demo = Demo(story, pathlib.Path(os.environ["STAFFELN_CACHE"]))
+    code = 1
     try:
-        good = demo.run()
-    except (SceneryError, subprocess.CalledProcessError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        good = False
+        if demo.run():
+            code = 0
+    except FAILURES as error:
+        story.complain(_in_words(error))
     except KeyboardInterrupt:
-        print("demo: interrupted", file=sys.stderr)
-        good = False
-    if keep:
-        demo.tell_how_to_look_around()
-    else:
-        demo.stop()
-    if good:
+        story.complain("interrupted")
+        code = INTERRUPTED
+    finally:
+        ended = _end(demo, story, keep)
+    if code == 0 and not ended:
+        code = 1
+    if code == 0:
         story.chapter("All checksums are equal.")
-    return 0 if good else 1
+    return code
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, SceneryError):
+        return str(error)
+    said = getattr(error, "stderr", None) or error
+    return f"{type(error).__name__}: {said}"
+
+
+def _end(demo: Demo, story: Story, keep: bool) -> bool:
+    """Leave all running, or stop it; whether that went well."""
+    try:
+        if keep:
+            demo.tell_how_to_look_around()
+        else:
+            demo.stop()
+    except FAILURES as error:
+        story.complain(_in_words(error))
+        return False
+    except KeyboardInterrupt:
+        story.complain("interrupted while it was stopping")
+        return False
+    return True
 
 
 class Demo:
     """The scene, the conductor, and what is checked."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: Story, cache: pathlib.Path) -> None:
         self._story = story
-        self._conductor: subprocess.Popen[bytes] | None = None
+        self._note = cache / "demo-conductor.pid"
+        self._conductor: Background | None = None
         self._disks: list[Disk] = []
-        self._state = pathlib.Path()
-        self._directory = pathlib.Path()
+        self._state: pathlib.Path | None = None
 
     # -- the acts ----------------------------------------------------------
 
@@ -121,9 +128,12 @@ class Demo:
         """All acts in order; whether every restored byte was right."""
         say, chapter = self._story.say, self._story.chapter
         chapter("A cloud")
+        self._stop_former_conductor()
         sandbox = self._bring_up_cloud()
         chapter("Projects, servers and volumes with random bytes")
-        self._make_scene(sandbox)
+        scene = Scene(sandbox, say)
+        scene.make()
+        self._disks = scene.disks
         chapter("Staffeln")
         self._configure()
         self._run("staffeln-db-manage", "create_schema")
@@ -140,59 +150,20 @@ class Demo:
         self._tell_the_rest()
         return good
 
+    def _stop_former_conductor(self) -> None:
+        """One of a demo that was kept, or killed: its cloud goes away."""
+        former = Background.noted(self._note)
+        if former:
+            former.stop()
+            self._story.say("staffeln-conductor of the former demo stopped")
+
     def _bring_up_cloud(self) -> Sandbox:
         for action in ("reset", "up"):
-            subprocess.run([str(CLOUD), action, "--name", NAME], check=True)
+            cloud(action)
         sandbox = Sandbox.named(NAME)
         self._state = sandbox.state
-        self._directory = self._state / "staffeln"
         self._directory.mkdir()
         return sandbox
-
-    def _make_scene(self, sandbox: Sandbox) -> None:
-        say = self._story.say
-        apples = sandbox.project("apples")
-        pears = sandbox.project("pears")
-        say("projects apples and pears, one member each")
-        backed_up = "full, then incremental"
-        root = self._disk(apples, "web-root", "web", backed_up)
-        data = self._disk(apples, "web-data", "web", backed_up)
-        apples.server("web", root.id, data.id, metadata=TAG)
-        say("server apples/web, tagged, with two volumes")
-        idle = self._disk(apples, "scratch-root", "scratch", "untagged")
-        apples.server("scratch", idle.id)
-        say("server apples/scratch, not tagged")
-        one = self._disk(pears, "db-1-root", "db-1", backed_up)
-        two = self._disk(pears, "db-2-root", "db-2", backed_up)
-        shared = self._disk(
-            pears, "db-shared", "db-1 db-2", backed_up, "multiattach"
-        )
-        pears.server("db-1", one.id, shared.id, metadata=TAG)
-        second = pears.server("db-2", two.id, metadata=TAG)
-        pears.attach(second, shared.id)
-        say("servers pears/db-1 and pears/db-2, tagged, sharing a volume")
-        odd = self._disk(pears, "db-2-broken", "db-2", "odd state")
-        pears.attach(second, odd.id)
-        sandbox.admin.block_storage.reset_volume_status(
-            odd.id, "error", "attached", None
-        )
-        say("volume pears/db-2-broken, attached, in error status")
-
-    def _disk(
-        self,
-        tenant: Tenant,
-        name: str,
-        servers: str,
-        expected: str,
-        volume_type: str | None = None,
-    ) -> Disk:
-        volume_id = tenant.volume(
-            name, random_mebibytes=8, volume_type=volume_type
-        )
-        disk = Disk(volume_id, name, tenant.name, servers, expected)
-        disk.checksums["full"] = tenant.sandbox.sha256(volume_id)
-        self._disks.append(disk)
-        return disk
 
     def _configure(self) -> None:
         (self._directory / "staffeln.conf").write_text(
@@ -201,12 +172,11 @@ class Demo:
         self._story.say(f"configuration {self._directory / 'staffeln.conf'}")
 
     def _start_conductor(self) -> None:
-        self._conductor = subprocess.Popen(
+        self._conductor = Background.start(
             self._command("staffeln-conductor"),
-            env=self._environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=(self._directory / "conductor.err").open("wb"),
-            start_new_session=True,
+            self._environment(),
+            errors=self._directory / "conductor.err",
+            note=self._note,
         )
         self._story.say(f"staffeln-conductor runs, log {self._log_file}")
 
@@ -227,8 +197,9 @@ class Demo:
     def _observe(
         self, sandbox: Sandbox, wanted: list[Disk], seen: set[str]
     ) -> bool:
-        if self._conductor and self._conductor.poll() is not None:
-            raise SceneryError("staffeln-conductor has ended")
+        if self._conductor and not self._conductor.runs:
+            said = (self._directory / "conductor.err").read_text()
+            raise SceneryError(f"staffeln-conductor has ended: {said}")
         disks = {disk.id: disk for disk in wanted}
         for backup in reversed(sandbox.backups()):
             key = f"{backup['id']} {backup['status']}"
@@ -308,6 +279,12 @@ class Demo:
     # -- how it is done ----------------------------------------------------
 
     @property
+    def _directory(self) -> pathlib.Path:
+        """Staffeln's own, inside the cloud's."""
+        assert self._state is not None
+        return self._state / "staffeln"
+
+    @property
     def _log_file(self) -> pathlib.Path:
         return self._directory / "conductor.log"
 
@@ -321,7 +298,7 @@ class Demo:
             for name, value in os.environ.items()
             if not name.startswith("OS_") and name != "PYTHONPATH"
         }
-        clouds = str(self._state / "clouds.yaml")
+        clouds = str(self._directory.parent / "clouds.yaml")
         local = "127.0.0.1,localhost"
         return {
             **clean,
@@ -354,7 +331,7 @@ class Demo:
     def _log_on_failure(self) -> Iterator[None]:
         try:
             yield
-        except SceneryError:
+        except FAILURES:
             if self._log_file.exists():
                 tail = self._log_file.read_text().splitlines()[-20:]
                 print("\n".join(tail), file=sys.stderr)
@@ -363,36 +340,35 @@ class Demo:
     def tell_how_to_look_around(self) -> None:
         """After --keep: what runs, and the commands to see it."""
         self._story.chapter("All is left running. To look around:")
-        environment = f"OS_CLIENT_CONFIG_FILE={self._state}/clouds.yaml"
-        command = (
-            f"{BIN}/staffeln --config-file {self._directory}/staffeln.conf"
-        )
-        print(
-            f"  export {environment}\n"
-            f"  {command} plan\n"
-            f"  {command} task list\n"
-            f"  {command} backup list\n"
-            f"  tail -f {self._log_file}\n"
-            f"  {CLOUD} status --name {NAME}\n"
-            "To stop it:\n"
-            f"  kill {self._conductor.pid if self._conductor else ''}\n"
-            f"  {CLOUD} down --name {NAME}"
-        )
+        if self._conductor:
+            directory = self._directory
+            command = f"{BIN}/staffeln --config-file {directory}/staffeln.conf"
+            clouds = directory.parent / "clouds.yaml"
+            print(
+                f"  export OS_CLIENT_CONFIG_FILE={clouds}\n"
+                f"  {command} plan\n"
+                f"  {command} task list\n"
+                f"  {command} backup list\n"
+                f"  tail -f {self._log_file}"
+            )
+        print(f"  {CLOUD} status --name {NAME}\nTo stop it:")
+        running = Background.noted(self._note)
+        if running:
+            print(f"  kill {running.pid}")
+        print(f"  {CLOUD} down --name {NAME}")
 
     def stop(self) -> None:
-        """Stop everything that was started."""
-        if self._conductor and self._conductor.poll() is None:
-            self._conductor.send_signal(signal.SIGTERM)
-            try:
-                self._conductor.wait(60)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._conductor.pid, signal.SIGKILL)
+        """Stop everything that was started, whatever fails meanwhile."""
         self._story.chapter("The end")
+        with contextlib.ExitStack() as steps:
+            steps.callback(cloud, "down")
+            running = Background.noted(self._note)
+            if running:
+                steps.callback(self._stop_conductor, running)
+
+    def _stop_conductor(self, conductor: Background) -> None:
+        conductor.stop()
         self._story.say("staffeln-conductor stopped")
-        subprocess.run(
-            [str(CLOUD), "down", "--name", NAME],
-            check=True,
-        )
 
 
 if __name__ == "__main__":
