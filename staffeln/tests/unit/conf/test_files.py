@@ -54,7 +54,7 @@ class UnknownTest(files.ConfTestCase):
 
     def test_what_this_release_does_not_read_of_it_is_named(self) -> None:
         unread = room.unread(self.read(EARLIER_RELEASE))
-        self.assertEqual(13, len(unread), unread)
+        self.assertEqual(13, len(unread), str(unread))
         self.assertIn("[conductor] report_period", unread)
         self.assertIn("[notification] smtp_server_domain", unread)
         self.assertIn("[api] host", unread)
