@@ -157,7 +157,8 @@ def manage_database(
     """
     from staffeln.db import migration, session
 
-    with contextlib.closing(session.connect(conf)) as database:
+    create = command in ("create_schema", "upgrade")
+    with contextlib.closing(session.connect(conf, create=create)) as database:
         if command == "create_schema":
             migration.create_schema(database)
         elif command == "upgrade":

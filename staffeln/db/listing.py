@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection
 from typing import Any
 
@@ -138,6 +139,18 @@ def backups(
     ]
     found.sort(key=lambda each: (each.created_at, each.id), reverse=True)
     return found[:limit]
+
+
+def made_since(
+    connection: sa.Connection, *, when: datetime.datetime
+) -> list[datetime.datetime]:
+    """Times at which backups were made, from then on."""
+    table = rows.BACKUPS
+    return list(
+        connection.execute(
+            sa.select(table.c.created_at).where(table.c.created_at >= when)
+        ).scalars()
+    )
 
 
 def unwanted_backups(connection: sa.Connection) -> list[model.Backup]:

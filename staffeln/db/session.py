@@ -24,6 +24,7 @@ from oslo_db import exception as oslo_exception
 from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
+from staffeln.db import options
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
@@ -182,31 +183,27 @@ def _original(error: BaseException) -> BaseException:
 # -- engines ---------------------------------------------------------------
 
 
-def connect(conf: cfg.ConfigOpts) -> Database:
+def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     """Make the engine that group ``[database]`` describes.
 
+    :param create: make an SQLite file that is not there: for commands that
+        put a schema into it.
     :raises ConfigurationError: the URL is none, or its driver is missing.
-    :raises StoreError: the database does not answer.
+    :raises StoreError: the database does not answer, or there is none.
     """
     url = normalised(conf.database.connection or "")
     if url.get_backend_name() == "sqlite":
-        _check_sqlite_file(url)
+        _check_sqlite_file(url, create=create)
     # Its warnings are tracebacks of errors that are told in one line here.
     logging.getLogger(exc_filters.__name__).setLevel(logging.ERROR)
     facade = enginefacade.transaction_context()
-    options = {
+    values = {
         "sqlite_fk": True,
         "sqlite_synchronous": True,
         "max_retries": 0,
         **{
             name: getattr(conf.database, name)
-            for name in (
-                "connection_recycle_time",
-                "max_pool_size",
-                "max_overflow",
-                "pool_timeout",
-                "mysql_sql_mode",
-            )
+            for name in options.ENGINE_OPTIONS
         },
     }
     try:
@@ -214,7 +211,7 @@ def connect(conf: cfg.ConfigOpts) -> Database:
             warnings.simplefilter("ignore")
             facade.configure(
                 connection=url.render_as_string(hide_password=False),
-                **options,
+                **values,
             )
             engine: sa.Engine = facade.writer.get_engine()
     except (ImportError, exc.ArgumentError) as error:
@@ -277,7 +274,7 @@ def _unreachable(url: sa.URL, error: Exception) -> errors.StoreError:
     )
 
 
-def _check_sqlite_file(url: sa.URL) -> None:
+def _check_sqlite_file(url: sa.URL, *, create: bool) -> None:
     if not url.database or url.database == ":memory:":
         raise errors.ConfigurationError(
             "[database] connection: an SQLite database needs a file"
@@ -289,7 +286,13 @@ def _check_sqlite_file(url: sa.URL) -> None:
         )
     try:
         # Others on the host are not to read names and ids of volumes.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        flags = os.O_RDWR | (os.O_CREAT if create else 0)
+        os.close(os.open(path, flags, 0o600))
+    except FileNotFoundError:
+        raise errors.StoreError(
+            f"there is no database {path}: run staffeln-db-manage "
+            "create_schema"
+        ) from None
     except OSError as error:
         raise errors.StoreError(
             f"the database {path} cannot be written: {error.strerror}"

@@ -279,6 +279,10 @@ class SqlStore:
             )
         )
 
+    def made_since(self, when: datetime.datetime) -> list[datetime.datetime]:
+        """Times at which managed backups were made, from ``when`` on."""
+        return self._read(partial(listing.made_since, when=when))
+
     def keep_backup(self, backup: model.Backup) -> bool:
         """Insert a row; False: there is one with its id already."""
         return self._write(

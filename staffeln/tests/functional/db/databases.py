@@ -22,7 +22,7 @@ class DatabaseCase(base.TestCase):
 
     def connect(self, url: str, **changes: object) -> session.Database:
         """Connect as the services do; closed when the test ends."""
-        database = session.connect(configuration(url, **changes))
+        database = session.connect(configuration(url, **changes), create=True)
         self.addCleanup(database.close)
         return database
 

@@ -16,6 +16,6 @@ def new_database(path: pathlib.Path) -> session.Database:
     options.register_opts(conf)
     conf([], project="staffeln", default_config_files=[])
     conf.set_override("connection", f"sqlite:///{path}", group=options.GROUP)
-    database = session.connect(conf)
+    database = session.connect(conf, create=True)
     migration.create_schema(database)
     return database

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import sqlite3
+from unittest import mock
 
 import fixtures
 import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import options as oslo_options
 
-from staffeln.db import rows, session
+from staffeln.db import options, rows, session
 from staffeln.domain import errors
 from staffeln.tests import base
 from staffeln.tests.unit.db import example
@@ -71,6 +74,92 @@ class OneLineTest(base.TestCase):
 
     def test_long_words_are_cut(self) -> None:
         self.assertEqual(300, len(session.in_one_line(Exception("x" * 999))))
+
+
+class ConnectTest(base.TestCase):
+    """What the options come to."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = self.home / "staffeln.sqlite"
+        self.conf = cfg.ConfigOpts()
+        options.register_opts(self.conf)
+        self.conf([], project="staffeln", default_config_files=[])
+        self.override("connection", f"sqlite:///{self.path}")
+
+    def override(self, name: str, value: object) -> None:
+        self.conf.set_override(name, value, group=options.GROUP)
+
+    def test_looking_makes_no_file(self) -> None:
+        error = self.assertRaises(
+            errors.StoreError, session.connect, self.conf
+        )
+        self.assertEqual(
+            f"there is no database {self.path}: run staffeln-db-manage "
+            "create_schema",
+            str(error),
+        )
+        self.assertFalse(self.path.exists())
+
+    def test_a_file_is_made_for_a_schema_and_for_one_user(self) -> None:
+        session.connect(self.conf, create=True).close()
+        self.assertEqual(0o600, self.path.stat().st_mode & 0o777)
+        session.connect(self.conf).close()
+
+    def test_every_option_that_is_listed_is_read(self) -> None:
+        """All but the connection reach oslo.db as they stand."""
+        values: dict[str, object] = {
+            "connection_recycle_time": 71,
+            "max_pool_size": 3,
+            "max_overflow": 4,
+            "pool_timeout": 5,
+            "connection_parameters": "timeout=7",
+            "mysql_sql_mode": "ANSI",
+            "mysql_wsrep_sync_wait": 1,
+            "connection_debug": 0,
+            "connection_trace": True,
+        }
+        ((group, listed),) = options.list_opts()
+        self.assertEqual("database", group)
+        self.assertEqual(
+            {"connection", *values}, {option.dest for option in listed}
+        )
+        for name, value in values.items():
+            self.override(name, value)
+        context = mock.Mock()
+        context.configure.side_effect = ImportError("that will do")
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "staffeln.db.session.enginefacade.transaction_context",
+                lambda: context,
+            )
+        )
+        self.assertRaises(
+            errors.ConfigurationError,
+            session.connect,
+            self.conf,
+            create=True,
+        )
+        given = context.configure.call_args.kwargs
+        self.assertEqual(values, {name: given[name] for name in values})
+
+    def test_our_default_is_a_file_and_stays_ours(self) -> None:
+        ((_, listed),) = options.list_opts()
+        self.assertEqual(options.DEFAULT_CONNECTION, listed[0].default)
+        self.assertTrue(listed[0].secret)
+        theirs = {o.dest: o for o in oslo_options.database_opts}
+        self.assertIsNone(theirs["connection"].default)
+
+    def test_an_engine_that_traces_and_has_parameters_works(self) -> None:
+        self.override("connection_trace", True)
+        self.override("connection_parameters", "timeout=7")
+        database = session.connect(self.conf, create=True)
+        self.addCleanup(database.close)
+        self.assertEqual("7", database.engine.url.query["timeout"])
+        found = database.read(
+            lambda connection: connection.execute(sa.text("SELECT 1")).scalar()
+        )
+        self.assertEqual(1, found)
 
 
 class SqliteTest(base.TestCase):
