@@ -2,6 +2,7 @@
 """Lists end, bad items are named, and what is shown is read right."""
 
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 from staffeln.cloud import catalogue, openstack
@@ -314,7 +315,7 @@ class TestRows(ReadingCase):
                 },
             ),
         ]
-        pages = {
+        pages: dict[str, Callable[[], Any]] = {
             "servers": self.cloud.server_pages,
             "volumes": self.cloud.volume_pages,
             "backups": self.cloud.backup_pages,

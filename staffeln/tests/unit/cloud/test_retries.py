@@ -210,17 +210,17 @@ class TestLateCreates(base.TestCase):
         cloud = self.cloud(create_retry_timeout=20)
         cloud.identity()
         self.services.projects.add("ab" * 16)
-        request = dataclasses.replace(REQUEST, project_id="ab" * 16)
+        wanted = dataclasses.replace(REQUEST, project_id="ab" * 16)
         answer = self.services.answer
 
-        def slow(asked: Request) -> Reply:
-            if asked.path == "/v3/auth/tokens":
+        def slow(request: Request) -> Reply:
+            if request.path == "/v3/auth/tokens":
                 self.clock.now += 21
-            return answer(asked)
+            return answer(request)
 
         self.services.answer = slow  # type: ignore[method-assign]
         error = self.assertRaises(
-            errors.NotSentError, cloud.create_backup, request
+            errors.NotSentError, cloud.create_backup, wanted
         )
         self.assertIn("20 s had passed", str(error))
         self.assertEqual([], self.services.asked("POST", "/backups"))
