@@ -21,7 +21,6 @@ ENGINE_OPTIONS = (
     "max_pool_size",
     "max_overflow",
     "pool_timeout",
-    "connection_parameters",
     "mysql_sql_mode",
     "mysql_wsrep_sync_wait",
     "connection_debug",
@@ -38,7 +37,8 @@ def _options() -> tuple[cfg.Opt, ...]:
     found = {option.dest: option for option in options.database_opts}
     connection = copy.copy(found["connection"])
     connection.default = DEFAULT_CONNECTION
-    return (connection, *(copy.copy(found[name]) for name in ENGINE_OPTIONS))
+    names = ("connection_parameters", *ENGINE_OPTIONS)
+    return (connection, *(copy.copy(found[name]) for name in names))
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

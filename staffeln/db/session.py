@@ -191,7 +191,8 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     :raises ConfigurationError: the URL is none, or its driver is missing.
     :raises StoreError: the database does not answer, or there is none.
     """
-    url = normalised(conf.database.connection or "")
+    group = conf.database
+    url = normalised(group.connection or "", group.connection_parameters)
     if url.get_backend_name() == "sqlite":
         _check_sqlite_file(url, create=create)
     # Its warnings are tracebacks of errors that are told in one line here.
@@ -201,10 +202,7 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
         "sqlite_fk": True,
         "sqlite_synchronous": True,
         "max_retries": 0,
-        **{
-            name: getattr(conf.database, name)
-            for name in options.ENGINE_OPTIONS
-        },
+        **{name: getattr(group, name) for name in options.ENGINE_OPTIONS},
     }
     try:
         with warnings.catch_warnings():
@@ -237,9 +235,10 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     return Database(engine)
 
 
-def normalised(text: str) -> sa.URL:
+def normalised(text: str, parameters: str = "") -> sa.URL:
     """The URL with the driver that Staffeln comes with.
 
+    :param parameters: what is to follow its question mark as well.
     :raises ConfigurationError: the text is no database URL.
     """
     try:
@@ -250,6 +249,8 @@ def normalised(text: str) -> sa.URL:
             "[database] connection is not a database URL such as "
             "mysql+pymysql://user:password@host/staffeln"
         ) from None
+    if parameters:
+        url = url.update_query_string(parameters, append=True)
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() not in ("sqlite", "mysql", "postgresql"):
         raise errors.ConfigurationError(

@@ -45,6 +45,15 @@ class UrlTest(base.TestCase):
             self.text("mysql+pymysql://h/d?charset=utf8"),
         )
 
+    def test_parameters_follow_those_of_the_url(self) -> None:
+        url = session.normalised(
+            "mysql://h/d?ssl_ca=x", "charset=utf8&ssl_key=y"
+        )
+        self.assertEqual(
+            {"charset": "utf8mb4", "ssl_ca": "x", "ssl_key": "y"},
+            dict(url.query),
+        )
+
     def test_a_url_is_shown_without_secrets(self) -> None:
         url = session.normalised("mysql://u:s3cret@h/d?ssl_key=s3cret")
         self.assertEqual("mysql+pymysql://u:***@h/d", session.shown(url))
@@ -107,13 +116,12 @@ class ConnectTest(base.TestCase):
         session.connect(self.conf).close()
 
     def test_every_option_that_is_listed_is_read(self) -> None:
-        """All but the connection reach oslo.db as they stand."""
+        """All but those that make the URL reach oslo.db as they stand."""
         values: dict[str, object] = {
             "connection_recycle_time": 71,
             "max_pool_size": 3,
             "max_overflow": 4,
             "pool_timeout": 5,
-            "connection_parameters": "timeout=7",
             "mysql_sql_mode": "ANSI",
             "mysql_wsrep_sync_wait": 1,
             "connection_debug": 0,
@@ -122,8 +130,10 @@ class ConnectTest(base.TestCase):
         ((group, listed),) = options.list_opts()
         self.assertEqual("database", group)
         self.assertEqual(
-            {"connection", *values}, {option.dest for option in listed}
+            {"connection", "connection_parameters", *values},
+            {option.dest for option in listed},
         )
+        self.override("connection_parameters", "timeout=7")
         for name, value in values.items():
             self.override(name, value)
         context = mock.Mock()
@@ -142,6 +152,9 @@ class ConnectTest(base.TestCase):
         )
         given = context.configure.call_args.kwargs
         self.assertEqual(values, {name: given[name] for name in values})
+        self.assertEqual(
+            f"sqlite:///{self.path}?timeout=7", given["connection"]
+        )
 
     def test_our_default_is_a_file_and_stays_ours(self) -> None:
         ((_, listed),) = options.list_opts()
