@@ -133,16 +133,21 @@ class Engine(Protocol):
         """Look for what attempts of the task made, the newest first."""
 
     def ended(
-        self, backups: Sequence[model.Backup], busy_status: str
+        self,
+        backups: Sequence[model.Backup],
+        busy_status: str,
+        ours: Sequence[datetime.datetime] = (),
     ) -> Mapping[str, model.CloudBackup | None]:
         """Those of our backups that are not ``busy_status`` any more.
 
-        Lists what is busy, all projects, in pages; ours that are missing
-        there are read from newest-first pages or one call each, whichever
-        is fewer.
+        Read from newest-first pages, the list of what is busy, and one
+        call each, in whatever mixture takes the fewest calls.
 
+        :param ours: when all our backups were made, from the oldest of
+            these on.
         :returns: by backup id; None where Cinder answered 404 for it.
             Backups that could not be read are left out.
+        :raises CloudError: a list could not be read.
         """
 
     def delete(self, backup: model.Backup) -> None:
@@ -377,6 +382,9 @@ class Store(Protocol):
 
         :returns: False: the row is gone or has another state by now.
         """
+
+    def made_since(self, when: datetime.datetime) -> list[datetime.datetime]:
+        """Times at which managed backups were made, from ``when`` on."""
 
     def keep_backup(self, backup: model.Backup) -> bool:
         """Insert a row for a backup, unless one with its id exists.

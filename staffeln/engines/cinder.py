@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 
 from staffeln import ports
@@ -55,7 +56,10 @@ class CinderEngine:
         return sorted(found, key=_age, reverse=True)
 
     def ended(
-        self, backups: Sequence[model.Backup], busy_status: str
+        self,
+        backups: Sequence[model.Backup],
+        busy_status: str,
+        ours: Sequence[datetime.datetime] = (),
     ) -> Mapping[str, model.CloudBackup | None]:
         """Those of our backups that are not ``busy_status`` any more.
 
@@ -65,7 +69,7 @@ class CinderEngine:
         if not backups:
             return {}
         self._prove_that_all_is_shown()
-        return following.Round(self._cloud, backups, busy_status).ended()
+        return following.Round(self._cloud, backups, busy_status, ours).ended()
 
     def delete(self, backup: model.Backup) -> None:
         """Ask for a backup to be deleted."""

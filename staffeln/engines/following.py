@@ -13,8 +13,10 @@ only where our ended backups are old and foreign ones lie between them.
 
 from __future__ import annotations
 
+import bisect
 import datetime
 import logging
+import math
 from collections.abc import Sequence
 
 from staffeln import ports
@@ -40,6 +42,8 @@ class Round:
 
     :param backups: our rows, at least one.
     :param busy_status: Cinder's word for those that go on.
+    :param ours: when all our backups were made, from the oldest of these
+        on: they are what pages are known to hold.
     """
 
     def __init__(
@@ -47,8 +51,10 @@ class Round:
         cloud: ports.Cloud,
         backups: Sequence[model.Backup],
         busy_status: str,
+        ours: Sequence[datetime.datetime] = (),
     ) -> None:
         self._cloud = cloud
+        self._ours = sorted(ours or [each.created_at for each in backups])
         self._page = cloud.page_size
         self._busy_status = busy_status
         self._unseen = {backup.id: backup for backup in backups}
@@ -111,19 +117,43 @@ class Round:
         """Read pages for as long as that keeps the bound in any cloud.
 
         One page always; another one when each page so far has shown one of
-        ours that ended: then it took the place of a call for it; and the
-        last one, which costs no more than the list of those that are busy.
+        ours that ended: then it took the place of a call for it; and those
+        that reach all of ours for no more than the list of the busy costs.
         """
         while not (self._pages_over or self._one_call_each_is_fine()):
             paid = min(
                 len(self._ended), self._pages_for(self._oldest_ended_place)
             )
-            if self._pages_read > paid and (
-                self._total is None
-                or self._pages_read + 1 < self._pages_for(self._total)
-            ):
+            if self._pages_read > paid and not self._pages_reach_all():
                 return
             self._read_page()
+
+    def _pages_reach_all(self) -> bool:
+        """Whether the rest of the pages costs no more than the busy list.
+
+        By what the list's end says, or by where the oldest of ours lies
+        when pages go on holding as many of ours as they did so far.
+        """
+        if self._total is not None and self._pages_read + 1 >= (
+            self._pages_for(self._total)
+        ):
+            return True
+        if len(self._ended) <= self._busy_seen:
+            return False  # what is left is likely to be busy: list that
+        return self._pages_foreseen() <= self._pages_for(len(self._unseen))
+
+    def _pages_foreseen(self) -> int:
+        """How many more pages are likely to reach the oldest of ours."""
+        oldest = self._oldest()
+        left = len(self._ours) - bisect.bisect_left(self._ours, oldest)
+        seen = 0
+        if self._last is not None:
+            seen = len(self._ours) - bisect.bisect_left(self._ours, self._last)
+        share = self._rows_read / seen if seen else 1.0
+        if self._rows_read and not seen:
+            share = float(self._rows_read + 1)
+        rows = self._rows_read + max(left - seen, 1) * share
+        return math.ceil(rows / self._page) - self._pages_read
 
     def _read_page(self) -> None:
         """Read the next page and note what it shows of ours."""

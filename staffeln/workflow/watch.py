@@ -45,7 +45,10 @@ def running(
     if not tasks:
         return []
     rows = store.backups(ids=tasks.keys())
-    ended = engine.ended(rows, busy_status)
+    if not rows:
+        return []
+    ours = store.made_since(min(row.created_at for row in rows))
+    ended = engine.ended(rows, busy_status, ours)
     return [
         Watched(tasks[row.id], row, row.id in ended, ended.get(row.id))
         for row in rows

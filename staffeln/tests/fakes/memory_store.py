@@ -444,6 +444,14 @@ class MemoryStore:
             )
             return True
 
+    def made_since(self, when: datetime.datetime) -> list[datetime.datetime]:
+        with self._lock:
+            return [
+                backup.created_at
+                for backup in self._backups.values()
+                if backup.created_at >= when
+            ]
+
     def keep_backup(self, backup: model.Backup) -> bool:
         with self._lock:
             if backup.id in self._backups:

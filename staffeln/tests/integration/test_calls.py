@@ -8,7 +8,7 @@ import math
 from staffeln.tests.integration import base
 from staffeln.tests.integration.proxy import Call, Proxy
 
-PAGE = 3
+PAGE = 4
 SERVERS = 5
 
 

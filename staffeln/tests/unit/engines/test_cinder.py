@@ -155,19 +155,22 @@ class TestCinderEngine(base.TestCase):
 class Mixture:
     """A cloud with backups of ours and of others, from old to new.
 
-    ``e``: ours, ended; ``b``: ours, busy; ``f``: foreign, done; ``c``:
-    foreign, busy.
+    ``e``: ours, ended; ``b``: ours, busy; ``x``: ours, known to have ended;
+    ``f``: foreign, done; ``c``: foreign, busy.
     """
 
     def __init__(self, page: int, kinds: str) -> None:
         self.cloud = fake_cloud.FakeCloud(page_size=page)
         self.ours: list[model.Backup] = []
+        self.known: list[datetime.datetime] = []
         self.ended: set[str] = set()
         for kind in kinds:
             self.cloud.pass_time(SECOND * 7)
             made = self.cloud.add_backup(
                 "p", "v", status="creating" if kind in "bc" else "available"
             )
+            if kind in "ebx":
+                self.known.append(self.cloud.now())
             if kind in "eb":
                 self.ours.append(row(self.cloud, made))
             if kind == "e":
@@ -180,7 +183,9 @@ class Mixture:
 
     def follow(self) -> int:
         """A round, which must tell the truth; how many calls it took."""
-        found = cinder.CinderEngine(self.cloud).ended(self.ours, "creating")
+        found = cinder.CinderEngine(self.cloud).ended(
+            self.ours, "creating", self.known
+        )
         assert set(found) == self.ended, (found, self.ended)
         assert None not in found.values()
         return len(self.cloud.calls)
@@ -198,6 +203,14 @@ class TestFollowing(base.TestCase):
     ) -> None:
         mixture = Mixture(page, kinds)
         self.assertLessEqual(mixture.follow(), mixture.bound)
+
+    @hypothesis.given(PAGES, st.text("ebx", min_size=1, max_size=60))
+    def test_one_call_more_where_some_have_ended_before(
+        self, page: int, kinds: str
+    ) -> None:
+        hypothesis.assume(set(kinds) & set("eb"))
+        mixture = Mixture(page, kinds)
+        self.assertLessEqual(mixture.follow(), mixture.bound + 1)
 
     @hypothesis.given(
         PAGES,
