@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 
@@ -12,6 +13,9 @@ from staffeln.conductor.rounds import Parts
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
+
+WATCH_PERIOD = 5.0
+"""Seconds between two looks at whether all loops turn."""
 
 Build = Callable[[threading.Event, Callable[[], None]], Parts]
 """Puts a conductor together: the event that ends all waiting, and what to
@@ -111,7 +115,13 @@ class Life:
         for loop in (heart, self._bench, office):
             loop.start()
         LOG.info("Conductor %s is up", parts.me.id)
-        self._stop.wait()
+        turning = (heart, self._bench, office)
+        while not self._stop.wait(WATCH_PERIOD):
+            if not all(loop.alive for loop in turning):
+                # Half a conductor would count as alive and do nothing: the
+                # parent starts a whole one.
+                LOG.critical("A loop of the conductor has ended; so does it")
+                os._exit(1)
         self._end(parts, heart, self._bench, office)
 
     def _end(

@@ -56,6 +56,11 @@ class Loop:
         self._stop.set()
         self._wake.set()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread turns."""
+        return self._thread.is_alive()
+
     def join(self) -> None:
         """Wait until the last turn has ended."""
         self._thread.join()

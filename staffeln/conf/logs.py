@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 
 from oslo_config import cfg
 from oslo_log import log
@@ -59,6 +61,7 @@ def begin(conf: cfg.ConfigOpts) -> None:
     for handler in logging.getLogger().handlers:
         if handler.formatter is not None:
             handler.setFormatter(_OneLine(handler.formatter))
+        _never_raise(handler)
     LOG.info(
         "Staffeln %s; configuration: %s",
         version.version_string(),
@@ -73,6 +76,27 @@ def begin(conf: cfg.ConfigOpts) -> None:
             "what they stood for is not done: %s",
             ", ".join(unread),
         )
+
+
+def _never_raise(handler: logging.Handler) -> None:
+    """Let a log that cannot be written end nothing.
+
+    The handler that reopens a rotated file raises where it cannot, out of
+    whatever statement logged; the line goes to standard error instead.
+    """
+    emit = handler.emit
+
+    def guarded(record: logging.LogRecord) -> None:
+        try:
+            emit(record)
+        except Exception as error:  # noqa: BLE001  logging ends nothing
+            with contextlib.suppress(Exception):
+                sys.stderr.write(
+                    f"{record.levelname} {record.getMessage()} "
+                    f"(the log cannot be written: {error})\n"
+                )
+
+    handler.emit = guarded  # type: ignore[method-assign]
 
 
 def goes_elsewhere(conf: cfg.ConfigOpts) -> bool:

@@ -61,6 +61,10 @@ def harvest(
         _read_volumes(cloud, wanted, reading, all_pages=fell)
     _name_strange_values(rule, reading)
     found = selection.candidates(rule, reading.selected, reading.volumes)
+    unknown = len(wanted - reading.volumes.keys())
+    if unknown and _fell(len(found), last_count):
+        # One vanished volume is a volume; many are a list that is wrong.
+        reading.incomplete(f"{unknown} attached volumes are not listed")
     lists_complete = reading.complete
     if last_count and _fell(len(found), last_count):
         reading.incomplete(

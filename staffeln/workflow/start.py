@@ -33,6 +33,8 @@ class _Unanswered:
     words: str
     busy: bool = False
     """The volume was backing up: for this attempt, or for somebody else."""
+    doubt: str = ""
+    """Why it could not be looked up the last time."""
 
 
 class Starter:
@@ -273,12 +275,16 @@ class Starter:
                 unsettled=True,
             )
             return
-        LOG.info(
+        waiting = self._unanswered[work.id]
+        doubt = str(error)
+        LOG.log(
+            logging.DEBUG if doubt == waiting.doubt else logging.INFO,
             "Task %s: attempt %d cannot be looked up yet: %s",
             work.id,
             work.attempt,
-            error,
+            doubt,
         )
+        self._unanswered[work.id] = dataclasses.replace(waiting, doubt=doubt)
 
     def _note_unanswered(
         self, work: task.Task, words: str, *, busy: bool = False

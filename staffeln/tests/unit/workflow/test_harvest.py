@@ -268,3 +268,11 @@ class FallTest(HarvestTest):
             # The count of before stays: the next harvest alarms as well.
             self.assertFalse(inventory.lists_complete)
             self.assertIn("which Nova's list does not show", str(inventory))
+
+    def test_an_empty_list_of_volumes_is_never_believed(self) -> None:
+        self.add_tagged(3)
+        self.cloud.hidden.update(self.cloud.volumes)
+        for _ in range(2):
+            inventory = self.harvest(last_count=3)
+            self.assertFalse(inventory.complete)
+            self.assertFalse(inventory.lists_complete)
