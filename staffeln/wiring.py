@@ -117,7 +117,14 @@ def cloud(
     from staffeln.cloud import options
     from staffeln.cloud.openstack import OpenStackCloud
 
-    found = options.cloud_settings(conf)
+    found = dataclasses.replace(
+        options.cloud_settings(conf),
+        # A conductor that is silent for longer is taken for dead: whoever
+        # has its task then must not find a late create call of ours.
+        create_retry_timeout=(
+            conf.conductor.heartbeat_timeout.fixed.total_seconds()
+        ),
+    )
     if not patient:
         found = dataclasses.replace(found, retry_timeout=0)
     return OpenStackCloud(found, stop=stop)
@@ -200,7 +207,7 @@ def run_conductor(load: Callable[[], cfg.ConfigOpts]) -> int:
     from staffeln.conductor import service
     from staffeln.conf import Rereadable, logs
 
-    conf = Rereadable(load)
+    conf = Rereadable(load, _check_doors)
     logs.begin(conf.now)
     try:
         return service.run(conf, check_conductor, build_conductor)
@@ -208,6 +215,20 @@ def run_conductor(load: Callable[[], cfg.ConfigOpts]) -> int:
         if logs.goes_elsewhere(conf.now):
             LOG.critical("The conductor cannot start: %s", error)
         raise
+
+
+def _check_doors(conf: cfg.ConfigOpts) -> None:
+    """Whether credentials and the database's URL can be used at all.
+
+    Nothing is asked: SIGHUP must not wait, and a conductor that works must
+    not be ended for values that cannot.
+
+    :raises StaffelnError: they cannot; says why.
+    """
+    from staffeln.db import session
+
+    cloud(conf)
+    session.check(conf)
 
 
 def check_conductor(conf: cfg.ConfigOpts) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from urllib import parse
@@ -160,8 +161,16 @@ def _backend_is_supported(conf: cfg.ConfigOpts) -> None:
     raise refusal(conf, "coordination", "backend_url", why)
 
 
+def _timeouts_are_finite(conf: cfg.ConfigOpts) -> None:
+    for name in ("connect_timeout", "read_timeout"):
+        value = conf.openstack[name]
+        if value is not None and not math.isfinite(value):
+            raise refusal(conf, "openstack", name, "not a number of seconds")
+
+
 _TOGETHER: tuple[Callable[[cfg.ConfigOpts], None], ...] = (
     _keys_differ,
+    _timeouts_are_finite,
     _backoff_grows,
     _shutdown_is_not_negative,
     _state_path_is_absolute,

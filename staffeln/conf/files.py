@@ -21,7 +21,7 @@ from staffeln.conf import earlier, opts
 
 _FOREIGN_PREFIXES = ("oslo_", "keystone_")
 """Groups of libraries, whose options nobody registers before they run."""
-_LIBRARIES = frozenset({"oslo.db", "oslo.log"})
+_LIBRARIES = frozenset({"oslo.log"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -23,9 +23,18 @@ class Rereadable:
     only when all of it is right.
     """
 
-    def __init__(self, load: Callable[[], cfg.ConfigOpts]) -> None:
-        """:raises ConfigurationError: the first reading fails."""
+    def __init__(
+        self,
+        load: Callable[[], cfg.ConfigOpts],
+        check: Callable[[cfg.ConfigOpts], None] = lambda _: None,
+    ) -> None:
+        """Read for the first time.
+
+        :param check: looks at what was read again; raises what is wrong.
+        :raises ConfigurationError: the first reading fails.
+        """
         self._load = load
+        self._check = check
         self.now: cfg.ConfigOpts = load()
 
     def __getattr__(self, name: str) -> object:
@@ -35,8 +44,9 @@ class Rereadable:
         """Read all again; False: it is wrong, and the old values stay."""
         try:
             fresh = self._load()
+            self._check(fresh)
             self._begin_log(fresh)
-        except errors.ConfigurationError as error:
+        except errors.StaffelnError as error:
             LOG.error(
                 "The configuration was not read again, the old values "
                 "stay: %s",

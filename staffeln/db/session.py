@@ -189,7 +189,8 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     :param create: make an SQLite file that is not there: for commands that
         put a schema into it.
     :raises ConfigurationError: the URL is none, or its driver is missing.
-    :raises StoreError: the database does not answer, or there is none.
+    :raises StoreError: the database does not answer.
+    :raises SchemaError: an SQLite file that is not there.
     """
     group = conf.database
     url = normalised(group.connection or "", group.connection_parameters)
@@ -233,6 +234,19 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
         engine.dispose()
         raise _unreachable(url, error) from error
     return Database(engine)
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """Look at what ``[database]`` says, without asking a server.
+
+    :raises ConfigurationError: it cannot be a database.
+    :raises SchemaError: an SQLite file that is not there.
+    """
+    url = normalised(
+        conf.database.connection or "", conf.database.connection_parameters
+    )
+    if url.get_backend_name() == "sqlite":
+        _check_sqlite_file(url, create=False)
 
 
 def normalised(text: str, parameters: str = "") -> sa.URL:
@@ -290,7 +304,7 @@ def _check_sqlite_file(url: sa.URL, *, create: bool) -> None:
         flags = os.O_RDWR | (os.O_CREAT if create else 0)
         os.close(os.open(path, flags, 0o600))
     except FileNotFoundError:
-        raise errors.StoreError(
+        raise errors.SchemaError(
             f"there is no database {path}: run staffeln-db-manage "
             "create_schema"
         ) from None

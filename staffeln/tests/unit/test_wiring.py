@@ -114,7 +114,10 @@ class DoorTest(WiringTestCase):
 
     def test_an_impatient_cloud_tries_once(self) -> None:
         seen = []
-        settings = cloud_options.cloud_settings(self.read(CREDENTIALS))
+        settings = dataclasses.replace(
+            cloud_options.cloud_settings(self.read(CREDENTIALS)),
+            create_retry_timeout=60,
+        )
 
         def remember(found: object, **_: object) -> None:
             seen.append(found)

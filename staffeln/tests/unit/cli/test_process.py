@@ -50,7 +50,7 @@ class ProcessTestCase(base.TestCase):
     def open_database(self) -> session.Database:
         """The database of the configuration; closed after the test."""
         read = conf.load(["--config-file", str(self.path)], prog="test")
-        database = session.connect(read)
+        database = session.connect(read, create=True)
         self.addCleanup(database.close)
         return database
 

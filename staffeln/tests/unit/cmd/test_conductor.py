@@ -167,7 +167,9 @@ class ProcessTest(base.TestCase):
         read.set_override(
             "connection", f"sqlite:///{self.home}/x.sqlite", "database"
         )
-        with contextlib.closing(session.connect(read)) as database:
+        with contextlib.closing(
+            session.connect(read, create=True)
+        ) as database:
             migration.create_schema(database)
         process = self.start_with(text)
         self.addCleanup(process.communicate)

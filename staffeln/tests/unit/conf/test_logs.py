@@ -2,6 +2,9 @@
 """What a start says first."""
 
 import logging
+import shutil
+
+import fixtures
 
 from staffeln.conf import logs
 from staffeln.domain import errors
@@ -75,3 +78,15 @@ class LogsTest(files.ConfTestCase):
         for text in ("log_file = /x", "use_syslog = true", "log_dir = /x"):
             read = self.read(f"[DEFAULT]\n{text}\n")
             self.assertTrue(logs.goes_elsewhere(read), text)
+
+    def test_a_log_that_is_gone_ends_nothing(self) -> None:
+        """As after a rotation into a folder that is not ours."""
+        folder = self.home / "logs"
+        folder.mkdir()
+        logs.begin(self.read(f"[DEFAULT]\nlog_file = {folder}/log\n"))
+        shutil.rmtree(folder)
+        said = self.useFixture(fixtures.StringStream("stderr")).stream
+        self.useFixture(fixtures.MonkeyPatch("sys.stderr", said))
+        LOG.warning("still %s", "said")
+        said.seek(0)
+        self.assertIn("still said (the log cannot be written", said.read())

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGHUP: everything is read again, or nothing changes."""
 
+from oslo_config import cfg
+
 from staffeln import conf
 from staffeln.conf import logs
+from staffeln.domain import errors
 from staffeln.tests.unit.conf import files
 
 
@@ -37,6 +40,17 @@ class RereadableTest(files.ConfTestCase):
         (line,) = self.log_file.read_text()[len(before) :].splitlines()
         self.assertIn("the old values stay: [conductor] backup_workers", line)
         self.assertTrue(line.endswith("'x'"), line)
+
+    def test_what_cannot_be_used_is_not_taken(self) -> None:
+        """As credentials of a cloud that clouds.yaml does not have."""
+
+        def check(fresh: cfg.ConfigOpts) -> None:
+            raise errors.SchemaError(f"{fresh.conductor.backup_workers} no")
+
+        before = self.conf
+        self.conf = conf.Rereadable(lambda: before.now, check)
+        self.assertFalse(self.conf.reload_config_files())
+        self.assertIn("values stay: 3 no", self.log_file.read_text())
 
     def test_a_log_that_cannot_be_opened_leaves_the_old_one(self) -> None:
         good = self.log_file

@@ -101,7 +101,7 @@ class ConnectTest(base.TestCase):
 
     def test_looking_makes_no_file(self) -> None:
         error = self.assertRaises(
-            errors.StoreError, session.connect, self.conf
+            errors.SchemaError, session.connect, self.conf
         )
         self.assertEqual(
             f"there is no database {self.path}: run staffeln-db-manage "
