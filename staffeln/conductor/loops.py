@@ -111,6 +111,7 @@ class Office:
         self._clock = clock
         self._in_office = False
         self._refusal: str | None = None
+        self._tell_at = 0.0
         self._lead_at = self._tidy_at = clock()
 
     def turn(self) -> float:
@@ -151,8 +152,11 @@ class Office:
             self._rhythm.heartbeat_timeout,
             local=self._lock_is_local,
         )
-        if refusal and refusal != self._refusal:
+        now = self._clock()
+        if refusal and (refusal != self._refusal or now >= self._tell_at):
+            # Nothing is backed up meanwhile: said again in each cycle's time.
             LOG.error("This conductor does not schedule: %s", refusal)
+            self._tell_at = now + self._rhythm.backup_service_period
         self._refusal = refusal
         return refusal is not None
 

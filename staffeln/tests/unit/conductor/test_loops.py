@@ -192,11 +192,13 @@ class OfficeTest(base.TestCase):
         self.scheduler.failure = None
         self.assertEqual(["term", "tidy"], self.turn(5))
 
-    def test_with_a_rival_it_does_not_schedule_and_says_so_once(self) -> None:
+    def test_with_a_rival_it_does_not_schedule_and_says_so(self) -> None:
         self.store.rows = [ME, conductor("other", "there")]
         self.assertEqual(["released"], self.turn())
         self.assertEqual(["released"], self.turn(5))
         self.assertEqual(1, self.log.output.count("does not schedule"))
+        self.turn(int(RHYTHM.backup_service_period))
+        self.assertEqual(2, self.log.output.count("does not schedule"))
         self.store.rows = [ME]
         self.assertEqual(["term", "lead", "tidy"], self.turn(5))
 
