@@ -19,6 +19,7 @@ from staffeln import ports
 from staffeln.domain import task
 from staffeln.workflow import planning, record, rescue
 from staffeln.workflow.follow import Follower
+from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.remove import Remover
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.start import Starter
@@ -101,11 +102,12 @@ class Worker:
         self._store = store
         self._settings = settings
         self._recorder = record.Recorder(store, conductor_id)
+        outcomes = Outcomes(store, self._recorder, settings)
         self._starter = Starter(
-            store, engine, self._recorder, settings, deployment_uuid
+            store, engine, self._recorder, outcomes, settings, deployment_uuid
         )
         self._follower = Follower(
-            store, engine, self._recorder, self._starter, settings
+            store, engine, self._recorder, outcomes, settings
         )
         self._remover = Remover(store, engine, self._recorder, settings)
         self._starts = Pool("start", settings.backup_workers, wake)

@@ -9,7 +9,8 @@ import logging
 
 from staffeln import ports
 from staffeln.domain import chain, durations, model, task
-from staffeln.workflow import record, start, watch
+from staffeln.workflow import record, watch
+from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -27,13 +28,13 @@ class Follower:
         store: ports.Store,
         engine: ports.Engine,
         recorder: record.Recorder,
-        starter: start.Starter,
+        outcomes: Outcomes,
         settings: Settings,
     ) -> None:
         self._store = store
         self._engine = engine
         self._recorder = recorder
-        self._starter = starter
+        self._outcomes = outcomes
         self._settings = settings
 
     def poll(self, now: datetime.datetime) -> int:
@@ -126,9 +127,9 @@ class Follower:
             reason += f": {shown.fail_reason}"
         unwanted = _unwanted(row, reason)
         if work.mode is task.Mode.INCREMENTAL:
-            self._starter.full_instead(work, reason, now, backup=unwanted)
+            self._outcomes.full_instead(work, reason, now, backup=unwanted)
         else:
-            self._starter.fail(work, reason, now, backup=unwanted)
+            self._outcomes.fail(work, reason, now, backup=unwanted)
 
     def _absent(
         self, work: task.Task, row: model.Backup, now: datetime.datetime
@@ -150,7 +151,7 @@ class Follower:
         if now - row.missing_since < self._settings.absence_settle_time:
             return False
         reason = f"backup {row.id} vanished from Cinder"
-        self._starter.fail(
+        self._outcomes.fail(
             work,
             reason,
             now,
@@ -173,7 +174,7 @@ class Follower:
         if now < durations.after(began, limit):
             return False
         reason = f"timed out: still creating after {limit}"
-        self._starter.fail(work, reason, now, backup=_unwanted(row, reason))
+        self._outcomes.fail(work, reason, now, backup=_unwanted(row, reason))
         return True
 
 

@@ -13,14 +13,12 @@ import datetime
 import logging
 
 from staffeln import ports
-from staffeln.domain import chain, durations, errors, model, plan, task
+from staffeln.domain import durations, errors, model, plan, task
 from staffeln.workflow import record
+from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.settings import Settings
 
 LOG = logging.getLogger(__name__)
-
-MOST_ATTEMPTS = 10
-"""A task that was attempted so often and made nothing is failed."""
 
 _BACKING_UP = "backing-up"
 
@@ -45,12 +43,14 @@ class Starter:
         store: ports.Store,
         engine: ports.Engine,
         recorder: record.Recorder,
+        outcomes: Outcomes,
         settings: Settings,
         deployment_uuid: str,
     ) -> None:
         self._store = store
         self._engine = engine
         self._recorder = recorder
+        self._outcomes = outcomes
         self._settings = settings
         self._deployment_uuid = deployment_uuid
         self._unanswered: dict[str, _Unanswered] = {}
@@ -59,6 +59,7 @@ class Starter:
 
     def start(self, claimed: task.Task, now: datetime.datetime) -> None:
         """Make one attempt of a claimed task and record its answer."""
+        self._unanswered.pop(claimed.id, None)
         number = claimed.attempt + 1
         work = self._recorder.move(
             claimed,
@@ -139,16 +140,18 @@ class Starter:
         self, work: task.Task, error: errors.CloudError, now: datetime.datetime
     ) -> None:
         if isinstance(error, errors.StoppedError):
-            self._again(work, "its conductor stops: nothing was sent", now)
+            self._outcomes.again(
+                work, "its conductor stops: nothing was sent", now
+            )
         elif isinstance(error, errors.InvalidRequestError):
             self._refused_for_a_state(work, error, now)
         elif isinstance(error, errors.OverQuotaError):
-            self.fail(work, f"over quota: {error}", now)
+            self._outcomes.fail(work, f"over quota: {error}", now)
             self._skip_over_quota(work, now)
         elif isinstance(error, errors.NotFoundError):
-            self.fail(work, _gone(work), now)
+            self._outcomes.fail(work, _gone(work), now)
         else:
-            self.fail(work, str(error), now)
+            self._outcomes.fail(work, str(error), now)
 
     def _refused_for_a_state(
         self, work: task.Task, error: errors.CloudError, now: datetime.datetime
@@ -172,31 +175,23 @@ class Starter:
             # Cinder sets this status before it writes the backup's row.
             self._note_unanswered(work, str(error), busy=True)
         elif status is None:
-            self.fail(work, _gone(work), now)
+            self._outcomes.fail(work, _gone(work), now)
         elif status in plan.PASSING:
-            self._postpone(work, status, now)
+            self._outcomes.postpone(work, status, now)
         elif status not in plan.READY:
-            self.fail(work, plan.wrong_status(work.volume_id, status), now)
+            self._outcomes.fail(
+                work, plan.wrong_status(work.volume_id, status), now
+            )
         elif status != work.volume_status:
-            self._again(
+            self._outcomes.again(
                 work, f"the volume is {status} now", now, volume_status=status
             )
         elif work.mode is task.Mode.INCREMENTAL:
-            self.full_instead(work, f"Cinder refused it: {error}", now)
+            self._outcomes.full_instead(
+                work, f"Cinder refused it: {error}", now
+            )
         else:
-            self.fail(work, str(error), now)
-
-    def _postpone(
-        self, work: task.Task, status: str, now: datetime.datetime
-    ) -> None:
-        """A busy volume is no failure, however often it is looked at."""
-        wait = self._settings.policy.failure_backoff
-        self._plan_again(
-            work,
-            f"postponed: {plan.wrong_status(work.volume_id, status)}",
-            now,
-            not_before=now + wait,
-        )
+            self._outcomes.fail(work, str(error), now)
 
     def _skip_over_quota(
         self, work: task.Task, now: datetime.datetime
@@ -237,13 +232,15 @@ class Starter:
             return
         if found is not None:
             self._adopt(work, found, now)
-        elif now - waiting.since < self._settings.create_settle_time:
             return
-        elif waiting.busy:
-            self._postpone(work, _BACKING_UP, now)
+        if now - waiting.since < self._settings.create_settle_time:
+            return
+        del self._unanswered[work.id]
+        if waiting.busy:
+            self._outcomes.postpone(work, _BACKING_UP, now)
         else:
             reason = f"attempt {work.attempt} made nothing: {waiting.words}"
-            self._again(work, reason, now)
+            self._outcomes.again(work, reason, now)
 
     def _find_unrecorded(self, work: task.Task) -> model.CloudBackup | None:
         """What an attempt made that has no row.
@@ -267,7 +264,8 @@ class Starter:
         limit = self._settings.backup_cycle_timeout
         began = work.attempted_at or work.created_at
         if now >= durations.after(began, limit):
-            self.fail(
+            del self._unanswered[work.id]
+            self._outcomes.fail(
                 work,
                 f"attempt {work.attempt} could not be looked up for {limit}: "
                 f"{error}",
@@ -313,100 +311,6 @@ class Starter:
         )
         self._run(
             work, row, now, f"adopted: an attempt had made backup {found.id}"
-        )
-
-    # -- what may come next ------------------------------------------------
-
-    def _again(
-        self,
-        work: task.Task,
-        reason: str,
-        now: datetime.datetime,
-        *,
-        volume_status: str | None = None,
-    ) -> None:
-        """Plan the next attempt, unless there were too many."""
-        if work.attempt >= MOST_ATTEMPTS:
-            self.fail(work, f"{work.attempt} attempts; {reason}", now)
-            return
-        self._plan_again(work, reason, now, volume_status=volume_status)
-
-    def _plan_again(
-        self,
-        work: task.Task,
-        reason: str,
-        now: datetime.datetime,
-        *,
-        not_before: datetime.datetime | None = None,
-        volume_status: str | None = None,
-    ) -> None:
-        self._unanswered.pop(work.id, None)
-        self._recorder.move(
-            work,
-            task.State.PLANNED,
-            now,
-            reason,
-            not_before=not_before,
-            volume_status=volume_status or work.volume_status,
-            unsettled=False,
-        )
-
-    def full_instead(
-        self,
-        work: task.Task,
-        reason: str,
-        now: datetime.datetime,
-        *,
-        backup: model.Backup | None = None,
-    ) -> None:
-        """Plan a full one as the next attempt of a failed incremental.
-
-        :param backup: the row of the incremental, where one was made.
-        """
-        self._unanswered.pop(work.id, None)
-        self._recorder.move(
-            work,
-            task.State.PLANNED,
-            now,
-            f"full instead of incremental: {reason}",
-            backup=backup,
-            record=chain.after_incremental_failure(
-                self._record_of(work), self._settings.policy, now
-            ),
-            mode=task.Mode.FULL,
-            backup_id=None,
-            not_before=None,
-            unsettled=False,
-        )
-
-    def fail(
-        self,
-        work: task.Task,
-        reason: str,
-        now: datetime.datetime,
-        *,
-        backup: model.Backup | None = None,
-        unsettled: bool = False,
-    ) -> None:
-        """End a task with a reason; its volume waits longer next time.
-
-        :param unsettled: an attempt may have made something all the same.
-        """
-        self._unanswered.pop(work.id, None)
-        self._recorder.move(
-            work,
-            task.State.FAILED,
-            now,
-            reason,
-            backup=backup,
-            record=chain.after_failure(self._record_of(work), now),
-            unsettled=unsettled,
-        )
-
-    def _record_of(self, work: task.Task) -> model.VolumeRecord:
-        kept = self._store.volume_record(work.volume_id)
-        return kept or model.VolumeRecord(
-            volume_id=work.volume_id, project_id=work.project_id
         )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from staffeln.domain import errors, model, task
 from staffeln.tests.unit.workflow import world
 from staffeln.tests.unit.workflow.world import DAY, SECOND, SETTLE
-from staffeln.workflow import start
+from staffeln.workflow import outcome
 
 State = task.State
 
@@ -122,7 +122,7 @@ class NoAnswerTest(world.WorldTest):
         w = self.w
         w.lead()
         w.cloud.fail("create_backup", TIMEOUT, times=99)
-        for _ in range(2 * start.MOST_ATTEMPTS + 2):
+        for _ in range(2 * outcome.MOST_ATTEMPTS + 2):
             w.pass_time(SETTLE)
             w.work()
         self.assertEqual(State.FAILED, self.current().state)

@@ -8,7 +8,7 @@ import dataclasses
 from staffeln.domain import errors, task
 from staffeln.tests.unit.workflow import world
 from staffeln.tests.unit.workflow.world import DAY, MINUTE, SETTLE
-from staffeln.workflow import start
+from staffeln.workflow import outcome
 
 State = task.State
 Mode = task.Mode
@@ -149,7 +149,7 @@ class ChangedVolumeTest(world.WorldTest):
         volume_id = w.protect()
         w.lead()
         w.cloud.change_volume(volume_id, status="attaching")
-        for _ in range(start.MOST_ATTEMPTS + 5):
+        for _ in range(outcome.MOST_ATTEMPTS + 5):
             w.work()
             w.pass_time(world.BACKOFF)
         work = w.task_of(volume_id)
