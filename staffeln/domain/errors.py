@@ -39,6 +39,13 @@ class OvertakenError(StaffelnError):
     """Another scheduler took office: this one must not write any more."""
 
 
+# -- coordination ----------------------------------------------------------
+
+
+class CoordinationError(StaffelnError):
+    """The coordination backend did not answer, or not as it should."""
+
+
 # -- the cloud -------------------------------------------------------------
 
 
