@@ -1,11 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one office of scheduler: which backend keeps it, by URL.
+"""The one office of scheduler: which backend keeps it, and who holds it.
 
 An office saves work and guarantees nothing: the term's fence in the
 database does.
 """
 
-from staffeln.leadership.backends import connect, is_local
+from staffeln.leadership.backends import (
+    check,
+    connect,
+    is_local,
+    probe,
+    warning,
+)
 from staffeln.leadership.rivals import rival
+from staffeln.leadership.settings import Settings
 
-__all__ = ["connect", "is_local", "rival"]
+__all__ = [
+    "Settings",
+    "check",
+    "connect",
+    "is_local",
+    "probe",
+    "rival",
+    "warning",
+]

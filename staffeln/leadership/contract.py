@@ -35,10 +35,22 @@ class Backend(Protocol):
         holder's process or connection.
         """
 
+    def probe(self, timeout: float) -> None:
+        """Ask the service once whether it can be used; takes nothing.
+
+        For the start of a conductor, so that wrong settings end it with a
+        clear line: a refused login, missing rights, a folder that cannot
+        be written.
+
+        :raises CoordinationError: no answer; it may heal.
+        :raises ConfigurationError: these settings cannot work.
+        """
+
     def acquire(self, timeout: float) -> bool:
         """Try once to take the lock; False: somebody else has it.
 
-        Called only while the lock is not held.
+        Called only while the lock is not held; but after a loss this
+        contender may still be the one that the service names.
 
         :param timeout: seconds that it may take.
         :raises CoordinationError: no answer; the lock may be ours or not.
