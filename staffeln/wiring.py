@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from staffeln.conductor.life import Build
     from staffeln.conductor.rounds import Parts, Rhythm
     from staffeln.db.store import SqlStore
+    from staffeln.leadership import Settings as LeadershipSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ def _rhythm(conf: cfg.ConfigOpts) -> Rhythm:
         task_poll_period=group.task_poll_period,
         heartbeat_period=timeout.total_seconds() / _HEARTBEATS_PER_TIMEOUT,
         heartbeat_timeout=timeout,
+        office_period=conf.coordination.lease_retry_period,
     )
 
 
@@ -184,6 +186,23 @@ def engine(door: ports.Cloud) -> ports.Engine:
     return CinderEngine(door)
 
 
+def leadership_settings(conf: cfg.ConfigOpts) -> LeadershipSettings:
+    """How this conductor contends for the office."""
+    from staffeln.leadership import Settings as LeadershipSettings
+
+    group = conf.coordination
+    return LeadershipSettings(
+        backend_url=group.backend_url,
+        state_path=conf.state_path,
+        kubeconfig=group.kubeconfig,
+        lease_namespace=group.lease_namespace,
+        lease_name=group.lease_name,
+        lease_duration=group.lease_duration,
+        lease_renew_deadline=group.lease_renew_deadline,
+        lease_retry_period=group.lease_retry_period,
+    )
+
+
 def leadership(conf: cfg.ConfigOpts, holder: str) -> ports.Leadership:
     """The office of scheduler, not held yet.
 
@@ -192,7 +211,7 @@ def leadership(conf: cfg.ConfigOpts, holder: str) -> ports.Leadership:
     """
     from staffeln import leadership as room
 
-    return room.connect(conf.coordination.backend_url, conf.state_path, holder)
+    return room.connect(leadership_settings(conf), holder)
 
 
 # -- the conductor -----------------------------------------------------------
@@ -225,10 +244,12 @@ def _check_doors(conf: cfg.ConfigOpts) -> None:
 
     :raises StaffelnError: they cannot; says why.
     """
+    from staffeln import leadership as room
     from staffeln.db import session
 
     cloud(conf)
     session.check(conf)
+    room.check(leadership_settings(conf))
 
 
 def check_conductor(conf: cfg.ConfigOpts) -> None:
@@ -238,10 +259,23 @@ def check_conductor(conf: cfg.ConfigOpts) -> None:
     """
     door = cloud(conf, patient=False)
     with contextlib.ExitStack() as opened:
-        opened.callback(leadership(conf, "checked-at-start").close)
+        _probe_leadership(conf)
         database = store(conf)
         opened.callback(database.close)
         _prove(conf, door, database)
+
+
+def _probe_leadership(conf: cfg.ConfigOpts) -> None:
+    """A backend that is away keeps no conductor from working."""
+    from staffeln import leadership as room
+
+    chosen = leadership_settings(conf)
+    if (why_not := room.warning(chosen)) is not None:
+        LOG.warning("[coordination] backend_url: %s", why_not)
+    try:
+        room.probe(chosen)
+    except errors.CoordinationError as error:
+        LOG.warning("Coordination: %s", error)
 
 
 def build_conductor(conf: cfg.ConfigOpts) -> Build:
@@ -277,8 +311,9 @@ def _connect(
             me=me,
             store=database,
             leadership=office,
-            lock_is_local=_is_local(conf),
-            scheduler=Scheduler(database, door, obeyed, me.id),
+            scheduler=Scheduler(
+                database, door, obeyed, me.id, held=office.held
+            ),
             worker=Worker(
                 database,
                 engine(door),
@@ -319,9 +354,3 @@ def _myself(
         started_at=now,
         heartbeat_at=now,
     )
-
-
-def _is_local(conf: cfg.ConfigOpts) -> bool:
-    from staffeln import leadership as room
-
-    return room.is_local(conf.coordination.backend_url)

@@ -99,18 +99,18 @@ class Life:
             loops.Bench(parts.worker, rhythm).turn,
             rhythm.task_poll_period,
         )
+        candidate = loops.Office(
+            parts.me,
+            parts.store,
+            parts.leadership,
+            parts.scheduler,
+            rhythm,
+            on_planned=self._wake,
+        )
         office = loops.Loop(
             "Scheduling",
-            loops.Office(
-                parts.me,
-                parts.store,
-                parts.leadership,
-                parts.scheduler,
-                rhythm,
-                lock_is_local=parts.lock_is_local,
-                on_planned=self._wake,
-            ).turn,
-            loops.OFFICE_PERIOD,
+            candidate.turn,
+            rhythm.office_period,
         )
         for loop in (heart, self._bench, office):
             loop.start()

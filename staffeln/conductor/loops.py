@@ -18,8 +18,6 @@ from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
 
-OFFICE_PERIOD = 5.0
-"""Seconds between two looks at who holds the office of scheduler."""
 RETRY_PERIOD = 60.0
 """Seconds after which a cycle that failed is tried again, at most."""
 
@@ -96,7 +94,6 @@ class Office:
         scheduler: Scheduling,
         rhythm: Rhythm,
         *,
-        lock_is_local: bool,
         on_planned: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -106,13 +103,13 @@ class Office:
         self._backend = backend
         self._scheduler = scheduler
         self._rhythm = rhythm
-        self._lock_is_local = lock_is_local
         self._on_planned = on_planned
         self._clock = clock
         self._in_office = False
-        self._refusal: str | None = None
+        self._told = ""
         self._tell_at = 0.0
-        self._lead_at = self._tidy_at = clock()
+        self._lead_at = self._tidy_at = self._look_at = clock()
+        backend.watch(self._lost)
 
     def turn(self) -> float:
         """Apply for the office, and do what is due; seconds to the next.
@@ -120,45 +117,80 @@ class Office:
         :raises StaffelnError: what failed; it is due again soon.
         """
         if not self._hold_office():
-            return OFFICE_PERIOD
+            return self._rhythm.office_period
         try:
             self._do_what_is_due()
         except errors.OvertakenError:
             self._in_office = False
             raise
         waits = min(self._lead_at, self._tidy_at) - self._clock()
-        return max(0.0, min(waits, OFFICE_PERIOD))
+        return max(0.0, min(waits, self._rhythm.office_period))
+
+    def _lost(self, why: str) -> None:
+        """Told by the leadership, in a thread of its own."""
+        if self._in_office:
+            LOG.warning(
+                "This conductor is not the scheduler any more: %s", why
+            )
+        self._in_office = False
 
     def _hold_office(self) -> bool:
-        if not self._backend.acquire():
-            if self._in_office:
-                LOG.warning("This conductor is not the scheduler any more")
-            self._in_office = False
+        try:
+            acquired = self._backend.acquire()
+        except (errors.CoordinationError, errors.ConfigurationError) as error:
+            self._tell(logging.ERROR, f"Nobody is asked to schedule: {error}")
             return False
-        if self._may_not_lead():
+        if not acquired:
+            self._told = ""
+            return False
+        if self._in_office:
+            self._mind_rivals()
+            return True
+        rival = self._rival()
+        if rival:
             self._backend.release()
-            self._in_office = False
+            self._tell(
+                logging.ERROR, f"This conductor does not schedule: {rival}"
+            )
             return False
-        if not self._in_office:
-            self._scheduler.take_office()
-            self._in_office = True
+        self._told = ""
+        self._scheduler.take_office()
+        self._in_office = True
         return True
 
-    def _may_not_lead(self) -> bool:
-        refusal = leadership.rival(
+    def _rival(self) -> str | None:
+        return leadership.rival(
             self._me,
             self._store.conductors(),
             self._store.now(),
             self._rhythm.heartbeat_timeout,
-            local=self._lock_is_local,
+            local=self._backend.local,
         )
+
+    def _mind_rivals(self) -> None:
+        """In office it stays: those who came later refuse, and say so.
+
+        Were it to step down for them, nobody would schedule.
+        """
         now = self._clock()
-        if refusal and (refusal != self._refusal or now >= self._tell_at):
-            # Nothing is backed up meanwhile: said again in each cycle's time.
-            LOG.error("This conductor does not schedule: %s", refusal)
+        if now < self._look_at:
+            return
+        self._look_at = now + self._rhythm.heartbeat_period
+        rival = self._rival()
+        if rival:
+            self._tell(
+                logging.WARNING, f"This conductor stays the scheduler: {rival}"
+            )
+        else:
+            self._told = ""
+
+    def _tell(self, level: int, line: str) -> None:
+        """Say it once, and again in each cycle's time while it lasts."""
+        now = self._clock()
+        if line != self._told or now >= self._tell_at:
+            LOG.log(level, "%s", line)
             self._tell_at = now + self._rhythm.backup_service_period
-        self._refusal = refusal
-        return refusal is not None
+        self._told = line
 
     def _do_what_is_due(self) -> None:
         now = self._clock()

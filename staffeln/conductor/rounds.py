@@ -42,6 +42,8 @@ class Rhythm:
     retention_service_period: float
     task_poll_period: float
     heartbeat_period: float
+    office_period: float
+    """Between two looks at whether the office is held or to be had."""
     heartbeat_timeout: datetime.timedelta
 
 
@@ -52,8 +54,6 @@ class Parts:
     me: ports.Conductor
     store: ports.Store
     leadership: ports.Leadership
-    lock_is_local: bool
-    """The leadership's backend serves the conductors of one host only."""
     scheduler: Scheduling
     worker: Working
     rhythm: Rhythm

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from urllib import parse
 
 from oslo_config import cfg
 
@@ -15,6 +14,7 @@ from staffeln.domain import errors
 
 _LONGEST_TEXT = 80
 _MEANING_IN_URLS = frozenset("?#%")
+_JITTER = 1.2
 _PLAIN_PATH = "must be an absolute path without ?, # and %"
 
 
@@ -105,6 +105,19 @@ def _text(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> str | None:
 # -- what has to fit together ------------------------------------------------
 
 
+def _none_is_empty(conf: cfg.ConfigOpts) -> None:
+    """A number without digits is None to oslo.config, whatever its min."""
+    for listed, options in opts.list_opts():
+        group = str(listed) if listed else None
+        for option in options:
+            read = conf[group] if group else conf
+            # Those of an authentication plugin come later, with it.
+            if option.default is None or option.dest not in read:
+                continue
+            if read[option.dest] is None:
+                raise refusal(conf, group, option.dest, "must not be empty")
+
+
 def _keys_differ(conf: cfg.ConfigOpts) -> None:
     key = conf.conductor.backup_metadata_key
     if key and key == conf.conductor.retention_metadata_key:
@@ -139,26 +152,16 @@ def _is_plain_path(path: str) -> bool:
     )
 
 
-def _backend_is_supported(conf: cfg.ConfigOpts) -> None:
-    url = conf.coordination.backend_url
-    if not url:
-        return
-    try:
-        parts = parse.urlsplit(url)
-    except ValueError as error:
-        raise refusal(
-            conf, "coordination", "backend_url", str(error)
-        ) from None
-    if parts.scheme != "file":
-        why = (
-            f"this release does not support {parts.scheme or 'no scheme'}; "
-            "leave it empty or use file:///DIRECTORY"
-        )
-    elif not _is_plain_path(url.removeprefix("file://")):
-        why = f"after file:// it {_PLAIN_PATH}"
-    else:
-        return
-    raise refusal(conf, "coordination", "backend_url", why)
+def _lease_durations_fit(conf: cfg.ConfigOpts) -> None:
+    """client-go's rule: retries fit the deadline, the deadline the lease."""
+    group = conf.coordination
+    deadline, retry = group.lease_renew_deadline, group.lease_retry_period
+    if group.lease_duration <= deadline:
+        why = f"must be longer than lease_renew_deadline ({deadline})"
+        raise refusal(conf, "coordination", "lease_duration", why)
+    if deadline <= _JITTER * retry:
+        why = f"must be longer than 1.2 x lease_retry_period ({retry})"
+        raise refusal(conf, "coordination", "lease_renew_deadline", why)
 
 
 def _timeouts_are_finite(conf: cfg.ConfigOpts) -> None:
@@ -169,10 +172,11 @@ def _timeouts_are_finite(conf: cfg.ConfigOpts) -> None:
 
 
 _TOGETHER: tuple[Callable[[cfg.ConfigOpts], None], ...] = (
+    _none_is_empty,
     _keys_differ,
     _timeouts_are_finite,
     _backoff_grows,
     _shutdown_is_not_negative,
     _state_path_is_absolute,
-    _backend_is_supported,
+    _lease_durations_fit,
 )

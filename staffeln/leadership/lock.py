@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from urllib import parse
 
 from staffeln.domain import errors
+from staffeln.leadership.settings import Settings
 
 with warnings.catch_warnings():
     # A library beneath looks for eventlet, whose import warns.
@@ -25,54 +27,55 @@ _NAME = b"scheduler"
 
 
 class Lock:
-    """Leadership by holding a lock on a file of this host."""
+    """The scheduler's lock on a file of this host."""
 
-    def __init__(self, folder: str, holder: str) -> None:
-        """:raises ConfigurationError: the folder cannot be written."""
+    expires = False
+
+    def __init__(self, url: str, holder: str, _settings: Settings) -> None:
+        folder = parse.urlsplit(url).path
         self.description = f"file lock {os.path.join(folder, _NAME.decode())}"
+        self._url = url
+        self._holder = holder
+        self._lock: file.FileLock | None = None
+
+    def probe(self, timeout: float) -> None:
+        """:raises ConfigurationError: the folder cannot be written."""
+        self._open()
+
+    def acquire(self, timeout: float) -> bool:
+        """Try once to take the lock; False: somebody else has it."""
+        lock = self._open()
         try:
-            self._coordinator = coordination.get_coordinator(
-                f"file://{folder}", holder.encode()
-            )
-            self._coordinator.start(start_heart=False)
-        except (ToozError, OSError, ValueError) as error:
+            return bool(lock.acquire(blocking=False))
+        except (ToozError, OSError) as error:
             raise self._unusable(error) from error
-        self._lock = self._coordinator.get_lock(_NAME)
-        self._held = False
 
-    def acquire(self) -> bool:
-        """Try to take office, without waiting; True when held already.
+    def renew(self, timeout: float) -> bool:
+        """The kernel keeps it."""
+        return True
 
-        :raises ConfigurationError: the file cannot be opened.
-        """
-        if not self._held:
-            try:
-                self._held = self._lock.acquire(blocking=False)
-            except (ToozError, OSError) as error:
-                raise self._unusable(error) from error
-        return self._held
-
-    def held(self) -> bool:
-        """Whether the office is still held."""
-        return self._held
-
-    def release(self) -> None:
-        """Give the office back; harmless when it is not held."""
-        if self._held:
-            self._held = False
+    def release(self, timeout: float) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
             self._lock.release()
-            if isinstance(self._lock, file.FileLock):
-                # It counts attempts that failed as well, and would call
-                # itself unreleased when it is collected.
-                self._lock.acquired = False
+            # It counts attempts that failed as well, and would call itself
+            # unreleased when it is collected.
+            self._lock.acquired = False
 
     def close(self) -> None:
-        """Release and let go of the folder; harmless when done before."""
-        self.release()
-        try:
-            self._coordinator.stop()
-        except ToozError as error:
-            LOG.debug("The lock's coordinator did not stop: %s", error)
+        """Nothing is open."""
+
+    def _open(self) -> file.FileLock:
+        if self._lock is None:
+            try:
+                coordinator = coordination.get_coordinator(
+                    self._url, self._holder.encode()
+                )
+                coordinator.start(start_heart=False)
+            except (ToozError, OSError, ValueError) as error:
+                raise self._unusable(error) from error
+            self._lock = coordinator.get_lock(_NAME)
+        return self._lock
 
     def _unusable(self, error: Exception) -> errors.ConfigurationError:
         cause = error.__cause__ or error
@@ -80,3 +83,14 @@ class Lock:
             f"the {self.description} cannot be used: {cause}; see state_path "
             "and [coordination] backend_url"
         )
+
+
+def check(url: str) -> None:
+    """:raises ConfigurationError: it cannot work, in one line."""
+    if parse.urlsplit(url).scheme != "file":
+        raise errors.ConfigurationError("[coordination] backend_url")
+
+
+def warning(_url: str) -> str | None:
+    """Why the backend had better not be used."""
+    return None

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import task
+from staffeln.domain import errors, task
 from staffeln.workflow import planning, record, rescue
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
@@ -36,11 +36,15 @@ class Scheduler:
         cloud: ports.Cloud,
         settings: Settings,
         conductor_id: str,
+        *,
+        held: Callable[[], bool],
     ) -> None:
+        """:param held: whether this conductor still has the office."""
         self._store = store
         self._cloud = cloud
         self._settings = settings
         self._conductor_id = conductor_id
+        self._held = held
         self._term = 0
 
     def take_office(self) -> None:
@@ -56,7 +60,9 @@ class Scheduler:
         :raises OvertakenError: another scheduler took office.
         """
         began = time.monotonic()
-        drawn = planning.draw(self._store, self._cloud, self._settings)
+        drawn = planning.draw(
+            self._store, self._cloud, self._settings, go_on=self._check_office
+        )
         planning.tell(drawn, time.monotonic() - began)
         written = self._write(planning.as_rows(drawn))
         return sum(work.state is task.State.PLANNED for work in written)
@@ -74,7 +80,19 @@ class Scheduler:
         tasks = [planning.removal(backup, now) for backup in unwanted]
         return len(self._write(ports.PlanRecord(tasks=tasks)))
 
+    def _check_office(self) -> None:
+        """Begin nothing more that would be done in vain.
+
+        :raises OvertakenError: the office was lost.
+        """
+        if not self._held():
+            raise errors.OvertakenError(
+                f"term {self._term} is over: the office was lost, and nothing "
+                "is written"
+            )
+
     def _write(self, rows: ports.PlanRecord) -> list[task.Task]:
+        self._check_office()
         written = self._store.write_plan(self._term, rows, self._conductor_id)
         for work in written:
             cancelled = work.state is task.State.CANCELLED

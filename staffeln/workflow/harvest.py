@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from staffeln import ports
 from staffeln.domain import errors, model, selection
@@ -27,6 +27,7 @@ _EXAMPLES = 5
 class _Reading:
     """What a harvest has read so far."""
 
+    go_on: Callable[[], None]
     server_ids: set[str] = dataclasses.field(default_factory=set)
     servers_listed: bool = False
     """The list of servers did not end early."""
@@ -43,13 +44,17 @@ class _Reading:
 
 
 def harvest(
-    cloud: ports.Cloud, rule: selection.Rule, last_count: int | None
+    cloud: ports.Cloud,
+    rule: selection.Rule,
+    last_count: int | None,
+    go_on: Callable[[], None] = lambda: None,
 ) -> model.Inventory:
     """List servers and volumes and say what is to be protected.
 
     :param last_count: how many volumes the last harvest selected.
+    :param go_on: called with each page; what it raises ends the harvest.
     """
-    reading = _Reading()
+    reading = _Reading(go_on)
     _read_servers(cloud, rule, reading)
     wanted = {
         volume_id
@@ -91,6 +96,7 @@ def _read_servers(
 ) -> None:
     try:
         for page in cloud.server_pages():
+            reading.go_on()
             for problem in page.problems:
                 reading.incomplete(problem)
             for server in page.items:
@@ -146,6 +152,7 @@ def _read_volumes(
     """
     try:
         for number, page in enumerate(cloud.volume_pages()):
+            reading.go_on()
             for problem in page.problems:
                 reading.incomplete(problem)
             _take_volumes(page.items, wanted, reading)
@@ -175,6 +182,7 @@ def _read_volumes_singly(
     cloud: ports.Cloud, missing: set[str], reading: _Reading
 ) -> None:
     for volume_id in sorted(missing):
+        reading.go_on()
         try:
             volume = cloud.volume(volume_id)
         except errors.NotFoundError:

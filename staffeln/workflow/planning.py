@@ -12,7 +12,7 @@ import datetime
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from staffeln import ports
 from staffeln.domain import model, plan, task
@@ -46,10 +46,12 @@ def draw(
     settings: Settings,
     *,
     bind: bool = True,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Drawn:
     """Harvest and decide; writes nothing but the binding of a new database.
 
     :param bind: False leaves a new database unbound.
+    :param go_on: called with each page of a list; what it raises ends it.
     :raises CloudError: the cloud could not be asked at all.
     :raises WrongCloudError: the database belongs to another cloud.
     """
@@ -57,7 +59,9 @@ def draw(
     service_up = any(each.enabled and each.up for each in services)
     if not service_up:
         LOG.error("No cinder-backup service is up: all backups wait")
-    inventory = harvest(cloud, settings.rule, deployment.selected_volumes)
+    inventory = harvest(
+        cloud, settings.rule, deployment.selected_volumes, go_on
+    )
     now = store.now()
     histories = store.histories(
         [each.volume.id for each in inventory.candidates]

@@ -208,7 +208,7 @@ class StartTest(WiringTestCase):
         self.assertNotEqual(first.me.id, second.me.id)
         self.assertEqual(os.getpid(), first.me.pid)
         self.assertEqual(first.leadership.description, first.me.backend)
-        self.assertTrue(first.lock_is_local)
+        self.assertTrue(first.leadership.local)
 
     def test_four_signs_of_life_in_the_time_of_silence(self) -> None:
         rhythm = self.build().rhythm

@@ -54,7 +54,6 @@ def build_from(folder: pathlib.Path, read: cfg.ConfigOpts) -> life.Build:
             ),
             store=stand_ins.Rows(now, say),
             leadership=stand_ins.Office(say),
-            lock_is_local=True,
             scheduler=stand_ins.Scheduler(say),
             worker=stand_ins.Worker(say),
             rhythm=Rhythm(
@@ -62,6 +61,7 @@ def build_from(folder: pathlib.Path, read: cfg.ConfigOpts) -> life.Build:
                 retention_service_period=3600,
                 task_poll_period=3600,
                 heartbeat_period=3600,
+                office_period=3600,
                 heartbeat_timeout=datetime.timedelta(hours=4),
             ),
             close=functools.partial(say, "closed"),

@@ -56,13 +56,22 @@ class Office:
     """A leadership that can be had, or not."""
 
     description = "none"
+    local = True
 
     def __init__(self, say: Say) -> None:
         self.free = True
+        self.failure: Exception | None = None
+        self.lost: Say = say
         self._say = say
+
+    def watch(self, on_loss: Say) -> None:
+        """Whom to tell of a loss."""
+        self.lost = on_loss
 
     def acquire(self) -> bool:
         """Whether the office is had."""
+        if self.failure:
+            raise self.failure
         return self.free
 
     def held(self) -> bool:

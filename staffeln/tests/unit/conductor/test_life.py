@@ -45,7 +45,6 @@ class LifeTest(base.TestCase):
             ),
             store=self.store,
             leadership=stand_ins.Office(self.said.put),
-            lock_is_local=True,
             scheduler=stand_ins.Scheduler(self.said.put),
             worker=self.worker,
             rhythm=Rhythm(
@@ -53,6 +52,7 @@ class LifeTest(base.TestCase):
                 retention_service_period=3600,
                 task_poll_period=3600,
                 heartbeat_period=3600,
+                office_period=3600,
                 heartbeat_timeout=datetime.timedelta(hours=4),
             ),
             close=lambda: self.said.put("closed"),

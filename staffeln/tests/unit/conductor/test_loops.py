@@ -19,6 +19,7 @@ RHYTHM = Rhythm(
     retention_service_period=1200,
     task_poll_period=10,
     heartbeat_period=15,
+    office_period=2,
     heartbeat_timeout=datetime.timedelta(minutes=1),
 )
 
@@ -130,7 +131,6 @@ class OfficeTest(base.TestCase):
             self.backend,
             self.scheduler,
             RHYTHM,
-            lock_is_local=True,
             on_planned=self.wake,
             clock=lambda: self.time,
         )
@@ -147,7 +147,7 @@ class OfficeTest(base.TestCase):
 
     def test_the_first_turn_takes_office_and_does_all(self) -> None:
         self.assertEqual(["term", "lead", "tidy"], self.turn())
-        self.assertEqual(loops.OFFICE_PERIOD, self.pause)
+        self.assertEqual(RHYTHM.office_period, self.pause)
 
     def test_then_each_thing_in_its_own_period(self) -> None:
         self.turn()
@@ -158,19 +158,23 @@ class OfficeTest(base.TestCase):
 
     def test_waits_no_longer_than_to_what_is_due_next(self) -> None:
         self.turn()
-        self.turn(1198)
-        self.assertEqual(2.0, self.pause)
+        self.turn(1199)
+        self.assertEqual(1.0, self.pause)
 
     def test_without_the_office_nothing_is_done(self) -> None:
         self.backend.free = False
         self.assertEqual([], self.turn())
-        self.assertEqual(loops.OFFICE_PERIOD, self.pause)
+        self.assertEqual(RHYTHM.office_period, self.pause)
 
     def test_office_that_is_lost_and_had_again_is_a_new_term(self) -> None:
         self.turn()
         self.backend.free = False
+        self.backend.lost("not renewed for 10 s")
         self.assertEqual([], self.turn(5))
-        self.assertIn("not the scheduler any more", self.log.output)
+        self.assertIn(
+            "not the scheduler any more: not renewed for 10 s",
+            self.log.output,
+        )
         self.backend.free = True
         self.assertEqual(["term"], self.turn(5))
 
@@ -201,6 +205,24 @@ class OfficeTest(base.TestCase):
         self.assertEqual(2, self.log.output.count("does not schedule"))
         self.store.rows = [ME]
         self.assertEqual(["term", "lead", "tidy"], self.turn(5))
+
+    def test_in_office_it_stays_beside_one_that_came_later(self) -> None:
+        self.turn()
+        self.store.rows = [ME, conductor("other", "there")]
+        self.assertEqual([], self.turn(15))
+        self.assertEqual([], self.turn(15))
+        self.assertEqual(1, self.log.output.count("stays the scheduler"))
+        self.assertEqual(["lead"], [*self.turn(1800)][:1])
+
+    def test_a_backend_that_is_away_is_said_once(self) -> None:
+        self.backend.failure = errors.CoordinationError("etcd is away")
+        self.assertEqual([], self.turn())
+        self.assertEqual([], self.turn(2))
+        self.assertEqual(1, self.log.output.count("etcd is away"))
+        self.turn(int(RHYTHM.backup_service_period))
+        self.assertEqual(2, self.log.output.count("etcd is away"))
+        self.backend.failure = None
+        self.assertEqual(["term", "lead", "tidy"], self.turn(2))
 
 
 class BenchTest(base.TestCase):

@@ -105,9 +105,13 @@ class Process:
         worked_by: Settings,
     ) -> None:
         self.name = name
+        self.held = True
+        """Whether its leadership says that it has the office."""
         self._store = store
         store.register_conductor(name, "host", 1, "solo")
-        self.scheduler = cycle.Scheduler(store, cloud, worked_by, name)
+        self.scheduler = cycle.Scheduler(
+            store, cloud, worked_by, name, held=lambda: self.held
+        )
         self.worker = cycle.Worker(
             store,
             CinderEngine(cloud),
