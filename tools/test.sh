@@ -8,6 +8,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 exec 2>&1 # one stream, so that the last line stays the last
 # shellcheck source=tools/lib/install.sh
 . "$ROOT/tools/lib/install.sh"
+# shellcheck source=tools/lib/kube_apiserver.sh
+. "$ROOT/tools/lib/kube_apiserver.sh"
 cd "$ROOT" || exit 1
 
 TEST_TIERS=(unit functional integration)
@@ -34,10 +36,14 @@ is_in() { # WORD LIST...
     [[ " $* " == *" $word "* ]]
 }
 
-# The packages of Debian that a tier needs.
-packages_for() {
+# The real servers that a tier's tests start.
+need_servers() { # TIER
     case $1 in
-        functional | cover) echo mariadb-server postgresql ;;
+        functional | cover)
+            need_packages mariadb-server galera-4 postgresql etcd-server \
+                redis-server zookeeper
+            need_kube_apiserver
+            ;;
     esac
 }
 
@@ -67,12 +73,10 @@ count() { # LABEL LOG: the number behind "- LABEL:" in stestr's totals, or 0
 }
 
 run_tier() { # TIER: sets status and adds to the totals
-    local tier=$1 log="$LOGS/$1.log" started=$SECONDS code=0 needs
+    local tier=$1 log="$LOGS/$1.log" started=$SECONDS code=0
     local ran=- ok failed skipped
     printf '\n== %s\n' "$tier"
-    needs=$(packages_for "$tier")
-    # shellcheck disable=SC2086
-    if [ -n "$needs" ] && ! (need_packages $needs); then
+    if ! (need_servers "$tier"); then
         code=1
         : >"$log"
     else
