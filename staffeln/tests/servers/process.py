@@ -117,11 +117,13 @@ class Process:
         :raises ServerError: it does not come up.
         """
         self.folder = folder
+        self._command = command
+        self._answers = answers
         self._stop_signal = stop_signal
         self._running: subprocess.Popen[bytes] | None = None
         atexit.register(self.stop)
         try:
-            self.port = self._start(command, answers)
+            self.port = self._first_start()
         except BaseException:
             self.stop()
             raise
@@ -132,32 +134,62 @@ class Process:
         assert self._running
         return self._running.pid
 
-    def _start(
-        self,
-        command: Callable[[int], Sequence[str]],
-        answers: Callable[[int], bool],
-    ) -> int:
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; harmless when it does not run."""
+        if self._running is not None:
+            self._running.send_signal(number)
+
+    def end(self) -> None:
+        """End it and keep its data; harmless when it does not run."""
+        self._end()
+
+    def start(self) -> None:
+        """Start it again with its port and data; harmless when it runs.
+
+        :raises ServerError: it does not come up.
+        """
+        if self._running is None and not self._launch(self.port):
+            raise self._failure()
+
+    def restart(self) -> None:
+        """End it and start it again, with its port and data.
+
+        :raises ServerError: it does not come up.
+        """
+        self.end()
+        self.start()
+
+    def _first_start(self) -> int:
         for _ in range(PORTS_TRIED):
             # Somebody else may take the port before the server does.
             port = free_port()
-            with (self.folder / "log").open("wb") as log:
-                self._running = subprocess.Popen(
-                    command(port),
-                    cwd=self.folder,
-                    env=environment(self.folder),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            limit = time.monotonic() + START_LIMIT
-            while self._running.poll() is None and time.monotonic() < limit:
-                if answers(port):
-                    return port
-                time.sleep(0.05)
-            self._end()
+            if self._launch(port):
+                return port
+        raise self._failure()
+
+    def _launch(self, port: int) -> bool:
+        """Start it once; whether it answers."""
+        with (self.folder / "log").open("wb") as log:
+            self._running = subprocess.Popen(
+                self._command(port),
+                cwd=self.folder,
+                env=environment(self.folder),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        limit = time.monotonic() + START_LIMIT
+        while self._running.poll() is None and time.monotonic() < limit:
+            if self._answers(port):
+                return True
+            time.sleep(0.05)
+        self._end()
+        return False
+
+    def _failure(self) -> ServerError:
         log_text = (self.folder / "log").read_text(errors="replace")
-        raise ServerError(f"the server does not come up: {log_text[-800:]}")
+        return ServerError(f"the server does not come up: {log_text[-800:]}")
 
     def stop(self) -> None:
         """End the server and remove its data; harmless when it is done."""
@@ -170,6 +202,7 @@ class Process:
         if running is None:
             return
         running.send_signal(self._stop_signal)
+        running.send_signal(signal.SIGCONT)  # one that stands still hears it
         try:
             running.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
