@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import pathlib
 import signal
+from typing import Any
 
 import requests
 
-from staffeln.tests.servers import process, restartable
+from staffeln.tests.servers import freezable, process
 
 PACKAGE = "etcd-server"
 _FOLDERS = [pathlib.Path(each) for each in ("/usr/bin", "/usr/local/bin")]
 
 
-class Etcd(restartable.Restartable):
+class Etcd(freezable.Freezable):
     """One member of its own."""
 
     def __init__(self) -> None:
@@ -52,10 +54,22 @@ class Etcd(restartable.Restartable):
 
     def leases(self) -> int:
         """How many leases live."""
-        answer = requests.post(
-            f"http://127.0.0.1:{self.port}/v3/lease/leases", json={}, timeout=9
+        return len(self._post("lease/leases", {}).get("leases", ()))
+
+    def clear(self) -> None:
+        """Remove all keys."""
+        everything = base64.b64encode(b"\0").decode()
+        self._post(
+            "kv/deleterange", {"key": everything, "range_end": everything}
         )
-        return len(answer.json().get("leases", ()))
+
+    def _post(self, path: str, question: dict[str, Any]) -> dict[str, Any]:
+        answer = requests.post(
+            f"http://127.0.0.1:{self.port}/v3/{path}", json=question, timeout=9
+        )
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
 
 
 def _answers(port: int) -> bool:

@@ -8,14 +8,14 @@ import pathlib
 import signal
 import socket
 
-from staffeln.tests.servers import process, restartable
+from staffeln.tests.servers import freezable, process
 
 PACKAGE = "redis-server"
 PASSWORD = "redis-geheim"
 _FOLDERS = [pathlib.Path(each) for each in ("/usr/bin", "/usr/local/bin")]
 
 
-class Redis(restartable.Restartable):
+class Redis(freezable.Freezable):
     """A server that keeps its data through a restart."""
 
     def __init__(self) -> None:
@@ -56,6 +56,10 @@ class Redis(restartable.Restartable):
     def ask(self, command: str) -> str:
         """The first line of its answer to a command."""
         return _ask(self.port, f"AUTH {PASSWORD}", command)
+
+    def clear(self) -> None:
+        """Remove all keys."""
+        self.ask("FLUSHALL")
 
 
 def _ask(port: int, *commands: str) -> str:

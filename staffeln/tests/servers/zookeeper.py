@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import pathlib
 import signal
 import socket
+from collections.abc import Iterator
 
-from staffeln.tests.servers import process, restartable
+from kazoo import client
+
+from staffeln.tests.servers import freezable, process
 
 PACKAGE = "zookeeper"
 JAVA_PACKAGE = "default-jre-headless"
@@ -31,7 +35,7 @@ _LIGHT = (
 )
 
 
-class ZooKeeper(restartable.Restartable):
+class ZooKeeper(freezable.Freezable):
     """A server that stands alone."""
 
     def __init__(self) -> None:
@@ -65,6 +69,22 @@ class ZooKeeper(restartable.Restartable):
     def url(self) -> str:
         """The URL for ``[coordination] backend_url``."""
         return f"zookeeper://127.0.0.1:{self.port}"
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[client.KazooClient]:
+        """A client, connected."""
+        made = client.KazooClient(hosts=f"127.0.0.1:{self.port}")
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+            made.close()
+
+    def clear(self) -> None:
+        """Remove all nodes that tooz made."""
+        with self.client() as made:
+            made.delete("/tooz", recursive=True)
 
 
 def _answers(port: int) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from staffeln.tests.servers import process
 
 
-class Restartable(process.Process):
+class Freezable(process.Process):
     """A server's process with its port and data kept through restarts."""
 
     def __init__(
