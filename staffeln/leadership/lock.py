@@ -187,7 +187,9 @@ class Lock:
 
     def _words(self, error: Exception) -> str:
         cause = services.root_cause(error)
-        text = str(cause) or str(error) or type(error).__name__
+        # etcd's client keeps its words to itself.
+        text = str(cause) or getattr(cause, "detail_text", "")
+        text = text or str(error) or type(cause).__name__
         return self._address.without_secrets(text)
 
 

@@ -57,20 +57,37 @@ class Redis(freezable.Freezable):
         """The first line of its answer to a command."""
         return _ask(self.port, f"AUTH {PASSWORD}", command)
 
+    def called(self, *commands: str) -> list[str]:
+        """Which of these commands were called since CONFIG RESETSTAT."""
+        lines = _ask_lines(self.port, f"AUTH {PASSWORD}", "INFO commandstats")
+        return [
+            each
+            for each in commands
+            if any(line.startswith(f"cmdstat_{each}:") for line in lines)
+        ]
+
     def clear(self) -> None:
         """Remove all keys."""
         self.ask("FLUSHALL")
 
 
 def _ask(port: int, *commands: str) -> str:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
-        answer = ""
-        with link.makefile("rw", newline="\r\n") as lines:
-            for command in commands:
-                lines.write(f"{command}\r\n")
-                lines.flush()
-                answer = lines.readline().strip()
-        return answer
+    return _ask_lines(port, *commands)[0]
+
+
+def _ask_lines(port: int, *commands: str) -> list[str]:
+    """The answer to the last of some commands."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as link,
+        link.makefile("rw", newline="\r\n") as lines,
+    ):
+        for command in commands:
+            lines.write(f"{command}\r\n")
+            lines.flush()
+            first = lines.readline().strip()
+        if not first.startswith("$"):
+            return [first]
+        return lines.read(int(first[1:])).splitlines()
 
 
 def _answers(port: int) -> bool:
