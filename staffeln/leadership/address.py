@@ -179,6 +179,9 @@ def parse_url(url: str) -> Address:
         raise _refused(
             "after file:// it must be an absolute path without ?, # and %"
         )
+    if kind.needs_host and "@" not in parts.netloc and "@" in url:
+        # Else the password's beginning would be taken for a host.
+        raise _refused("user and password cannot hold /, ? or #")
     options = {
         name: values[-1]
         for name, values in parse.parse_qs(parts.query).items()
