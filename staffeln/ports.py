@@ -18,7 +18,7 @@ from collections.abc import (
 )
 from typing import Generic, Protocol, TypeVar
 
-from staffeln.domain import model, task
+from staffeln.domain import model, queue, task
 
 T = TypeVar("T", covariant=True)
 
@@ -97,12 +97,20 @@ class Cloud(Protocol):
         :raises NoRoleError: the service user has no role there.
         """
 
-    def create_backup(self, request: model.BackupRequest) -> str:
+    def create_backup(
+        self,
+        request: model.BackupRequest,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Ask for a backup in the volume's project; return Cinder's id.
+
+        :param in_time: asked last, when all is ready to be sent; if not,
+            nothing is sent.
 
         :raises NoAnswerError: it may have been made; look before asking
             again.
-        :raises NotSentError: it was surely not made.
+        :raises NotSentError: it was surely not made; LateError where it
+            was too late for it.
         :raises RefusedError: in one of its kinds, Cinder's answer: 400
             InvalidRequestError, 404 NotFoundError (the volume), 413
             OverQuotaError, 401 and 403 ForbiddenError or NoRoleError.
@@ -126,9 +134,18 @@ class Engine(Protocol):
     decides nothing and writes nothing.
     """
 
-    def start(self, work: task.Task, deployment_uuid: str) -> str:
+    def services_up(self) -> int:
+        """How many services there are that make backups, enabled and up."""
+
+    def start(
+        self,
+        work: task.Task,
+        deployment_uuid: str,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Send the create call of the task's saved attempt.
 
+        :param in_time: asked last before it is sent; if not, it is not.
         :returns: the id of the backup.
         :raises CloudError: as :meth:`Cloud.create_backup`.
         """
@@ -198,6 +215,8 @@ class Change:
 
     before: task.Task
     after: task.Task
+    still_busy: bool = False
+    """The task ends, but Cinder goes on: it keeps its seat in the limits."""
     backup: model.Backup | None = None
     """A row to insert, or to bring up to date."""
     forget_backup: str | None = None
@@ -222,6 +241,30 @@ class PlanRecord:
     """Retention values just read, by volume id: refreshed on its backups."""
     selected_volumes: int | None = None
     """The count of a complete harvest; None leaves the last one."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """How many backups may run at once, over all conductors together.
+
+    A task takes a seat when it is claimed and leaves it when Cinder is done
+    with it, however the task itself ended. 0 lifts a limit.
+    """
+
+    running: int = 0
+    per_project: int = 0
+
+
+NO_THROTTLE = Throttle()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One holding of the office of scheduler."""
+
+    number: int
+    conductor_id: str
+    began_at: datetime.datetime
 
 
 class Store(Protocol):
@@ -265,6 +308,9 @@ class Store(Protocol):
     def take_office(self, conductor_id: str) -> int:
         """Begin a term; returns its number, the fencing token."""
 
+    def terms(self, limit: int) -> list[Term]:
+        """The last terms, the present one first."""
+
     def write_plan(
         self, term: int, plan: PlanRecord, conductor_id: str
     ) -> list[task.Task]:
@@ -278,12 +324,29 @@ class Store(Protocol):
         :raises OvertakenError: the term is over; nothing was written.
         """
 
+    # the brake
+
+    def brakes(self) -> list[model.Brake]:
+        """What is paused, by kind and project."""
+
+    def pause(self, kind: task.Kind, project_id: str) -> bool:
+        """Let nothing of a kind be claimed; False: it was paused already.
+
+        :param project_id: empty: of all projects.
+        """
+
+    def resume(self, kind: task.Kind, project_id: str) -> bool:
+        """Undo :meth:`pause` of just the same; False: it was not paused."""
+
     # what planning reads
 
     def histories(
         self, volume_ids: Collection[str]
     ) -> dict[str, model.History]:
         """The past of these volumes; those without one may be left out."""
+
+    def queued(self, now: datetime.datetime) -> queue.Queue:
+        """How far the queue of backups that could be claimed reaches."""
 
     def planned_backups(self) -> dict[str, str]:
         """Ids of all planned backup tasks, by volume id."""
@@ -293,18 +356,31 @@ class Store(Protocol):
 
     # tasks
 
+    def claimable(self, kind: task.Kind, now: datetime.datetime) -> bool:
+        """Whether any planned task waits whose time has come."""
+
     def claim(
         self,
         conductor_id: str,
         kind: task.Kind,
         limit: int,
         now: datetime.datetime,
+        throttle: Throttle = NO_THROTTLE,
     ) -> list[task.Task]:
-        """Claim planned tasks whose time has come, in order of work.
+        """Claim planned tasks whose time has come, in order of rank.
 
-        Order: older plans first, then rank. Compare and set: of several
-        conductors that claim at once each task goes to one.
+        What is paused is left. Compare and set: of several conductors that
+        claim at once each task goes to one, and so does each seat.
+
+        :param throttle: how many backups may run at once, with those that
+            run already. For other kinds it has no meaning.
         """
+
+    def overdue(self) -> list[task.Task]:
+        """Ended tasks whose seat is still taken: Cinder went on."""
+
+    def free_seats(self, task_ids: Collection[str]) -> None:
+        """Cinder is done with what these ended tasks had begun."""
 
     def advance(
         self, changes: Sequence[Change], conductor_id: str

@@ -71,6 +71,10 @@ def settings(conf: cfg.ConfigOpts) -> Settings:
         absence_settle_time=group.absence_settle_time.fixed,
         heartbeat_timeout=group.heartbeat_timeout.fixed,
         task_poll_period=_seconds(group.task_poll_period),
+        max_running_backups=group.max_running_backups,
+        max_running_backups_per_project=(
+            group.max_running_backups_per_project
+        ),
         backup_workers=group.backup_workers,
         rotation_workers=group.rotation_workers,
     )
@@ -289,6 +293,7 @@ def _connect(
     """One conductor, connected; on a failure nothing stays open."""
     from staffeln.conductor import story
     from staffeln.conductor.rounds import Parts
+    from staffeln.leadership.holding import boot_time
     from staffeln.workflow.cycle import Scheduler, Worker
 
     with contextlib.ExitStack() as opened:
@@ -321,6 +326,7 @@ def _connect(
                 proof[0].uuid,
                 me.id,
                 wake,
+                boot_time,
             ),
             rhythm=_rhythm(conf),
             close=database.close,

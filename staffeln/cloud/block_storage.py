@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from staffeln import ports
@@ -152,7 +152,11 @@ def _backups_of_project(
     return found
 
 
-def create_backup(session: CloudSession, asked: model.BackupRequest) -> str:
+def create_backup(
+    session: CloudSession,
+    asked: model.BackupRequest,
+    in_time: Callable[[], bool],
+) -> str:
     """Ask for a backup in the volume's project; its id."""
     body: dict[str, Any] = {
         "volume_id": asked.volume_id,
@@ -163,7 +167,12 @@ def create_backup(session: CloudSession, asked: model.BackupRequest) -> str:
     if asked.force:
         body["force"] = True
     answer = session.post(
-        CINDER, "/backups", "backup", {"backup": body}, asked.project_id
+        CINDER,
+        "/backups",
+        "backup",
+        {"backup": body},
+        asked.project_id,
+        in_time,
     )
     with _reading("/backups", "POST"):
         return identifier(answer["backup"]["id"])

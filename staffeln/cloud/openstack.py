@@ -86,9 +86,16 @@ class OpenStackCloud:
             self._session, project_id, volume_id
         )
 
-    def create_backup(self, request: model.BackupRequest) -> str:
-        """Ask for a backup, in the scope of the volume's project."""
-        return block_storage.create_backup(self._session, request)
+    def create_backup(
+        self,
+        request: model.BackupRequest,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> str:
+        """Ask for a backup, in the scope of the volume's project.
+
+        :raises LateError: it was not sent: ``in_time`` said so.
+        """
+        return block_storage.create_backup(self._session, request, in_time)
 
     def delete_backup(self, backup_id: str) -> None:
         """Ask for a backup to be deleted, in the service's scope."""

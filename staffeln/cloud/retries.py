@@ -79,21 +79,19 @@ class Retries:
                 if (self.wait or self.stop.wait)(delay):
                     raise _stopped_after(failed.error) from None
 
-    def refuse_late(self, asked_at: float, timeout: float) -> None:
+    def refuse_late(self, in_time: Callable[[], bool]) -> None:
         """A last look before something is sent that must not come late.
 
         What is needed for a call, such as a token, may take long itself.
 
-        :param asked_at: by ``clock``.
-        :param timeout: seconds; 0: it is never too late.
         :raises FailedCall: with what says that nothing was sent.
         """
         if self.stop.is_set():
             raise answers.FailedCall(errors.StoppedError(_STOPPED))
-        if timeout and self.clock() - asked_at > timeout:
+        if not in_time():
             raise answers.FailedCall(
-                errors.NotSentError(
-                    f"nothing was sent: {timeout:g} s had passed before a "
+                errors.LateError(
+                    "nothing was sent: too much time had passed before the "
                     "create call could be"
                 )
             )

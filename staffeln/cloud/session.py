@@ -101,18 +101,18 @@ class CloudSession:
         key: str,
         body: Mapping[str, Any],
         project_id: str,
+        in_time: Callable[[], bool],
     ) -> dict[str, Any]:
         """Create; sent again only where it surely was not carried out.
 
-        Nothing is sent later than ``create_retry_timeout``.
+        :param in_time: asked each time that all is ready to be sent, tokens
+            too: if not, nothing is sent.
         """
         asked = self._asked(service, "POST", path)
         timeout = self.settings.create_retry_timeout
         if timeout is None:
             timeout = self.settings.retry_timeout
-        last_look = functools.partial(
-            self._retries.refuse_late, self._retries.clock(), timeout
-        )
+        last_look = functools.partial(self._retries.refuse_late, in_time)
 
         def call() -> dict[str, Any]:
             response = self._attempt(

@@ -51,12 +51,7 @@ class CloudSettings:
     retry_timeout: float = 300
     """How long one call is tried again; 0: never."""
     create_retry_timeout: float | None = None
-    """How long after it was asked for a create call may still be sent.
-
-    Whoever asked is taken for dead when it is silent for long, and another
-    looks for what it made: nothing may be sent after that. None: as
-    retry_timeout; 0: it is sent once, whenever that is.
-    """
+    """How long a create call is tried again; None: as retry_timeout."""
     max_retry_interval: float = 30
     """The longest wait between two tries (unless the service asks for it)."""
     skip_retry_codes: frozenset[int] = frozenset({404})

@@ -119,6 +119,27 @@ _SCHEDULE = [
 
 _TASKS = [
     cfg.IntOpt(
+        "max_running_backups",
+        min=0,
+        max=100_000,
+        help="How many backups may run at once, over all conductors "
+        "together; 0 lifts the limit. Unset means 8 for each cinder-backup "
+        "service that is enabled and up: half of what one runs, which leaves "
+        "the rest for restores. Counted is what Cinder still has in "
+        "creating for us, timed out or not. A volume that is backed up "
+        "cannot be attached, detached or migrated, and thousands that wait "
+        "in Cinder's queue are in its users' way for as long. The same on "
+        "all conductors.",
+    ),
+    cfg.IntOpt(
+        "max_running_backups_per_project",
+        default=0,
+        min=0,
+        max=100_000,
+        help="How many backups of one project may run at once, over all "
+        "conductors together; 0: no such limit. The same on all conductors.",
+    ),
+    cfg.IntOpt(
         "backup_workers",
         default=16,
         min=1,

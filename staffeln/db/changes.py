@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections import defaultdict
 from collections.abc import (
@@ -22,20 +23,40 @@ from staffeln import ports
 from staffeln.db import history, listing, rows
 from staffeln.domain import model, task
 
+_HELD = task.LIVE - {task.State.PLANNED}
+
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seat:
+    """What a running backup takes of the limits; see ``claims``."""
+
+    number: int
+    of_project: int | None
+    """None where projects have no limit."""
+
+
+NO_SEATS: Mapping[str, Seat] = {}
+
+
 def advance(
     connection: sa.Connection,
     changes: Sequence[ports.Change],
     conductor_id: str,
+    seats: Mapping[str, Seat] = NO_SEATS,
+    term: int | None = None,
 ) -> list[task.Task]:
     """Carry changes out; those that were overtaken are left.
 
     Those that write the same are one statement.
+
+    :param seats: by task id, the seats that tasks take with their change; a
+        change whose seat somebody else has taken meanwhile is left.
+    :param term: of the scheduler, where it is one that moves them.
     """
     groups: defaultdict[Hashable, list[ports.Change]] = defaultdict(list)
     for change in changes:
@@ -43,7 +64,7 @@ def advance(
     carried_out = {
         id(change)
         for alike in groups.values()
-        for change in _compare_and_set(connection, alike)
+        for change in _compare_and_set(connection, alike, seats)
     }
     done = [change for change in changes if id(change) in carried_out]
     _put(
@@ -72,6 +93,7 @@ def advance(
         connection,
         ((each.before.state, each.after) for each in done),
         conductor_id,
+        term,
     )
     return [change.after for change in done]
 
@@ -92,7 +114,8 @@ def _difference(change: ports.Change) -> dict[str, Any]:
 
     The slot is let go of by the move that ends a task. It is never taken
     here: of two live tasks for one volume, as an earlier release may have
-    left them, one has none.
+    left them, one has none. The seat is let go of by whatever move leaves
+    Cinder with nothing to do.
     """
     before = rows.task_values(change.before)
     after = rows.task_values(change.after)
@@ -103,32 +126,57 @@ def _difference(change: ports.Change) -> dict[str, Any]:
     values["state"] = after["state"]
     if change.after.state in task.ENDED:
         values["slot"] = None
+    if change.after.state not in _HELD and not change.still_busy:
+        values["run_slot"] = values["project_slot"] = None
     return values
 
 
 def _compare_and_set(
-    connection: sa.Connection, alike: Sequence[ports.Change]
+    connection: sa.Connection,
+    alike: Sequence[ports.Change],
+    seats: Mapping[str, Seat],
 ) -> list[ports.Change]:
     """Write changes that write the same; returns those that were in time.
 
-    All at once. Where the row count says that some were overtaken, that is
-    taken back, and each is tried by itself.
+    All at once. Where some were overtaken, or a seat was, that is taken
+    back, and each is tried by itself.
     """
     done: list[ports.Change] = []
     for number in range(0, len(alike), history.CHUNK):
         chunk = alike[number : number + history.CHUNK]
-        attempt = connection.begin_nested() if len(chunk) > 1 else None
-        if _update(connection, chunk) == len(chunk):
-            if attempt is not None:
-                attempt.commit()
+        if _in_time(connection, chunk, seats):
             done += chunk
-        elif attempt is not None:
-            attempt.rollback()
-            done += [each for each in chunk if _update(connection, [each])]
+        elif len(chunk) > 1:
+            done += [
+                each for each in chunk if _in_time(connection, [each], seats)
+            ]
     return done
 
 
-def _update(connection: sa.Connection, alike: Sequence[ports.Change]) -> int:
+def _in_time(
+    connection: sa.Connection,
+    alike: Sequence[ports.Change],
+    seats: Mapping[str, Seat],
+) -> bool:
+    """Write all of these or none."""
+    if len(alike) == 1 and not seats:
+        return _update(connection, alike, seats) == 1
+    attempt = connection.begin_nested()
+    try:
+        if _update(connection, alike, seats) == len(alike):
+            attempt.commit()
+            return True
+    except oslo_exception.DBDuplicateEntry:
+        pass
+    attempt.rollback()
+    return False
+
+
+def _update(
+    connection: sa.Connection,
+    alike: Sequence[ports.Change],
+    seats: Mapping[str, Seat],
+) -> int:
     """Write the same to tasks that nobody moved since they were read."""
     table = rows.TASKS
     before = alike[0].before
@@ -143,46 +191,34 @@ def _update(connection: sa.Connection, alike: Sequence[ports.Change]) -> int:
             if before.claimed_by is None
             else holder == before.claimed_by,
         )
-        .values(_difference(alike[0]))
+        .values(_difference(alike[0]) | _seats(alike, seats))
     ).rowcount
 
 
-def claim(
-    connection: sa.Connection,
-    conductor_id: str,
-    kind: task.Kind,
-    limit: int,
-    now: datetime.datetime,
-) -> tuple[int, list[task.Task]]:
-    """Claim the first planned tasks; those that others take are left.
-
-    :returns: how many were to be had, and those that were claimed.
-    """
-    table = rows.TASKS
-    found = connection.execute(
-        sa.select(*rows.TASK_COLUMNS)
-        .where(
-            table.c.kind == kind.value,
-            table.c.state == task.State.PLANNED.value,
-            sa.or_(table.c.not_before.is_(None), table.c.not_before <= now),
-        )
-        .order_by(table.c.created_at, table.c.rank, table.c.id)
-        .limit(limit)
-    ).all()
-    wanted = [
-        ports.Change(
-            before=work,
-            after=task.advance(
-                work,
-                task.State.CLAIMED,
-                now,
-                work.reason,
-                claimed_by=conductor_id,
-            ),
-        )
-        for work in map(rows.task_of, found)
-    ]
-    return len(wanted), advance(connection, wanted, conductor_id)
+def _seats(
+    alike: Sequence[ports.Change], seats: Mapping[str, Seat]
+) -> dict[str, Any]:
+    """The columns of seats: each task gets its own, in one statement."""
+    found = {
+        each.before.id: seats[each.before.id]
+        for each in alike
+        if each.before.id in seats
+    }
+    if not found:
+        return {}
+    wanted = {
+        "run_slot": {name: seat.number for name, seat in found.items()},
+        "project_slot": {
+            name: seat.of_project
+            for name, seat in found.items()
+            if seat.of_project is not None
+        },
+    }
+    return {
+        column: sa.case(numbers, value=rows.TASKS.c.id)
+        for column, numbers in wanted.items()
+        if numbers
+    }
 
 
 def cancel(
@@ -191,6 +227,7 @@ def cancel(
     reason: str,
     now: datetime.datetime,
     conductor_id: str,
+    term: int | None = None,
 ) -> list[task.Task]:
     """Cancel planned tasks; those that were claimed meanwhile are left."""
     return advance(
@@ -204,6 +241,7 @@ def cancel(
             if work.state is task.State.PLANNED
         ],
         conductor_id,
+        term=term,
     )
 
 
@@ -214,6 +252,7 @@ def add_tasks(
     connection: sa.Connection,
     tasks: Sequence[task.Task],
     conductor_id: str,
+    term: int,
 ) -> list[task.Task]:
     """Insert new tasks; one whose slot is taken is left out.
 
@@ -236,7 +275,9 @@ def add_tasks(
             taken.add(work.slot)
         free.append(work)
     added = _insert_tasks(connection, free)
-    _add_events(connection, ((None, work) for work in added), conductor_id)
+    _add_events(
+        connection, ((None, work) for work in added), conductor_id, term
+    )
     return [*added, *there]
 
 
@@ -279,10 +320,12 @@ def _add_events(
     connection: sa.Connection,
     moves: Iterable[tuple[task.State | None, task.Task]],
     conductor_id: str,
+    term: int | None,
 ) -> None:
     """Insert one event per move, in one statement."""
     events = [
-        rows.event_values(before, work, conductor_id) for before, work in moves
+        rows.event_values(before, work, conductor_id, term)
+        for before, work in moves
     ]
     if events:
         connection.execute(sa.insert(rows.EVENTS), events)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from staffeln.db import history, rows
-from staffeln.domain import model, task
+from staffeln.domain import model, queue, task
 
 _HELD = [each.value for each in task.LIVE - {task.State.PLANNED}]
 _LIVE = [each.value for each in task.LIVE]
@@ -60,6 +60,28 @@ def tasks_by_id(
             sa.select(*rows.TASK_COLUMNS).where(rows.TASKS.c.id.in_(chunk))
         )
     ]
+
+
+def queued(connection: sa.Connection, now: datetime.datetime) -> queue.Queue:
+    """How far the queue of backups that could be claimed reaches."""
+    table = rows.TASKS
+    found = connection.execute(
+        sa.select(
+            table.c.project_id,
+            sa.func.min(table.c.rank).label("first"),
+            sa.func.max(table.c.rank).label("last"),
+        )
+        .where(
+            table.c.kind == task.Kind.BACKUP.value,
+            table.c.state == task.State.PLANNED.value,
+            sa.or_(table.c.not_before.is_(None), table.c.not_before <= now),
+        )
+        .group_by(table.c.project_id)
+    ).all()
+    return queue.Queue(
+        {row.project_id: row.last for row in found},
+        min((row.first for row in found), default=0),
+    )
 
 
 def planned_backups(connection: sa.Connection) -> dict[str, str]:

@@ -94,6 +94,34 @@ class SchedulerTerm(Base):
     since: orm.Mapped[datetime.datetime | None] = orm.mapped_column(TIME)
 
 
+class PastTerm(Base):
+    """Who was the scheduler when: one row for each term, also the present.
+
+    What the scheduler wrote in a term names it in its events.
+    """
+
+    __tablename__ = "scheduler_terms"
+    __table_args__ = TABLE
+
+    term: orm.Mapped[int] = orm.mapped_column(
+        NUMBER, primary_key=True, autoincrement=False
+    )
+    conductor_id: orm.Mapped[str] = orm.mapped_column(ID)
+    began_at: orm.Mapped[datetime.datetime] = orm.mapped_column(TIME)
+
+
+class Brake(Base):
+    """Work that an operator has paused, of one project or of all."""
+
+    __tablename__ = "brakes"
+    __table_args__ = TABLE
+
+    kind: orm.Mapped[str] = orm.mapped_column(WORD, primary_key=True)
+    project_id: orm.Mapped[str] = orm.mapped_column(ID, primary_key=True)
+    """Empty: of all projects."""
+    since: orm.Mapped[datetime.datetime] = orm.mapped_column(TIME)
+
+
 class Task(Base):
     """A task; see :class:`staffeln.domain.task.Task`."""
 
@@ -104,7 +132,7 @@ class Task(Base):
         sa.UniqueConstraint("project_id", "project_slot"),
         # What may be claimed, in order of work.
         sa.Index(
-            "ix_tasks_claim", "kind", "state", "created_at", "rank", "id"
+            "ix_tasks_queue", "kind", "state", "rank", "created_at", "id"
         ),
         sa.Index("ix_tasks_claimed_by", "claimed_by", "state"),
         sa.Index("ix_tasks_volume_id", "volume_id", "created_at"),
@@ -128,7 +156,7 @@ class Task(Base):
     retention: orm.Mapped[str | None] = orm.mapped_column(NAME)
     mode: orm.Mapped[str | None] = orm.mapped_column(WORD)
     backup_id: orm.Mapped[str | None] = orm.mapped_column(ID)
-    rank: orm.Mapped[int] = orm.mapped_column(sa.Integer)
+    rank: orm.Mapped[int] = orm.mapped_column(NUMBER)
     reason: orm.Mapped[str] = orm.mapped_column(PROSE)
     attempt: orm.Mapped[int] = orm.mapped_column(sa.Integer)
     attempted_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
@@ -164,6 +192,8 @@ class TaskEvent(Base):
     reason: orm.Mapped[str] = orm.mapped_column(PROSE)
     conductor_id: orm.Mapped[str | None] = orm.mapped_column(ID)
     attempt: orm.Mapped[int] = orm.mapped_column(sa.Integer)
+    term: orm.Mapped[int | None] = orm.mapped_column(NUMBER)
+    """The scheduler's term, of what a scheduler wrote."""
 
 
 class Backup(Base):

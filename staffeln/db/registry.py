@@ -9,6 +9,9 @@ from staffeln import ports
 from staffeln.db import clock, rows
 from staffeln.domain import errors, model
 
+TERMS_KEPT = 1000
+"""Terms of the past that stay to be looked at."""
+
 
 def deployment(connection: sa.Connection) -> model.Deployment:
     """The one deployment.
@@ -124,7 +127,34 @@ def take_office(connection: sa.Connection, conductor_id: str) -> int:
             since=clock.now(connection),
         )
     )
-    return int(connection.execute(sa.select(rows.TERM.c.term)).scalar_one())
+    term = int(connection.execute(sa.select(rows.TERM.c.term)).scalar_one())
+    connection.execute(
+        sa.insert(rows.TERMS).values(
+            term=term,
+            conductor_id=conductor_id,
+            began_at=clock.now(connection),
+        )
+    )
+    connection.execute(
+        sa.delete(rows.TERMS).where(rows.TERMS.c.term <= term - TERMS_KEPT)
+    )
+    return term
+
+
+def terms(connection: sa.Connection, limit: int) -> list[ports.Term]:
+    """The last terms, the present one first."""
+    table = rows.TERMS
+    found = connection.execute(
+        sa.select(table).order_by(table.c.term.desc()).limit(limit)
+    )
+    return [
+        ports.Term(
+            number=row.term,
+            conductor_id=row.conductor_id,
+            began_at=row.began_at,
+        )
+        for row in found
+    ]
 
 
 def fence(connection: sa.Connection, term: int) -> None:

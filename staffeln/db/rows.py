@@ -25,6 +25,8 @@ VOLUMES = _table(models.Volume)
 CONDUCTORS = _table(models.Conductor)
 DEPLOYMENT = _table(models.Deployment)
 TERM = _table(models.SchedulerTerm)
+TERMS = _table(models.PastTerm)
+BRAKES = _table(models.Brake)
 
 _TASK_FIELDS = tuple(each.name for each in dataclasses.fields(task.Task))
 _BACKUP_FIELDS = tuple(each.name for each in dataclasses.fields(model.Backup))
@@ -63,9 +65,15 @@ def task_values(work: task.Task) -> dict[str, Any]:
 
 
 def event_values(
-    before: task.State | None, work: task.Task, conductor_id: str
+    before: task.State | None,
+    work: task.Task,
+    conductor_id: str,
+    term: int | None,
 ) -> dict[str, Any]:
-    """The event of a task that was moved, or made."""
+    """The event of a task that was moved, or made.
+
+    :param term: the scheduler's, of what a scheduler writes.
+    """
     return {
         "task_id": work.id,
         "at": work.updated_at,
@@ -74,6 +82,7 @@ def event_values(
         "reason": storable("reason", work.reason),
         "conductor_id": conductor_id,
         "attempt": work.attempt,
+        "term": term,
     }
 
 
@@ -87,6 +96,7 @@ def event_of(row: sa.Row[Any]) -> task.Event:
         reason=row.reason,
         conductor_id=row.conductor_id,
         attempt=row.attempt,
+        term=row.term,
     )
 
 

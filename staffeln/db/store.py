@@ -16,9 +16,17 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from staffeln import ports
-from staffeln.db import changes, clock, history, listing, registry
+from staffeln.db import (
+    brakes,
+    changes,
+    claims,
+    clock,
+    history,
+    listing,
+    registry,
+)
 from staffeln.db.session import Database
-from staffeln.domain import model, task
+from staffeln.domain import model, queue, task
 
 T = TypeVar("T")
 
@@ -106,15 +114,40 @@ class SqlStore:
                 plan.cancel_reason,
                 clock.now(connection),
                 conductor_id,
+                term,
             )
             changes.put_records(connection, plan.records)
             changes.refresh_retentions(connection, plan.retentions)
             if plan.selected_volumes is not None:
                 registry.note_selected(connection, plan.selected_volumes)
-            added = changes.add_tasks(connection, plan.tasks, conductor_id)
+            added = changes.add_tasks(
+                connection, plan.tasks, conductor_id, term
+            )
             return [*added, *cancelled]
 
         return self._write(work)
+
+    def terms(self, limit: int) -> list[ports.Term]:
+        """The last terms, the present one first."""
+        return self._read(partial(registry.terms, limit=limit))
+
+    # -- the brake ---------------------------------------------------------
+
+    def brakes(self) -> list[model.Brake]:
+        """What is paused, by kind and project."""
+        return self._read(brakes.brakes)
+
+    def pause(self, kind: task.Kind, project_id: str) -> bool:
+        """Let nothing of a kind be claimed; False: it was paused already."""
+        return self._write(
+            partial(brakes.pause, kind=kind, project_id=project_id)
+        )
+
+    def resume(self, kind: task.Kind, project_id: str) -> bool:
+        """Undo a pause of just the same; False: it was not paused."""
+        return self._write(
+            partial(brakes.resume, kind=kind, project_id=project_id)
+        )
 
     # -- what planning reads -----------------------------------------------
 
@@ -129,6 +162,10 @@ class SqlStore:
             )
         return found
 
+    def queued(self, now: datetime.datetime) -> queue.Queue:
+        """How far the queue of backups that could be claimed reaches."""
+        return self._read(partial(listing.queued, now=now))
+
     def planned_backups(self) -> dict[str, str]:
         """Ids of all planned backup tasks, by volume id."""
         return self._read(listing.planned_backups)
@@ -139,23 +176,37 @@ class SqlStore:
 
     # -- tasks -------------------------------------------------------------
 
+    def claimable(self, kind: task.Kind, now: datetime.datetime) -> bool:
+        """Whether any planned task waits whose time has come."""
+        return self._read(partial(claims.claimable, kind=kind, now=now))
+
     def claim(
         self,
         conductor_id: str,
         kind: task.Kind,
         limit: int,
         now: datetime.datetime,
+        throttle: ports.Throttle = ports.NO_THROTTLE,
     ) -> list[task.Task]:
-        """Claim planned tasks whose time has come, in order of work."""
+        """Claim planned tasks whose time has come, in order of rank."""
         for _ in range(CLAIMS_TRIED):
             seen, claimed = self._write(
-                lambda connection: changes.claim(
-                    connection, conductor_id, kind, limit, now
+                lambda connection: claims.claim(
+                    connection, conductor_id, kind, limit, now, throttle
                 )
             )
             if claimed or not seen:
                 return claimed
         return []
+
+    def overdue(self) -> list[task.Task]:
+        """Ended tasks whose seat is still taken: Cinder went on."""
+        return self._read(claims.overdue)
+
+    def free_seats(self, task_ids: Collection[str]) -> None:
+        """Cinder is done with what these ended tasks had begun."""
+        for chunk in history.chunks(task_ids):
+            self._write(partial(claims.free_seats, task_ids=chunk))
 
     def advance(
         self, moves: Sequence[ports.Change], conductor_id: str

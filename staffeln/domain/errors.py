@@ -88,6 +88,10 @@ class StoppedError(NotSentError):
     """The process is to end: the request was not sent."""
 
 
+class LateError(NotSentError):
+    """Too much time had passed before the request could be sent."""
+
+
 class RefusedError(CloudError):
     """A clear answer that says no (4xx); never retried."""
 

@@ -221,6 +221,16 @@ class Policy:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """Work that an operator has paused."""
+
+    kind: task.Kind
+    project_id: str = ""
+    """Empty: of all projects."""
+    since: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One Staffeln database."""
 

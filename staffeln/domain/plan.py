@@ -13,7 +13,7 @@ import datetime
 import enum
 from collections.abc import Iterable, Mapping
 
-from staffeln.domain import chain, model, schedule, task
+from staffeln.domain import chain, model, queue, schedule, task
 
 READY = frozenset({"available", "in-use"})
 """Volume statuses that Cinder accepts a backup in."""
@@ -33,6 +33,7 @@ PASSING = frozenset(
 """Volume statuses that pass by themselves: looked at again next cycle."""
 
 _NO_HISTORY = model.History()
+_EMPTY_QUEUE = queue.Queue()
 
 
 class What(enum.StrEnum):
@@ -54,7 +55,7 @@ class VolumeDecision:
     mode: task.Mode | None = None
     """Of the backup to make; None for all other decisions."""
     rank: int = 0
-    """Place in the order of work, from 0; lower first."""
+    """Place in the queue of backups; lower first."""
     postponed_since: datetime.datetime | None = None
     """Since when a postponed volume is due."""
 
@@ -81,12 +82,14 @@ def make(
     now: datetime.datetime,
     *,
     service_up: bool = True,
+    waiting: queue.Queue = _EMPTY_QUEUE,
 ) -> Plan:
     """Decide for every candidate of an inventory.
 
     :param histories: by volume id; a volume without one has no past.
     :param planned: ids of planned backup tasks by volume id.
     :param service_up: whether any cinder-backup service can work.
+    :param waiting: how far the queue of planned tasks reaches.
     """
     decisions = [
         decide(
@@ -101,7 +104,7 @@ def make(
     backups = [each for each in decisions if each.what is What.BACK_UP]
     rest = [each for each in decisions if each.what is not What.BACK_UP]
     return Plan(
-        decisions=(*in_order_of_work(backups, histories), *rest),
+        decisions=(*in_order_of_work(backups, histories, waiting), *rest),
         cancelled=_cancelled(inventory, planned),
     )
 
@@ -175,12 +178,15 @@ def _failure(
 def in_order_of_work(
     decisions: Iterable[VolumeDecision],
     histories: Mapping[str, model.History],
+    waiting: queue.Queue = _EMPTY_QUEUE,
 ) -> list[VolumeDecision]:
     """Longest unprotected first, fair between projects.
 
     Each project's volumes are sorted by how long they have been without a
     backup; then every project's first comes before any project's second,
-    and so on. So a project with 5,000 volumes does not starve one with 3.
+    and so on, as :mod:`staffeln.domain.queue` says.
+
+    :param waiting: what is queued already.
     """
 
     def unprotected(each: VolumeDecision) -> tuple[str, str]:
@@ -188,18 +194,15 @@ def in_order_of_work(
         last = histories.get(volume_id, _NO_HISTORY).last_success_at
         return last.isoformat() if last else "", volume_id
 
-    rounds: list[tuple[int, tuple[str, str], VolumeDecision]] = []
-    turns: dict[str, int] = {}
-    for each in sorted(decisions, key=unprotected):
-        project_id = each.candidate.volume.project_id
-        turn = turns.get(project_id, 0)
-        turns[project_id] = turn + 1
-        rounds.append((turn, unprotected(each), each))
-    rounds.sort(key=lambda entry: entry[:2])
-    return [
+    urgent = sorted(decisions, key=unprotected)
+    places = queue.ranks(
+        (each.candidate.volume.project_id for each in urgent), waiting
+    )
+    ranked = [
         dataclasses.replace(each, rank=rank)
-        for rank, (_, _, each) in enumerate(rounds)
+        for each, rank in zip(urgent, places, strict=True)
     ]
+    return sorted(ranked, key=lambda each: each.rank)
 
 
 def _cancelled(

@@ -120,7 +120,7 @@ class Task:
     backup_id: str | None = None
     """The backup in Cinder: made by this task, or to be deleted."""
     rank: int = 0
-    """Place in the order of work of its plan; lower comes first."""
+    """Place in the queue, see :mod:`staffeln.domain.queue`; lower first."""
     reason: str = ""
     """Why it stands where it stands, in words."""
     attempt: int = 0
@@ -156,6 +156,8 @@ class Event:
     reason: str
     conductor_id: str | None = None
     attempt: int = 0
+    term: int | None = None
+    """The term of the scheduler that wrote it; None: no scheduler did."""
 
 
 def advance(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from staffeln import ports
 from staffeln.domain import errors, model, naming, task
@@ -17,9 +17,20 @@ class CinderEngine:
     def __init__(self, cloud: ports.Cloud) -> None:
         self._cloud = cloud
 
-    def start(self, work: task.Task, deployment_uuid: str) -> str:
+    def services_up(self) -> int:
+        """How many cinder-backup services are enabled and up."""
+        services = self._cloud.backup_services()
+        return sum(each.enabled and each.up for each in services)
+
+    def start(
+        self,
+        work: task.Task,
+        deployment_uuid: str,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Send the create call of the task's saved attempt.
 
+        :param in_time: asked last before it is sent; if not, it is not.
         :raises CloudError: as :meth:`staffeln.ports.Cloud.create_backup`.
         """
         if work.attempted_at is None:
@@ -39,7 +50,8 @@ class CinderEngine:
                 metadata=naming.backup_metadata(
                     deployment_uuid, work.id, work.attempt
                 ),
-            )
+            ),
+            in_time,
         )
 
     def find(

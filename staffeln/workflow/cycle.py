@@ -18,6 +18,7 @@ from collections.abc import Callable
 from staffeln import ports
 from staffeln.domain import errors, task
 from staffeln.workflow import planning, record, rescue
+from staffeln.workflow.capacity import Capacity
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.remove import Remover
@@ -115,14 +116,26 @@ class Worker:
         deployment_uuid: str,
         conductor_id: str,
         wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """:param wake: called when a thread has become free."""
+        """:param wake: called when a thread has become free.
+
+        :param clock: seconds, on a clock that goes on while this process
+            stands still.
+        """
         self._store = store
         self._settings = settings
+        self._capacity = Capacity(engine, settings)
         self._recorder = record.Recorder(store, conductor_id)
         outcomes = Outcomes(store, self._recorder, settings)
         self._starter = Starter(
-            store, engine, self._recorder, outcomes, settings, deployment_uuid
+            store,
+            engine,
+            self._recorder,
+            outcomes,
+            settings,
+            deployment_uuid,
+            clock,
         )
         self._follower = Follower(
             store, engine, self._recorder, outcomes, settings
@@ -138,8 +151,10 @@ class Worker:
         :raises CloudError: a list could not be read; the rest was done.
         """
         now = self._store.now()
-        moved = self._claim(task.Kind.BACKUP, self._starts, now)
-        moved += self._claim(task.Kind.DELETE, self._deletes, now)
+        moved = self._claim_backups(now)
+        moved += self._claim(
+            task.Kind.DELETE, self._deletes, self._remover.start, now
+        )
         if self._poll_is_due(now):
             self._polled_at = now
             moved += self._rescue(now)
@@ -168,21 +183,34 @@ class Worker:
             )
         return len(held)
 
+    def _claim_backups(self, now: datetime.datetime) -> int:
+        """Claim backups as far as threads, and the limits of all, allow."""
+        kind = task.Kind.BACKUP
+        if not self._starts.free or not self._store.claimable(kind, now):
+            return 0
+        throttle = self._capacity.throttle(now)
+        if throttle is None:
+            return 0
+        return self._claim(
+            kind, self._starts, self._starter.start, now, throttle
+        )
+
     def _claim(
-        self, kind: task.Kind, pool: Pool, now: datetime.datetime
+        self,
+        kind: task.Kind,
+        pool: Pool,
+        begin: Callable[[task.Task, datetime.datetime], None],
+        now: datetime.datetime,
+        throttle: ports.Throttle = ports.NO_THROTTLE,
     ) -> int:
         """Claim as many tasks as there are free threads, and begin them."""
-        free = pool.free
-        if not free:
+        if not pool.free:
             return 0
-        starts = self._starter.start
-        if kind is task.Kind.DELETE:
-            starts = self._remover.start
         claimed = self._store.claim(
-            self._recorder.conductor_id, kind, free, now
+            self._recorder.conductor_id, kind, pool.free, now, throttle
         )
         for work in claimed:
-            pool.submit(work, starts, now)
+            pool.submit(work, begin, now)
         return len(claimed)
 
     def _poll_is_due(self, now: datetime.datetime) -> bool:

@@ -42,7 +42,7 @@ class Follower:
 
         :raises CloudError: the list of busy backups could not be read.
         """
-        moved = 0
+        moved = self._look_after_overdue()
         for each in watch.running(
             self._store,
             self._engine,
@@ -57,6 +57,25 @@ class Follower:
             else:
                 moved += self._shown(each.work, each.row, each.shown, now)
         return moved
+
+    def _look_after_overdue(self) -> int:
+        """Free the seats of timed-out backups that Cinder is done with.
+
+        Rare, and everybody's business: the conductor that failed the task
+        may be gone.
+        """
+        overdue = {
+            work.backup_id: work.id
+            for work in self._store.overdue()
+            if work.backup_id
+        }
+        if not overdue:
+            return 0
+        rows = self._store.backups(ids=overdue.keys())
+        done = overdue.keys() - {row.id for row in rows}
+        done |= self._engine.ended(rows, CREATING).keys()
+        self._store.free_seats([overdue[each] for each in done])
+        return len(done)
 
     def _going_on(
         self, work: task.Task, row: model.Backup, now: datetime.datetime
@@ -174,7 +193,13 @@ class Follower:
         if now < durations.after(began, limit):
             return False
         reason = f"timed out: still creating after {limit}"
-        self._outcomes.fail(work, reason, now, backup=_unwanted(row, reason))
+        self._outcomes.fail(
+            work,
+            reason,
+            now,
+            backup=_unwanted(row, reason),
+            still_busy=True,
+        )
         return True
 
 

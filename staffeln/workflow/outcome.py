@@ -104,11 +104,13 @@ class Outcomes:
         *,
         backup: model.Backup | None = None,
         unsettled: bool = False,
+        still_busy: bool = False,
     ) -> None:
         """End a task with a reason; its volume waits longer next time.
 
         :param backup: the row of what was made, where something was.
         :param unsettled: an attempt may have made something all the same.
+        :param still_busy: Cinder goes on with what was made.
         """
         self._recorder.move(
             work,
@@ -117,6 +119,7 @@ class Outcomes:
             reason,
             backup=backup,
             record=chain.after_failure(self._record_of(work), now),
+            still_busy=still_busy,
             unsettled=unsettled,
         )
 

@@ -77,6 +77,7 @@ def draw(
             settings.policy,
             now,
             service_up=service_up,
+            waiting=store.queued(now),
         ),
     )
 

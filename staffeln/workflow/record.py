@@ -33,6 +33,7 @@ class Recorder:
         backup: model.Backup | None = None,
         forget_backup: str | None = None,
         record: model.VolumeRecord | None = None,
+        still_busy: bool = False,
         **changes: object,
     ) -> task.Task | None:
         """Move a task and save what belongs to the move.
@@ -50,6 +51,7 @@ class Recorder:
                     backup=backup,
                     forget_backup=forget_backup,
                     record=record,
+                    still_busy=still_busy,
                 )
             ],
             self.conductor_id,

@@ -20,5 +20,9 @@ class Settings:
     absence_settle_time: datetime.timedelta
     heartbeat_timeout: datetime.timedelta
     task_poll_period: datetime.timedelta
+    max_running_backups: int | None
+    """None: so many for each backup service that is up; 0: no limit."""
+    max_running_backups_per_project: int
+    """0: no limit."""
     backup_workers: int
     rotation_workers: int

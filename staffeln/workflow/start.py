@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+from collections.abc import Callable
 
 from staffeln import ports
 from staffeln.domain import durations, errors, model, plan, task
@@ -46,7 +47,10 @@ class Starter:
         outcomes: Outcomes,
         settings: Settings,
         deployment_uuid: str,
+        clock: Callable[[], float],
     ) -> None:
+        """:param clock: seconds, on one that goes on while we stand still."""
+        self._clock = clock
         self._store = store
         self._engine = engine
         self._recorder = recorder
@@ -58,8 +62,15 @@ class Starter:
     # -- one attempt -------------------------------------------------------
 
     def start(self, claimed: task.Task, now: datetime.datetime) -> None:
-        """Make one attempt of a claimed task and record its answer."""
+        """Make one attempt of a claimed task and record its answer.
+
+        A conductor that stands still for as long as the others take it for
+        dead sends nothing any more when it goes on: they look for what the
+        attempt made, and may have made one of their own.
+        """
         self._unanswered.pop(claimed.id, None)
+        began = self._clock()
+        patience = self._settings.heartbeat_timeout.total_seconds()
         number = claimed.attempt + 1
         work = self._recorder.move(
             claimed,
@@ -73,7 +84,11 @@ class Starter:
         if work is None:
             return
         try:
-            backup_id = self._engine.start(work, self._deployment_uuid)
+            backup_id = self._engine.start(
+                work,
+                self._deployment_uuid,
+                lambda: self._clock() - began < patience,
+            )
         except errors.NoAnswerError as error:
             self._note_unanswered(work, str(error))
         except errors.CloudError as error:
@@ -143,6 +158,8 @@ class Starter:
             self._outcomes.again(
                 work, "its conductor stops: nothing was sent", now
             )
+        elif isinstance(error, errors.LateError):
+            self._outcomes.again(work, str(error), now)
         elif isinstance(error, errors.InvalidRequestError):
             self._refused_for_a_state(work, error, now)
         elif isinstance(error, errors.OverQuotaError):

@@ -394,8 +394,14 @@ class FakeCloud:
                 and backup.id not in self.hidden
             ]
 
-    def create_backup(self, request: model.BackupRequest) -> str:
+    def create_backup(
+        self,
+        request: model.BackupRequest,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Make a backup, as far as Cinder would."""
+        if not in_time():
+            raise errors.LateError("too late: nothing was sent")
         with self._call("create_backup", request):
             self._token(request.project_id)
             volume = self._volume_to_back_up(request)

@@ -10,10 +10,11 @@ import dataclasses
 import datetime
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from staffeln import ports
-from staffeln.domain import errors, model, task
+from staffeln.domain import errors, model, queue, task
 
 _HELD = task.LIVE - {task.State.PLANNED}
 
@@ -39,6 +40,10 @@ class MemoryStore:
         self._backups: dict[str, model.Backup] = {}
         self._records: dict[str, model.VolumeRecord] = {}
         self._reported: set[str] = set()
+        self._terms: list[ports.Term] = []
+        self._brakes: dict[tuple[task.Kind, str], model.Brake] = {}
+        self._seats: set[str] = set()
+        """Ended tasks whose backup Cinder goes on with."""
 
     def mark_reported(self, task_id: str) -> None:
         """Say that a task's end was reported."""
@@ -103,7 +108,37 @@ class MemoryStore:
     def take_office(self, conductor_id: str) -> int:
         with self._lock:
             self._term += 1
+            self._terms.insert(
+                0,
+                ports.Term(
+                    number=self._term,
+                    conductor_id=conductor_id,
+                    began_at=self.now(),
+                ),
+            )
             return self._term
+
+    def terms(self, limit: int) -> list[ports.Term]:
+        return self._terms[:limit]
+
+    # -- the brake ---------------------------------------------------------
+
+    def brakes(self) -> list[model.Brake]:
+        with self._lock:
+            return [self._brakes[key] for key in sorted(self._brakes)]
+
+    def pause(self, kind: task.Kind, project_id: str) -> bool:
+        with self._lock:
+            if (kind, project_id) in self._brakes:
+                return False
+            self._brakes[kind, project_id] = model.Brake(
+                kind=kind, project_id=project_id, since=self.now()
+            )
+            return True
+
+    def resume(self, kind: task.Kind, project_id: str) -> bool:
+        with self._lock:
+            return self._brakes.pop((kind, project_id), None) is not None
 
     def write_plan(
         self, term: int, plan: ports.PlanRecord, conductor_id: str
@@ -120,6 +155,7 @@ class MemoryStore:
                 plan.cancel_reason,
                 self.now(),
                 conductor_id,
+                term,
             )
             for record in plan.records:
                 self._records[record.volume_id] = record
@@ -132,10 +168,10 @@ class MemoryStore:
                 self._deployment = dataclasses.replace(
                     self._deployment, selected_volumes=plan.selected_volumes
                 )
-            return [*self._add(plan.tasks, conductor_id), *cancelled]
+            return [*self._add(plan.tasks, conductor_id, term), *cancelled]
 
     def _add(
-        self, tasks: Iterable[task.Task], conductor_id: str
+        self, tasks: Iterable[task.Task], conductor_id: str, term: int
     ) -> list[task.Task]:
         taken = {
             work.slot
@@ -153,7 +189,7 @@ class MemoryStore:
                     continue
                 taken.add(work.slot)
             self._tasks[work.id] = work
-            self._tell(None, work, conductor_id)
+            self._tell(None, work, conductor_id, term)
             added.append(work)
         return added
 
@@ -208,6 +244,16 @@ class MemoryStore:
             ),
         )
 
+    def queued(self, now: datetime.datetime) -> queue.Queue:
+        with self._lock:
+            ready = self._ready(task.Kind.BACKUP, now)
+        last: dict[str, int] = {}
+        for work in ready:
+            last[work.project_id] = max(
+                last.get(work.project_id, 0), work.rank
+            )
+        return queue.Queue(last, min((work.rank for work in ready), default=0))
+
     def planned_backups(self) -> dict[str, str]:
         return {
             work.volume_id: work.id
@@ -230,22 +276,73 @@ class MemoryStore:
 
     # -- tasks -------------------------------------------------------------
 
+    def _ready(
+        self, kind: task.Kind, now: datetime.datetime
+    ) -> list[task.Task]:
+        return [
+            work
+            for work in self._tasks.values()
+            if work.kind is kind
+            and work.state is task.State.PLANNED
+            and (work.not_before is None or work.not_before <= now)
+        ]
+
+    def claimable(self, kind: task.Kind, now: datetime.datetime) -> bool:
+        with self._lock:
+            return bool(self._ready(kind, now))
+
+    def _chosen(
+        self,
+        kind: task.Kind,
+        limit: int,
+        now: datetime.datetime,
+        throttle: ports.Throttle,
+    ) -> list[task.Task]:
+        """The first tasks that are not paused and that there is room for."""
+        seated = Counter(
+            work.project_id
+            for work in self._tasks.values()
+            if work.kind is task.Kind.BACKUP
+            and (work.state in _HELD or work.id in self._seats)
+        )
+        chosen: list[task.Task] = []
+        for work in sorted(
+            self._ready(kind, now),
+            key=lambda each: (each.rank, each.created_at, each.id),
+        ):
+            if len(chosen) == limit:
+                break
+            if {(kind, ""), (kind, work.project_id)} & self._brakes.keys():
+                continue
+            if kind is task.Kind.BACKUP:
+                if throttle.running and seated.total() >= throttle.running:
+                    break
+                if (
+                    throttle.per_project
+                    and seated[work.project_id] >= throttle.per_project
+                ):
+                    continue
+                seated[work.project_id] += 1
+            chosen.append(work)
+        return chosen
+
+    def overdue(self) -> list[task.Task]:
+        with self._lock:
+            return [self._tasks[task_id] for task_id in self._seats]
+
+    def free_seats(self, task_ids: Collection[str]) -> None:
+        with self._lock:
+            self._seats.difference_update(task_ids)
+
     def claim(
         self,
         conductor_id: str,
         kind: task.Kind,
         limit: int,
         now: datetime.datetime,
+        throttle: ports.Throttle = ports.NO_THROTTLE,
     ) -> list[task.Task]:
         with self._lock:
-            ready = [
-                work
-                for work in self._tasks.values()
-                if work.kind is kind
-                and work.state is task.State.PLANNED
-                and (work.not_before is None or work.not_before <= now)
-            ]
-            ready.sort(key=lambda each: (each.created_at, each.rank, each.id))
             return self.advance(
                 [
                     ports.Change(
@@ -258,13 +355,16 @@ class MemoryStore:
                             claimed_by=conductor_id,
                         ),
                     )
-                    for work in ready[:limit]
+                    for work in self._chosen(kind, limit, now, throttle)
                 ],
                 conductor_id,
             )
 
     def advance(
-        self, changes: Sequence[ports.Change], conductor_id: str
+        self,
+        changes: Sequence[ports.Change],
+        conductor_id: str,
+        term: int | None = None,
     ) -> list[task.Task]:
         with self._lock:
             done = []
@@ -272,13 +372,17 @@ class MemoryStore:
                 if not self._is_still(change.before):
                     continue
                 self._tasks[change.after.id] = change.after
+                if change.still_busy:
+                    self._seats.add(change.after.id)
                 if change.backup is not None:
                     self._put(change.backup, change.after.updated_at)
                 if change.forget_backup is not None:
                     self._backups.pop(change.forget_backup, None)
                 if change.record is not None:
                     self._records[change.record.volume_id] = change.record
-                self._tell(change.before.state, change.after, conductor_id)
+                self._tell(
+                    change.before.state, change.after, conductor_id, term
+                )
                 done.append(change.after)
             return done
 
@@ -290,7 +394,11 @@ class MemoryStore:
         )
 
     def _tell(
-        self, before: task.State | None, work: task.Task, conductor_id: str
+        self,
+        before: task.State | None,
+        work: task.Task,
+        conductor_id: str,
+        term: int | None,
     ) -> None:
         self._events.append(
             task.Event(
@@ -301,6 +409,7 @@ class MemoryStore:
                 reason=work.reason,
                 conductor_id=conductor_id,
                 attempt=work.attempt,
+                term=term,
             )
         )
 
@@ -310,6 +419,7 @@ class MemoryStore:
         reason: str,
         now: datetime.datetime,
         conductor_id: str,
+        term: int | None = None,
     ) -> list[task.Task]:
         return self.advance(
             [
@@ -323,6 +433,7 @@ class MemoryStore:
                 if work.state is task.State.PLANNED
             ],
             conductor_id,
+            term,
         )
 
     def holders(self) -> set[str]:

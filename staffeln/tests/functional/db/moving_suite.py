@@ -25,12 +25,18 @@ class MovingSuite(store_case.StoreCase):
     # -- claims --------------------------------------------------------------
 
     def test_work_is_claimed_in_its_order(self) -> None:
-        self.plan(planned(3), planned(1), planned(2, created_at=NOW + SECOND))
-        self.plan(planned(9, created_at=NOW - SECOND))
+        self.plan(
+            planned(3, rank=1),
+            planned(1, rank=1),
+            planned(2, rank=1, created_at=NOW - SECOND),
+        )
+        self.plan(planned(9, rank=0, created_at=NOW + SECOND))
+        self.assertTrue(self.store.claimable(task.Kind.BACKUP, NOW))
         claimed = self.claim(limit=3)
-        self.assertEqual(["t9", "t1", "t3"], [work.id for work in claimed])
-        self.assertEqual(["t2"], [work.id for work in self.claim()])
+        self.assertEqual(["t9", "t2", "t1"], [work.id for work in claimed])
+        self.assertEqual(["t3"], [work.id for work in self.claim()])
         self.assertEqual([], self.claim())
+        self.assertFalse(self.store.claimable(task.Kind.BACKUP, NOW))
 
     def test_a_claim_is_one_event(self) -> None:
         self.plan(planned(reason="due"))
@@ -48,7 +54,10 @@ class MovingSuite(store_case.StoreCase):
         self.assertEqual(later, self.store.events("t1")[-1].at)
 
     def test_what_has_to_wait_is_not_claimed(self) -> None:
-        self.plan(planned(1, not_before=NOW + SECOND), planned(2))
+        self.plan(planned(1, not_before=NOW + SECOND))
+        self.assertFalse(self.store.claimable(task.Kind.BACKUP, NOW))
+        self.assertTrue(self.store.claimable(task.Kind.BACKUP, NOW + SECOND))
+        self.plan(planned(2))
         self.assertEqual(["t2"], [work.id for work in self.claim()])
         found = self.claim(now=NOW + SECOND)
         self.assertEqual(["t1"], [work.id for work in found])

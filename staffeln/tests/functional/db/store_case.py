@@ -30,7 +30,7 @@ IDENTITY = model.CloudIdentity(
 def planned(number: int = 1, **changes: Any) -> task.Task:
     """A planned backup of volume ``v<number>``."""
     return samples.backup_task(
-        f"t{number}", volume_id=f"v{number}", rank=number, **changes
+        f"t{number}", **{"volume_id": f"v{number}", "rank": number, **changes}
     )
 
 
@@ -77,8 +77,9 @@ class StoreCase(base.TestCase):
         kind: task.Kind = task.Kind.BACKUP,
         now: datetime.datetime = NOW,
         by: str = "c1",
+        **limits: int,
     ) -> list[task.Task]:
-        return self.store.claim(by, kind, limit, now)
+        return self.store.claim(by, kind, limit, now, ports.Throttle(**limits))
 
     def move(
         self,
@@ -90,7 +91,7 @@ class StoreCase(base.TestCase):
     ) -> task.Task | None:
         fields = {
             name: changes.pop(name)
-            for name in ("backup", "forget_backup", "record")
+            for name in ("backup", "forget_backup", "record", "still_busy")
             if name in changes
         }
         after = task.advance(work, to_state, now, reason, **changes)

@@ -5,6 +5,7 @@ from staffeln.tests.functional.db import (
     moving_suite,
     planning_suite,
     reading_suite,
+    throttle_suite,
 )
 
 
@@ -12,5 +13,6 @@ class StoreSuite(
     planning_suite.PlanningSuite,
     moving_suite.MovingSuite,
     reading_suite.ReadingSuite,
+    throttle_suite.ThrottleSuite,
 ):
     """Inherit this with ``new_store``; a store passes when all tests do."""

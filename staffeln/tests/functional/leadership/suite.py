@@ -142,9 +142,7 @@ class LeadershipSuite(base.TestCase):
             for each in contenders:
                 each.send("acquire")
             answers = [each.receive() for each in contenders]
-            self.assertEqual(
-                ["False"] * 5 + ["True"], sorted(answers), answers
-            )
+            self.assertEqual(["False"] * 5 + ["True"], sorted(answers))
             contenders[answers.index("True")].answer("release")
 
     def test_the_holder_may_ask_again(self) -> None:

@@ -16,7 +16,9 @@ READS = frozenset(
         "deployment",
         "histories",
         "now",
+        "brakes",
         "planned_backups",
+        "queued",
         "tasks",
         "unwanted_backups",
     }

@@ -173,6 +173,7 @@ class ShowTest(TaskTestCase):
                 "reason": story[0].reason,
                 "conductor_id": "c1",
                 "attempt": 0,
+                "term": 1,
                 "elapsed": 0.0,
             },
             found["events"][0],

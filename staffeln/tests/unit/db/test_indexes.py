@@ -91,6 +91,7 @@ class IndexTest(base.TestCase):
         for call in (
             lambda: store.histories(["v1", "v2"]),
             store.planned_backups,
+            lambda: store.queued(NOW),
             store.unwanted_backups,
             lambda: store.write_plan(term, plan, "c1"),
         ):
@@ -112,6 +113,9 @@ class IndexTest(base.TestCase):
             lambda: store.advance(moves, "c1"),
             lambda: store.tasks(claimed_by=["c1"], states=task.LIVE),
             store.holders,
+            store.overdue,
+            lambda: store.free_seats(["t1"]),
+            lambda: store.claimable(task.Kind.BACKUP, NOW),
             lambda: store.cancel_over_quota("p1", 1, "413", NOW, "c1"),
         ):
             self.assertEqual([], self.scans(call))

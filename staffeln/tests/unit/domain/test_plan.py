@@ -126,10 +126,8 @@ class OrderTest(base.TestCase):
             samples.policy(),
             NOW,
         )
-        self.assertEqual(
-            list(range(len(made.decisions))),
-            [each.rank for each in made.decisions],
-        )
+        ranks = [each.rank for each in made.decisions]
+        self.assertEqual(sorted(set(ranks)), ranks)
         return [each.candidate.volume.id for each in made.decisions]
 
     def test_longest_unprotected_first(self) -> None:

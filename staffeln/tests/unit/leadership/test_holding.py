@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 
 from staffeln.domain import errors
 from staffeln.leadership.holding import Holding
@@ -25,7 +26,7 @@ class Backend:
         self.asked = threading.Semaphore(0)
         self.released = 0
         self.closed = 0
-        self.while_acquiring = lambda: None
+        self.while_acquiring: Callable[[], object] = lambda: None
 
     def probe(self, timeout: float) -> None:
         """Not asked here."""

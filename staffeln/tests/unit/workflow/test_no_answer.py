@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from staffeln.domain import errors, model, task
 from staffeln.tests.unit.workflow import world
 from staffeln.tests.unit.workflow.world import DAY, SECOND, SETTLE
@@ -227,8 +229,11 @@ class NoAnswerTest(world.WorldTest):
         w.store.register_conductor("c2", "host", 2, "solo")
         real = w.cloud.create_backup
 
-        def taken_over_meanwhile(request: model.BackupRequest) -> str:
-            made = real(request)
+        def taken_over_meanwhile(
+            request: model.BackupRequest,
+            in_time: Callable[[], bool] = lambda: True,
+        ) -> str:
+            made = real(request, in_time)
             w.store.take_over([self.current()], "c2", w.clock(), "silent")
             return made
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from staffeln.domain import task
 from staffeln.engines.cinder import CinderEngine
@@ -21,11 +22,16 @@ class SlowEngine(CinderEngine):
     begun: threading.Semaphore
     let_go: threading.Event
 
-    def start(self, work: task.Task, deployment_uuid: str) -> str:
+    def start(
+        self,
+        work: task.Task,
+        deployment_uuid: str,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> str:
         """As slow as the test wants it."""
         self.begun.release()
         assert self.let_go.wait(PATIENCE)
-        return super().start(work, deployment_uuid)
+        return super().start(work, deployment_uuid, in_time)
 
 
 class PoolTest(world.WorldTest):

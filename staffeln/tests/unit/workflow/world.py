@@ -59,6 +59,8 @@ def settings(**changes: Any) -> Settings:
         "absence_settle_time": ABSENCE,
         "heartbeat_timeout": SILENCE,
         "task_poll_period": POLL,
+        "max_running_backups": 0,
+        "max_running_backups_per_project": 0,
         "backup_workers": 4,
         "rotation_workers": 2,
     }

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claiming planned tasks: in their order, each once, within the limits.
+
+A backup that is claimed takes a *seat*: a number that no other task has, of
+as many as may run at once, and likewise one of its project's. Unique keys
+keep the limits, on every database and every node of a cluster: of two
+claims that take the same number one fails, and tries again with what is
+free then.
+"""
+
+from __future__ import annotations
+
+import bisect
+import datetime
+import math
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from staffeln import ports
+from staffeln.db import brakes, changes, rows
+from staffeln.domain import task
+
+_HELD = [each.value for each in task.LIVE - {task.State.PLANNED}]
+_ENDED = [each.value for each in task.ENDED]
+
+UNLIMITED = 1_000_000
+"""Seats where there is no limit: they are taken all the same, so that one
+that is set later counts what runs already."""
+
+_STRETCH = 4096
+"""More seats than anybody claims at once."""
+
+
+def claimable(
+    connection: sa.Connection, kind: task.Kind, now: datetime.datetime
+) -> bool:
+    """Whether any planned task waits whose time has come."""
+    query = sa.select(rows.TASKS.c.id).where(*_planned(kind, now)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def claim(
+    connection: sa.Connection,
+    conductor_id: str,
+    kind: task.Kind,
+    limit: int,
+    now: datetime.datetime,
+    throttle: ports.Throttle,
+) -> tuple[bool, list[task.Task]]:
+    """Claim the first planned tasks; those that others take are left.
+
+    :returns: whether there were any to be had, and those that were claimed.
+    """
+    paused = {
+        each.project_id
+        for each in brakes.brakes(connection)
+        if each.kind is kind
+    }
+    if "" in paused or limit < 1:
+        return False, []
+    room = None
+    if kind is task.Kind.BACKUP:
+        room = _Room(connection, throttle)
+    chosen = _choose(connection, kind, limit, now, paused, room)
+    wanted = [
+        ports.Change(
+            before=work,
+            after=task.advance(
+                work,
+                task.State.CLAIMED,
+                now,
+                work.reason,
+                claimed_by=conductor_id,
+            ),
+        )
+        for work, _ in chosen
+    ]
+    seats = {work.id: seat for work, seat in chosen if seat is not None}
+    return bool(chosen), changes.advance(
+        connection, wanted, conductor_id, seats
+    )
+
+
+def _choose(
+    connection: sa.Connection,
+    kind: task.Kind,
+    limit: int,
+    now: datetime.datetime,
+    left_out: set[str],
+    room: _Room | None,
+) -> list[tuple[task.Task, changes.Seat | None]]:
+    """The first tasks that there is room for, with their seats.
+
+    Tasks of a project without room are passed over; where they fill a page,
+    it is read again without that project.
+    """
+    left_out = left_out | (room.full_projects() if room else set())
+    chosen: dict[str, tuple[task.Task, changes.Seat | None]] = {}
+    table = rows.TASKS
+    while len(chosen) < limit:
+        page = connection.execute(
+            sa.select(*rows.TASK_COLUMNS)
+            .where(
+                *_planned(kind, now),
+                table.c.project_id.not_in(sorted(left_out)),
+            )
+            .order_by(table.c.rank, table.c.created_at, table.c.id)
+            .limit(limit)
+        ).all()
+        passed_over = set()
+        for work in map(rows.task_of, page):
+            if work.id in chosen or len(chosen) == limit:
+                continue
+            if room is None:
+                chosen[work.id] = (work, None)
+            elif (seat := room.take(work.project_id)) is not None:
+                chosen[work.id] = (work, seat)
+            elif room.full:
+                return list(chosen.values())
+            else:
+                passed_over.add(work.project_id)
+        if not passed_over or len(page) < limit:
+            break
+        # Those that were chosen of it are not lost: they stay chosen.
+        left_out |= passed_over
+    return list(chosen.values())
+
+
+def _planned(
+    kind: task.Kind, now: datetime.datetime
+) -> list[sa.ColumnElement[bool]]:
+    table = rows.TASKS
+    return [
+        table.c.kind == kind.value,
+        table.c.state == task.State.PLANNED.value,
+        sa.or_(table.c.not_before.is_(None), table.c.not_before <= now),
+    ]
+
+
+class _Numbers:
+    """The free ones of the numbers from 1 to a limit.
+
+    Tasks without a number, or with one above the limit (it was higher when
+    they were claimed), count as well: so many of the highest numbers are
+    not given away.
+    """
+
+    def __init__(self, limit: int, taken: Sequence[int | None]) -> None:
+        numbers = sorted(math.inf if n is None else n for n in taken)
+        last = limit
+        # All up to ``last`` and those above it are to be within the limit.
+        while last + len(numbers) - bisect.bisect(numbers, last) > limit:
+            last -= 1
+        used = set(numbers)
+        stretch = min(last, len(numbers) + _STRETCH)
+        self._free = [
+            number for number in range(1, stretch + 1) if number not in used
+        ]
+        random.shuffle(self._free)
+
+    @property
+    def full(self) -> bool:
+        """Whether no number is left."""
+        return not self._free
+
+    def take(self) -> int | None:
+        """A number that is free; None: there is none.
+
+        Any of them: two claims at once that both took the lowest would
+        always be in each other's way.
+        """
+        return self._free.pop() if self._free else None
+
+
+class _Room:
+    """What the limits leave, as this transaction sees it."""
+
+    def __init__(
+        self, connection: sa.Connection, throttle: ports.Throttle
+    ) -> None:
+        self._per_project = throttle.per_project
+        taken = connection.execute(_seats()).all()
+        self._all = _Numbers(
+            throttle.running or UNLIMITED, [row.run_slot for row in taken]
+        )
+        self._of_projects: defaultdict[str, list[int | None]] = defaultdict(
+            list
+        )
+        for row in taken:
+            self._of_projects[row.project_id].append(row.project_slot)
+        self._numbers: dict[str, _Numbers] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more may run at all."""
+        return self._all.full
+
+    def full_projects(self) -> set[str]:
+        """Projects of which nothing more may run."""
+        if not self._per_project:
+            return set()
+        return {
+            project_id
+            for project_id in self._of_projects
+            if self._of(project_id).full
+        }
+
+    def take(self, project_id: str) -> changes.Seat | None:
+        """A seat for a task of a project; None: there is none."""
+        if self._all.full:
+            return None
+        of_project = None
+        if self._per_project:
+            of_project = self._of(project_id).take()
+            if of_project is None:
+                return None
+        number = self._all.take()
+        return None if number is None else changes.Seat(number, of_project)
+
+    def _of(self, project_id: str) -> _Numbers:
+        if project_id not in self._numbers:
+            self._numbers[project_id] = _Numbers(
+                self._per_project, self._of_projects.get(project_id, [])
+            )
+        return self._numbers[project_id]
+
+
+def _seats() -> sa.CompoundSelect[Any]:
+    """All that runs, or that Cinder went on with after its task ended."""
+    table = rows.TASKS
+    columns = (table.c.project_id, table.c.run_slot, table.c.project_slot)
+    return sa.union_all(
+        sa.select(*columns).where(
+            table.c.kind == task.Kind.BACKUP.value,
+            table.c.state.in_(_HELD),
+        ),
+        sa.select(*columns).where(
+            table.c.run_slot > 0, table.c.state.in_(_ENDED)
+        ),
+    )
+
+
+def overdue(connection: sa.Connection) -> list[task.Task]:
+    """Ended tasks whose seat is still taken."""
+    table = rows.TASKS
+    found = connection.execute(
+        sa.select(*rows.TASK_COLUMNS).where(
+            table.c.run_slot > 0, table.c.state.in_(_ENDED)
+        )
+    )
+    return [rows.task_of(row) for row in found]
+
+
+def free_seats(connection: sa.Connection, task_ids: Sequence[str]) -> None:
+    """Let go of the seats of tasks that have ended."""
+    table = rows.TASKS
+    connection.execute(
+        sa.update(table)
+        .where(table.c.id.in_(task_ids), table.c.state.in_(_ENDED))
+        .values(run_slot=None, project_slot=None)
+    )
