@@ -67,7 +67,7 @@ class Lock:
         :raises ConfigurationError: no try with these settings can succeed.
         """
         service = self._service
-        if service is None:
+        if service is None or service.gone:
             service = self._service = self._make()
         try:
             return self._ask(service, service.acquire, timeout)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
+import threading
 import uuid
 import warnings
 from typing import Any, ClassVar
@@ -63,6 +64,8 @@ class Service:
     def __init__(
         self, address: Address, holder: str, settings: Settings
     ) -> None:
+        self.gone = False
+        """Whether its connection ended for good."""
         self._settings = settings
         self._connected = False
         # One that hangs leaves time for another within the deadline.
@@ -282,7 +285,9 @@ class Redis(Service):
 class ZooKeeper(Service):
     """A node that lives as long as the session that made it.
 
-    The client keeps the session alive in a thread of its own.
+    The client keeps the session alive in a thread of its own, also where
+    nobody asks for the lock any more. So the session is ended when that
+    was not proved to be ours for the lease's duration.
     """
 
     def __init__(
@@ -294,6 +299,8 @@ class ZooKeeper(Service):
         self._client.logger = connection.logger = _KAZOO_LOG
         self._session = 0.0
         """Seconds of silence that the server grants."""
+        self._guard = threading.Lock()
+        self._silence: threading.Timer | None = None
         connect = connection._connect
 
         def noted(*args: Any) -> tuple[float, float]:
@@ -336,7 +343,7 @@ class ZooKeeper(Service):
         if not lock.acquire(blocking=False):
             return False
         self._lock = lock
-        return True
+        return self._begin_anew()
 
     def prove(self) -> bool:
         from kazoo import exceptions
@@ -354,14 +361,41 @@ class ZooKeeper(Service):
             self._lock = None
             return False
         session = self._client.client_id
-        return session is not None and about.ephemeralOwner == session[0]
+        mine = session is not None and about.ephemeralOwner == session[0]
+        return mine and self._begin_anew()
+
+    def _begin_anew(self) -> bool:
+        """Count the silence from now on; False: it was too long."""
+        with self._guard:
+            if self.gone:
+                return False
+            if self._silence is not None:
+                self._silence.cancel()
+            self._silence = threading.Timer(
+                self._settings.lease_duration, self._fall_silent
+            )
+            self._silence.daemon = True
+            self._silence.start()
+            return True
+
+    def _fall_silent(self) -> None:
+        # The session ends by itself where the server cannot be told.
+        with contextlib.suppress(Exception):
+            self.disconnect()
 
     def give_back(self) -> None:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+        with self._guard:
+            if self._silence is not None:
+                self._silence.cancel()
 
     def disconnect(self) -> None:
+        with self._guard:
+            self.gone = True
+            if self._silence is not None:
+                self._silence.cancel()
         # Not by the driver, which refuses to stop what did not start.
         try:
             self._client.stop()

@@ -306,6 +306,17 @@ class ZooKeeperOnlyTest(_Test):
         self.assertTrue(suite.until(lambda: _acquired(first)))
         self.assertEqual(1, len(self.nodes()))
 
+    def test_a_holder_that_falls_silent_loses_it(self) -> None:
+        # Though its client goes on to keep the session alive.
+        first, second = self.lock("first"), self.lock("second")
+        self.assertTrue(first.acquire(_LIMIT))
+        self.assertFalse(second.acquire(_LIMIT))
+        self.assertTrue(suite.until(lambda: _acquired(second)))
+        self.assertFalse(first.renew(_LIMIT))
+        self.assertFalse(first.acquire(_LIMIT))
+        second.release(_LIMIT)
+        self.assertTrue(first.acquire(_LIMIT))
+
     def test_a_server_that_grants_less_time_is_refused(self) -> None:
         text = self.refusal(
             self.lock(lease_duration=zookeeper.LONGEST_SESSION + 1)

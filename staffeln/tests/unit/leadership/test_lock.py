@@ -209,6 +209,7 @@ class _Stub(services.Service):
     """A service that does what a test says."""
 
     def __init__(self) -> None:
+        self.gone = False
         self.hang = threading.Event()
         self.hangs = False
         self.fails: Exception | None = None
