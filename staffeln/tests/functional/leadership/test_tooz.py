@@ -12,7 +12,9 @@ from kazoo import client
 
 from staffeln import leadership
 from staffeln.domain import errors
-from staffeln.leadership import address, contract, lock, services
+from staffeln.leadership import address, contract, lock
+from staffeln.leadership.services.etcd import Etcd
+from staffeln.leadership.services.zookeeper import ZooKeeper
 from staffeln.tests import base
 from staffeln.tests.functional.leadership import suite
 from staffeln.tests.servers import (
@@ -116,7 +118,7 @@ class EtcdOnlyTest(_Test):
         before = etcd.shared().leases()
         second = self.lock("second")
         # It was free when it looked.
-        self.patch(services.Etcd, "_read", lambda *_: [])
+        self.patch(Etcd, "_read", lambda *_: [])
         self.assertFalse(second.acquire(_LIMIT))
         self.assertEqual(before, etcd.shared().leases())
 
@@ -445,7 +447,7 @@ class PostgreSQLTest(_Test):
 
 def _end_session(backend: lock.Lock, owner: int) -> None:
     """Let the server end a session, as if it had heard nothing of it."""
-    assert isinstance(backend._service, services.ZooKeeper)
+    assert isinstance(backend._service, ZooKeeper)
     session, password = backend._service._client.client_id
     assert session == owner
     twin = client.KazooClient(
