@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from staffeln.cli import command, fields, intentions
+from staffeln.cli import command, fields, intentions, words
 from staffeln.cli.intentions import Action, Intention
 from staffeln.workflow import planning
 
@@ -47,6 +47,8 @@ class ShowPlan(command.Lister):
         for line in intentions.harvest(drawn.inventory):
             self.staffeln.tell(line)
         self.staffeln.tell(intentions.summary(found))
+        for brake in drawn.brakes:
+            self.staffeln.tell(f"Paused: {words.plain(brake.in_words())}.")
         if not found:
             self.staffeln.tell(f"Nothing to do: {settings.rule.in_words()}.")
         elif not shown:

@@ -229,6 +229,12 @@ class Brake:
     """Empty: of all projects."""
     since: datetime.datetime
 
+    def in_words(self) -> str:
+        """Such as ``backups of project P are paused since ...``."""
+        whose = f"project {self.project_id}" if self.project_id else "all"
+        since = self.since.isoformat(" ", "seconds")
+        return f"{self.kind}s of {whose} are paused since {since}Z"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:

@@ -12,7 +12,7 @@ import datetime
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from staffeln import ports
 from staffeln.domain import model, plan, task
@@ -38,6 +38,8 @@ class Drawn:
     inventory: model.Inventory
     histories: Mapping[str, model.History]
     plan: plan.Plan
+    brakes: Sequence[model.Brake]
+    """What an operator has paused: it is planned, and waits."""
 
 
 def draw(
@@ -79,6 +81,7 @@ def draw(
             service_up=service_up,
             waiting=store.queued(now),
         ),
+        brakes=store.brakes(),
     )
 
 
@@ -202,6 +205,8 @@ def tell(drawn: Drawn, seconds: float) -> None:
         counts[plan.What.SKIP],
         len(drawn.plan.cancelled),
     )
+    for brake in drawn.brakes:
+        LOG.warning("Paused: %s", brake.in_words())
     postponed = drawn.plan.of(plan.What.POSTPONE)
     for decision in postponed[:MOST_POSTPONED]:
         LOG.info(
