@@ -34,6 +34,8 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _LONGEST_NAME = 253
 _FILES_OF_CLUSTER = ("certificate-authority",)
+_ODD_CONTENTS = (AttributeError, LookupError, TypeError, ValueError)
+"""What the client raises for values of kinds that it does not expect."""
 _FILES_OF_USER = ("client-certificate", "client-key", "tokenFile")
 
 
@@ -98,12 +100,7 @@ class Access:
         )
         try:
             loader.load_and_set(self.configuration)
-        except (
-            config_exception.ConfigException,
-            OSError,
-            ValueError,
-            KeyError,
-        ):
+        except (config_exception.ConfigException, OSError, *_ODD_CONTENTS):
             raise _refused(path, "the client cannot use it") from None
         if "exec" in content.user and not (
             self.configuration.api_key or self.configuration.cert_file
@@ -167,6 +164,8 @@ class _Kubeconfig:
             if isinstance(each, dict) and each.get("name") == name:
                 found = each.get(kind)
                 if isinstance(found, dict):
+                    for key in [x for x in found if found[x] in (None, "")]:
+                        del found[key]  # to the client they would be values
                     return found
         raise _refused(self.path, f"there is no {kind} {name!r} in it")
 

@@ -215,19 +215,33 @@ class Kubernetes:
 
         :raises requests.HTTPError: it refuses.
         """
+        answer = self._request(self.url, self._admin, method, path, body)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def status(self, token: str, method: str, path: str) -> int:
+        """The HTTP status that somebody else gets."""
+        return self._request(self.url, token, method, path).status_code
+
+    def _request(
+        self,
+        url: str,
+        token: str,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+    ) -> requests.Response:
         # No setting of the host's: its proxy does not lead to loopback.
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.request(
+            return session.request(
                 method,
-                self.url + path,
+                url + path,
                 json=body,
-                headers={"Authorization": f"Bearer {self._admin}"},
+                headers={"Authorization": f"Bearer {token}"},
                 verify=str(self.authority),
                 timeout=30,
             )
-        answer.raise_for_status()
-        return dict(answer.json())
 
     def lease(self, namespace: str, name: str) -> dict[str, Any]:
         """A Lease as it is stored."""
@@ -272,15 +286,9 @@ class Kubernetes:
         return found
 
     def _answers(self, port: int) -> bool:
+        url = f"https://127.0.0.1:{port}"
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                answer = session.get(
-                    f"https://127.0.0.1:{port}/readyz",
-                    headers={"Authorization": f"Bearer {self._admin}"},
-                    verify=str(self.authority),
-                    timeout=10,
-                )
+            answer = self._request(url, self._admin, "GET", "/readyz")
         except (requests.RequestException, OSError):
             return False
         return answer.ok
