@@ -123,7 +123,8 @@ class Access:
         self, path: pathlib.Path, key: str, section: dict[str, Any]
     ) -> str:
         try:
-            data = base64.b64decode(str(section.pop(f"{key}-data")))
+            text = "".join(str(section.pop(f"{key}-data")).split())
+            data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raise _refused(path, f"{key}-data is not base64") from None
         if self._scratch is None:

@@ -80,8 +80,6 @@ class ApiServer:
             )
         except _Conflict:
             return None
-        except _Missing as error:
-            raise errors.ConfigurationError(str(error)) from None
 
     def replace(self, old: Json, spec: Json, timeout: float) -> Json | None:
         """Give the Lease other contents, if it is still as it was read.
@@ -192,13 +190,13 @@ class ApiServer:
         says = one_line(status.get("message") or error.reason or "")
         details = status.get("details")
         kind = details.get("kind") if isinstance(details, dict) else None
+        text = f"{self._asked(verb)}: HTTP {error.status}: {says}"
         match error.status:
             case 401:
-                text = (
-                    f"{self._asked(verb)}: HTTP 401: the token or certificate "
-                    "is not valid there, or not any more"
+                return _Unauthorized(
+                    f"{text}: the token or certificate is not valid there, "
+                    "or not any more"
                 )
-                return _Unauthorized(text)
             case 403:
                 return errors.ConfigurationError(
                     f"{self._asked(verb)}: HTTP 403: a Role in that namespace "
@@ -207,10 +205,9 @@ class ApiServer:
                     f"{says}"
                 )
             case 404 if kind == "leases":
-                return _Missing(f"{self._asked(verb)}: {says}")
+                return _Missing(text)
             case 409:
-                return _Conflict(says)
-        text = f"{self._asked(verb)}: HTTP {error.status}: {says}"
+                return _Conflict(text)
         if error.status in _WRONG or error.status == 404:
             return errors.ConfigurationError(text)
         return errors.CoordinationError(text)
@@ -225,11 +222,11 @@ class ApiServer:
         )
 
 
-class _Missing(Exception):
+class _Missing(errors.ConfigurationError):
     """There is no such Lease."""
 
 
-class _Conflict(Exception):
+class _Conflict(errors.CoordinationError):
     """The Lease is not as the caller takes it to be."""
 
 
