@@ -11,6 +11,9 @@ class File(Service):
     """A lock of the kernel's: it lasts as long as its process."""
 
     expires = False
+    # A second lock on the file in this process would end the first one's
+    # when it is collected.
+    reconnects = True
     options_to_see = "state_path and [coordination] backend_url"
 
     def _options(self) -> dict[str, str]:

@@ -384,6 +384,15 @@ class MySQLOnlyTest(_Test):
         self.assertIn("Access denied", text)
         self.assertNotIn("falsches", text + self.log.output)
 
+    def test_no_privilege_is_needed(self) -> None:
+        mariadb.shared().run("CREATE USER plain@'%' IDENTIFIED BY 'knapp'")
+        self.addCleanup(mariadb.shared().run, "DROP USER plain@'%'")
+        first = self.lock(
+            url=f"mysql://plain:knapp@127.0.0.1:{mariadb.shared().port}"
+        )
+        self.assertTrue(first.acquire(_LIMIT))
+        self.assertTrue(first.renew(_LIMIT))
+
     def test_a_killed_connection_is_a_lost_lock(self) -> None:
         first = self.lock()
         self.assertTrue(first.acquire(_LIMIT))
