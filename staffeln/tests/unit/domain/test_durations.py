@@ -207,7 +207,8 @@ class CalendarTest(base.TestCase):
         end = durations.after(start, duration)
         self.assertLess(end, durations.after(start, longer))
         self.assertGreaterEqual(end, start)
-        self.assertLess(
+        # A day earlier can lead back to the same end of a shorter month.
+        self.assertLessEqual(
             durations.before(start, longer),
             durations.before(start, duration),
         )
