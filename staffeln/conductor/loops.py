@@ -8,6 +8,7 @@ fails is logged once, here, and never ends its loop.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -106,6 +107,8 @@ class Office:
         self._on_planned = on_planned
         self._clock = clock
         self._in_office = False
+        self._failing_since: float | None = None
+        self._rests_until = -math.inf
         self._told = ""
         self._tell_at = 0.0
         self._lead_at = self._tidy_at = self._look_at = clock()
@@ -116,15 +119,42 @@ class Office:
 
         :raises StaffelnError: what failed; it is due again soon.
         """
-        if not self._hold_office():
+        if self._clock() < self._rests_until:
             return self._rhythm.office_period
         try:
+            if not self._hold_office():
+                return self._rhythm.office_period
             self._do_what_is_due()
         except errors.OvertakenError:
             self._in_office = False
             raise
+        except Exception:
+            self._failed()
+            raise
         waits = min(self._lead_at, self._tidy_at) - self._clock()
         return max(0.0, min(waits, self._rhythm.office_period))
+
+    def _failed(self) -> None:
+        """Do not keep others from an office that is of no use here.
+
+        The backend's answer says nothing of the way to the database and to
+        the cloud: another conductor may have one.
+        """
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        patience = self._rhythm.heartbeat_timeout.total_seconds()
+        if now - self._failing_since < patience:
+            return
+        LOG.warning(
+            "This conductor gives the office back: as the scheduler it has "
+            "done nothing for %d s",
+            int(now - self._failing_since),
+        )
+        self._backend.release()
+        self._in_office = False
+        self._failing_since = None
+        self._rests_until = now + patience
 
     def _lost(self, why: str) -> None:
         """Told by the leadership, in a thread of its own."""
@@ -199,6 +229,7 @@ class Office:
             # A cycle that fails is not put off for a whole long period.
             self._lead_at = now + min(period, RETRY_PERIOD)
             planned = self._scheduler.lead()
+            self._failing_since = None
             self._lead_at = now + period
             if planned:
                 self._on_planned()

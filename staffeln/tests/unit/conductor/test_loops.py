@@ -190,6 +190,25 @@ class OfficeTest(base.TestCase):
         self.assertEqual(["tidy"], self.turn(5))
         self.assertEqual(["lead"], self.turn(loops.RETRY_PERIOD - 5))
 
+    def test_an_office_that_is_of_no_use_is_given_back(self) -> None:
+        """Another one may have a way to the cloud, or to the database."""
+        self.scheduler.failure = errors.NoAnswerError("Nova is away")
+        self.assertRaises(errors.NoAnswerError, self.turn)
+        self.assertRaises(errors.NoAnswerError, self.turn, loops.RETRY_PERIOD)
+        self.assertEqual(["lead", "released"], self.said)
+        self.assertIn("gives the office back", self.log.output)
+        self.assertEqual([], self.turn(59))
+        self.scheduler.failure = None
+        self.assertEqual(["term", "lead", "tidy"], self.turn(1))
+
+    def test_one_failure_gives_nothing_back(self) -> None:
+        for _ in range(3):
+            self.scheduler.failure = errors.NoAnswerError("Nova is away")
+            self.assertRaises(errors.NoAnswerError, self.turn, 1800)
+            self.scheduler.failure = None
+            self.assertIn("lead", self.turn(int(loops.RETRY_PERIOD)))
+        self.assertNotIn("gives the office back", self.log.output)
+
     def test_overtaken_it_begins_a_new_term(self) -> None:
         self.scheduler.failure = errors.OvertakenError("term 2 has begun")
         self.assertRaises(errors.OvertakenError, self.turn)
