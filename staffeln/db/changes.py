@@ -23,8 +23,6 @@ from staffeln import ports
 from staffeln.db import history, listing, rows
 from staffeln.domain import model, task
 
-_HELD = task.LIVE - {task.State.PLANNED}
-
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -126,7 +124,7 @@ def _difference(change: ports.Change) -> dict[str, Any]:
     values["state"] = after["state"]
     if change.after.state in task.ENDED:
         values["slot"] = None
-    if change.after.state not in _HELD and not change.still_busy:
+    if change.after.state not in task.HELD and not change.still_busy:
         values["run_slot"] = values["project_slot"] = None
     return values
 

@@ -24,7 +24,7 @@ from staffeln import ports
 from staffeln.db import brakes, changes, rows
 from staffeln.domain import task
 
-_HELD = [each.value for each in task.LIVE - {task.State.PLANNED}]
+_HELD = [each.value for each in task.HELD]
 _ENDED = [each.value for each in task.ENDED]
 
 UNLIMITED = 1_000_000

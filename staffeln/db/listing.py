@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from staffeln.db import history, rows
 from staffeln.domain import model, queue, task
 
-_HELD = [each.value for each in task.LIVE - {task.State.PLANNED}]
+_HELD = [each.value for each in task.HELD]
 _LIVE = [each.value for each in task.LIVE]
 
 

@@ -93,6 +93,9 @@ is gone already.
 LIVE = frozenset({State.PLANNED, State.CLAIMED, State.STARTING, State.RUNNING})
 """States in which a task holds its slot: no second one for its target."""
 
+HELD = LIVE - {State.PLANNED}
+"""States in which a conductor has it."""
+
 ENDED = frozenset(State) - LIVE
 """States that no task leaves."""
 

@@ -12,10 +12,6 @@ from staffeln.workflow import record
 
 LOG = logging.getLogger(__name__)
 
-_HELD = frozenset(
-    {task.State.CLAIMED, task.State.STARTING, task.State.RUNNING}
-)
-
 
 def rescue(
     store: ports.Store,
@@ -64,7 +60,7 @@ def _rescue_from(
     conductor_id: str,
     now: datetime.datetime,
 ) -> int:
-    held = store.tasks(states=_HELD, claimed_by=[conductor_id])
+    held = store.tasks(states=task.HELD, claimed_by=[conductor_id])
     reason = f"its conductor {conductor_id} is gone"
     back = [
         recorder.move(work, task.State.PLANNED, now, reason)

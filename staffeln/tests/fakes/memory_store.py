@@ -16,8 +16,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from staffeln import ports
 from staffeln.domain import errors, model, queue, task
 
-_HELD = task.LIVE - {task.State.PLANNED}
-
 
 class MemoryStore:
     """One deployment's database; used by many threads."""
@@ -303,7 +301,7 @@ class MemoryStore:
             work.project_id
             for work in self._tasks.values()
             if work.kind is task.Kind.BACKUP
-            and (work.state in _HELD or work.id in self._seats)
+            and (work.state in task.HELD or work.id in self._seats)
         )
         chosen: list[task.Task] = []
         for work in sorted(
@@ -439,7 +437,7 @@ class MemoryStore:
     def holders(self) -> set[str]:
         return {
             work.claimed_by
-            for work in self.tasks(states=_HELD)
+            for work in self.tasks(states=task.HELD)
             if work.claimed_by is not None
         }
 
