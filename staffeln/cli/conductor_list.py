@@ -13,6 +13,7 @@ from typing import Any
 from staffeln import ports
 from staffeln.cli import command, fields, layout
 from staffeln.cli.fields import Field, attribute
+from staffeln.domain import task
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,13 @@ from unittest import mock
 from staffeln import leadership
 from staffeln.domain import errors
 from staffeln.leadership import apiserver, lease
+from staffeln.tests import base
 from staffeln.tests.functional.leadership import suite
 from staffeln.tests.servers import kubernetes
 
 NAME = "staffeln-scheduler"
 TIMEOUT = 10.0
+DURATION = 20
 FOREIGN = {
     "holderIdentity": "somebody",
     "leaseDurationSeconds": 15,
@@ -22,7 +24,7 @@ FOREIGN = {
 }
 
 
-class LeaseCase(suite.LeadershipSuite):
+class NamespaceCase(base.TestCase):
     """A namespace of its own for each test."""
 
     def setUp(self) -> None:
@@ -34,18 +36,18 @@ class LeaseCase(suite.LeadershipSuite):
             self.home / "kubeconfig", self.namespace
         )
 
-    def settings(self) -> leadership.Settings:
-        return dataclasses.replace(
-            self.make_settings(), kubeconfig=self.kubeconfig
-        )
 
-
-class LeaseTest(LeaseCase, suite.ExpiringSuite):
+class LeaseTest(NamespaceCase, suite.ExpiringSuite):
     """All that any lock that expires has to keep."""
 
     def setUp(self) -> None:
         super().setUp()
         self.stand_still = self.server.freeze
+
+    def settings(self) -> leadership.Settings:
+        return dataclasses.replace(
+            self.make_settings(), kubeconfig=self.kubeconfig
+        )
 
     def freeze(self) -> None:
         self.stand_still()
@@ -78,7 +80,7 @@ class Clock:
         return self.now
 
 
-class RecordTest(LeaseCase):
+class RecordTest(NamespaceCase):
     """What is written into a Lease, and what is read out of one."""
 
     def setUp(self) -> None:
@@ -87,7 +89,10 @@ class RecordTest(LeaseCase):
         self.here, self.there = self.contend("here"), self.contend("there")
 
     def contend(self, holder: str) -> lease.Lease:
-        made = lease.Lease(self.settings(), holder, self.clock)
+        settings = leadership.Settings(
+            kubeconfig=self.kubeconfig, lease_duration=DURATION
+        )
+        made = lease.Lease(settings, holder, self.clock)
         self.addCleanup(made.close)
         return made
 
@@ -114,7 +119,7 @@ class RecordTest(LeaseCase):
         self.assertTrue(self.here.acquire(TIMEOUT))
         spec = self.spec()
         self.assertRegex(spec["holderIdentity"], r"^here_[0-9a-f]{32}$")
-        self.assertEqual(suite.DURATION, spec["leaseDurationSeconds"])
+        self.assertEqual(DURATION, spec["leaseDurationSeconds"])
         self.assertEqual(0, spec.get("leaseTransitions", 0))
         self.assertEqual(spec["acquireTime"], spec["renewTime"])
 
@@ -223,7 +228,7 @@ class RecordTest(LeaseCase):
 
     def test_without_a_duration_ours_is_taken(self) -> None:
         self.store(leaseDurationSeconds=None)
-        self.assert_taken_after(suite.DURATION)
+        self.assert_taken_after(DURATION)
         self.assertEqual(1, self.log.output.count("leaseDurationSeconds None"))
 
     def test_a_huge_duration_is_not_waited_for(self) -> None:
