@@ -258,9 +258,14 @@ def _hosts(parts: parse.SplitResult, kind: _Kind) -> tuple[str, ...]:
     """HOST:PORT of each; only ZooKeeper's driver takes several."""
     if not kind.needs_host:
         return ()
-    netloc = parts.netloc.rpartition("@")[2]
+    login, _, netloc = parts.netloc.rpartition("@")
     texts = [netloc]
     if kind.service == "zookeeper":
+        if "," in login:
+            raise _refused(
+                "user and password, which cannot hold a comma, stand once, "
+                "before the first host"
+            )
         query = parse.parse_qs(parts.query)
         texts = [*netloc.split(","), *query.get("hosts", ())]
     return tuple(sorted(_host(each, kind) for each in texts))

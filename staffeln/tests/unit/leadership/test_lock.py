@@ -81,6 +81,8 @@ class UrlTest(base.TestCase):
             "mysql://staffeln:12/geheim@h/staffeln",
             "mysql://staffeln:12?geheim@h/staffeln",
             "redis://:12#geheim@h",
+            "zookeeper://me:geheim@a,me:geheim@b",
+            "zookeeper://me:ge,heim@a",
         ):
             self.assertIn("password", self.refusal(url))
 
