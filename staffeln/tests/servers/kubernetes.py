@@ -10,6 +10,7 @@ import os
 import pathlib
 import secrets
 import signal
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -126,7 +127,10 @@ class Kubernetes:
     # -- namespaces and who may do what in them ----------------------------
 
     def make_namespace(self) -> str:
-        """A namespace of its own with what the documentation puts there."""
+        """A namespace of its own with what the documentation puts there.
+
+        :raises ServerError: the rights do not come.
+        """
         self._namespaces += 1
         name = f"staffeln-{self._namespaces}"
         self.ask(
@@ -141,7 +145,30 @@ class Kubernetes:
             for subject in each.get("subjects", ()):
                 subject["namespace"] = name
             self.ask("POST", _collection(each, name), each)
+        self._wait_for_rights(name)
         return name
+
+    def _wait_for_rights(self, namespace: str) -> None:
+        """It hears of a new Role a moment later."""
+        question = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": f"system:serviceaccount:{namespace}:{ACCOUNT}",
+                "resourceAttributes": {
+                    "group": "coordination.k8s.io",
+                    "resource": "leases",
+                    "verb": "create",
+                    "namespace": namespace,
+                },
+            },
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        limit = time.monotonic() + process.START_LIMIT
+        while not self.ask("POST", path, question)["status"]["allowed"]:
+            if time.monotonic() > limit:
+                raise process.ServerError(f"nobody has rights in {namespace}")
+            time.sleep(0.01)
 
     def token(self, namespace: str, account: str = ACCOUNT) -> str:
         """A new token of a service account, as pods get them."""
@@ -155,12 +182,6 @@ class Kubernetes:
             },
         )
         return str(answer["status"]["token"])
-
-    def revoke_tokens(self, namespace: str) -> None:
-        """Make the service account anew: what it had is worth nothing."""
-        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-        self.ask("DELETE", f"{accounts}/{ACCOUNT}")
-        self.ask("POST", accounts, _object("v1", "ServiceAccount", ACCOUNT))
 
     def kubeconfig(
         self,
