@@ -54,7 +54,7 @@ class Kubernetes:
     def __init__(self) -> None:
         """:raises ServerError: it cannot be started, in one line."""
         server = process.find(
-            "kube-apiserver", "golang-1.19-go, which builds it", _folders()
+            "kube-apiserver", "golang-1.19-go, which builds it", folders()
         )
         self._admin = secrets.token_hex(16)
         self._namespaces = 0
@@ -315,7 +315,7 @@ class Kubernetes:
         return answer.ok
 
 
-def _folders() -> list[pathlib.Path]:
+def folders() -> list[pathlib.Path]:
     """Where tools/test.sh puts the program that it builds."""
     host = base.HOST_ENVIRONMENT
     caches = host.get("XDG_CACHE_HOME") or f"{host.get('HOME', '')}/.cache"
