@@ -44,6 +44,10 @@ need_servers() { # TIER
                 redis-server zookeeper
             need_kube_apiserver
             ;;
+        integration)
+            need_packages etcd-server
+            need_kube_apiserver
+            ;;
     esac
 }
 
