@@ -93,9 +93,16 @@ class Deployment:
         clouds_file: pathlib.Path,
         options: Mapping[str, Mapping[str, object]],
         environment: Mapping[str, str] | None = None,
+        database: str | None = None,
+        host: str | None = None,
     ) -> None:
+        """:param database: the URL of one that others use as well.
+
+        :param host: what the processes take for the name of their host.
+        """
         self.directory = directory
-        self.database = f"sqlite:///{directory}/staffeln.sqlite"
+        self.database = database or f"sqlite:///{directory}/staffeln.sqlite"
+        self._host = host
         self.log_file = directory / "conductor.log"
         self.configuration = directory / "staffeln.conf"
         self._clouds_file = clouds_file
@@ -170,10 +177,24 @@ class Deployment:
         """Whether the conductor's process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the conductor's first process."""
+    def signal(self, number: signal.Signals, *, to_all: bool = False) -> None:
+        """Send a signal to the conductor's first process, or to all."""
         assert self._process
-        self._process.send_signal(number)
+        if to_all:
+            os.killpg(self._process.pid, number)
+        else:
+            self._process.send_signal(number)
+
+    def pids(self) -> set[int]:
+        """The numbers of the conductor's processes."""
+        assert self._process
+        done = subprocess.run(
+            ["pgrep", "--pgroup", str(self._process.pid)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        return {int(each) for each in done.stdout.split()}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -190,7 +211,7 @@ class Deployment:
         }
 
     def _command(self, module: str, *arguments: str) -> list[str]:
-        return [
+        command = [
             sys.executable,
             "-m",
             f"staffeln.cmd.{module}",
@@ -198,6 +219,10 @@ class Deployment:
             str(self.configuration),
             *arguments,
         ]
+        if self._host is None:
+            return command
+        rename = 'hostname "$0" && exec "$@"'
+        return ["unshare", "--uts", "sh", "-c", rename, self._host, *command]
 
     # -- what can be seen --------------------------------------------------
 
@@ -231,10 +256,15 @@ class IntegrationTestCase(base.TestCase):
     def deployment(
         self,
         environment: Mapping[str, str] | None = None,
+        beside: Deployment | None = None,
+        host: str | None = None,
         **groups: Mapping[str, object],
     ) -> Deployment:
         """A new deployment for this test's servers, its database made.
 
+        :param beside: the first conductor of the same deployment: this is
+            another one, on its database.
+        :param host: the name of its host.
         :param groups: options by group, over those of the tests.
         """
         options = {name: dict(values) for name, values in groups.items()}
@@ -246,8 +276,11 @@ class IntegrationTestCase(base.TestCase):
             self.sandbox.clouds_file,
             options,
             environment,
+            beside.database if beside else None,
+            host,
         )
-        made.create_schema()
+        if beside is None:
+            made.create_schema()
         self.addCleanup(made.kill)
         self.show_log_of(made)
         return made
