@@ -46,9 +46,10 @@ OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "lease_name",
         default="staffeln-scheduler",
-        help="Name of the Kubernetes Lease, the same on all conductors of a "
-        "deployment and another one for each deployment: two that share it "
-        "schedule by turns at best.",
+        help="Name of the Kubernetes Lease, or of the lock in another "
+        "service; not of that on a file. The same on all conductors of a "
+        "deployment and another one for each deployment: of two that share "
+        "it one schedules nothing.",
     ),
     cfg.IntOpt(
         "lease_duration",

@@ -9,15 +9,18 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
+import re
 from collections.abc import Mapping
 from urllib import parse
 
 from staffeln.domain import errors
+from staffeln.leadership.settings import Settings
 
-NAME = "staffeln-scheduler"
-"""Of the lock, in every service that several hosts share."""
+LONGEST_NAME = 64
+"""Characters of a lock's name, as MariaDB takes them."""
 FILE_NAME = "scheduler"
 
+_NAME = re.compile(f"[a-z0-9.-]{{1,{LONGEST_NAME}}}")
 _MEANING_IN_URLS = frozenset("?#%")
 _SECRET_OPTIONS = frozenset(
     {"sentinel_password", "keyfile_password", "ssl_key_password"}
@@ -115,6 +118,8 @@ class Address:
     hosts: tuple[str, ...]
     options: Mapping[str, str] = dataclasses.field(repr=False)
     secrets: tuple[str, ...] = dataclasses.field(repr=False)
+    lock_name: str = ""
+    """In every service that several hosts share."""
 
     @property
     def service(self) -> str:
@@ -132,8 +137,20 @@ class Address:
             for name in _IDENTITY_OPTIONS
             if name in self.options
         )
-        return f"{self.service} lock {NAME}{where}" + (
+        return f"{self.service} lock {self.lock_name}{where}" + (
             f" ({which})" if which else ""
+        )
+
+    def check_name(self) -> None:
+        """See that the lock's name is one for every service.
+
+        :raises ConfigurationError: it is not.
+        """
+        if self.service == "file" or _NAME.fullmatch(self.lock_name):
+            return
+        raise errors.ConfigurationError(
+            f"[coordination] lease_name = {self.lock_name[:80]!r}: must be 1 "
+            f"to {LONGEST_NAME} lower-case letters, digits, - and ."
         )
 
     def without_secrets(self, text: str) -> str:
@@ -157,8 +174,10 @@ class Address:
             )
 
 
-def parse_url(url: str) -> Address:
+def parse_url(url: str, lock_name: str = "") -> Address:
     """Take a URL apart.
+
+    :param lock_name: what the lock is called where several hosts share it.
 
     :raises ConfigurationError: it cannot be used, in one line.
     """
@@ -193,18 +212,18 @@ def parse_url(url: str) -> Address:
         hosts=_hosts(parts, kind),
         options=options,
         secrets=_secrets(parts, options),
+        lock_name=lock_name,
     )
 
 
-def check(url: str, lease_duration: int | None = None) -> None:
+def check(url: str, settings: Settings) -> None:
     """Look at a URL without asking anybody.
 
-    :param lease_duration: seconds; None: it is not looked at.
     :raises ConfigurationError: it cannot work, in one line.
     """
-    address = parse_url(url)
-    if lease_duration is not None:
-        address.check_duration(lease_duration)
+    address = parse_url(url, settings.lease_name)
+    address.check_name()
+    address.check_duration(settings.lease_duration)
     check_library(address)
 
 
@@ -230,11 +249,6 @@ def warning(url: str) -> str | None:
     if not kind.warning:
         return None
     return f"[coordination] backend_url: {kind.service}: {kind.warning}"
-
-
-def is_local(url: str) -> bool:
-    """Whether a lock at this URL serves conductors of one host only."""
-    return url.startswith("file:")
 
 
 def is_plain_path(path: str) -> bool:

@@ -46,7 +46,7 @@ def check(settings: Settings) -> None:
     else:
         from staffeln.leadership import lock
 
-        lock.check(_url(settings))
+        lock.check(_url(settings), settings)
 
 
 def probe(settings: Settings) -> None:

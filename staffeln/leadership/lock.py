@@ -17,10 +17,10 @@ from typing import TypeVar
 
 from staffeln.domain import errors
 from staffeln.leadership import services
-from staffeln.leadership.address import check, is_local, parse_url, warning
+from staffeln.leadership.address import check, parse_url, warning
 from staffeln.leadership.settings import Settings
 
-__all__ = ["Lock", "check", "is_local", "warning"]
+__all__ = ["Lock", "check", "warning"]
 
 LOG = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class Lock:
 
     def __init__(self, url: str, holder: str, settings: Settings) -> None:
         """:raises ConfigurationError: the URL cannot be used."""
-        self._address = parse_url(url)
+        self._address = parse_url(url, settings.lease_name)
+        self._address.check_name()
         self._address.check_duration(settings.lease_duration)
         self._holder = holder
         self._settings = settings

@@ -6,7 +6,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, ClassVar
 
-from staffeln.leadership.address import NAME, Address
+from staffeln.leadership.address import Address
 from staffeln.leadership.settings import Settings
 
 with warnings.catch_warnings():
@@ -41,6 +41,7 @@ class Service:
     ) -> None:
         self.gone = False
         """Whether its connection ended for good."""
+        self.lock_name = settings.lease_name.encode()
         self._settings = settings
         self._connected = False
         # One that hangs leaves time for another within the deadline.
@@ -75,7 +76,7 @@ class Service:
         return self._take()
 
     def _take(self) -> bool:
-        self._lock = self._driver.get_lock(NAME.encode())
+        self._lock = self._driver.get_lock(self.lock_name)
         return bool(self._lock.acquire(blocking=False))
 
     def prove(self) -> bool:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from staffeln.leadership.address import NAME, Address
+from staffeln.leadership.address import Address
 from staffeln.leadership.services.base import Service, root_cause
 from staffeln.leadership.settings import Settings
 
@@ -19,7 +19,7 @@ class MySQL(Service):
         self, address: Address, holder: str, settings: Settings
     ) -> None:
         super().__init__(address, holder, settings)
-        self._lock = self._driver.get_lock(NAME.encode())
+        self._lock = self._driver.get_lock(self.lock_name)
         self._connection = self._lock._conn
         self._connection.connect_timeout = self._limit
         self._connection._read_timeout = self._limit
@@ -69,7 +69,7 @@ class MySQL(Service):
 
     def _one(self, statement: str) -> object:
         with self._connection.cursor() as cursor:
-            cursor.execute(statement, (NAME.encode(),))
+            cursor.execute(statement, (self.lock_name,))
             return cursor.fetchone()[0]
 
 

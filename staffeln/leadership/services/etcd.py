@@ -7,7 +7,7 @@ import base64
 import contextlib
 from typing import Any
 
-from staffeln.leadership.address import NAME, Address
+from staffeln.leadership.address import Address
 from staffeln.leadership.services.base import Service
 from staffeln.leadership.settings import Settings
 
@@ -29,11 +29,11 @@ class Etcd(Service):
             self._client.timeout = self._limit
 
     def connect(self) -> None:
-        self._read(self._driver.get_lock(NAME.encode()))
+        self._read(self._driver.get_lock(self.lock_name))
         self._connected = True
 
     def _take(self) -> bool:
-        lock = self._driver.get_lock(NAME.encode())
+        lock = self._driver.get_lock(self.lock_name)
         if self._read(lock):
             # Ours, if an answer to us was lost.
             return self._lock is not None and self.prove()

@@ -7,7 +7,7 @@ import contextlib
 import uuid
 from typing import Any
 
-from staffeln.leadership.address import NAME, Address
+from staffeln.leadership.address import Address
 from staffeln.leadership.services.base import Service
 from staffeln.leadership.settings import Settings
 
@@ -42,7 +42,7 @@ class Redis(Service):
                 driver._parsed_url, driver._options, driver.timeout
             )
             self._client.set_retry(Retry(NoBackoff(), 0))
-            self._lock = driver.get_lock(NAME.encode())._lock
+            self._lock = driver.get_lock(self.lock_name)._lock
         self._client.ping()
         self._connected = True
 

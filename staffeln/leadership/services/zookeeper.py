@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from staffeln.domain import errors
-from staffeln.leadership.address import NAME, Address
+from staffeln.leadership.address import Address
 from staffeln.leadership.services.base import Service
 from staffeln.leadership.settings import Settings
 
@@ -68,7 +68,7 @@ class ZooKeeper(Service):
     def _take(self) -> bool:
         from kazoo import exceptions
 
-        lock = self._driver.get_lock(NAME.encode())
+        lock = self._driver.get_lock(self.lock_name)
         try:
             others = self._client.get_children(lock._lock.path)
         except exceptions.NoNodeError:

@@ -12,7 +12,7 @@ from kazoo import client
 
 from staffeln import leadership
 from staffeln.domain import errors
-from staffeln.leadership import address, contract, lock
+from staffeln.leadership import contract, lock
 from staffeln.leadership.services.etcd import Etcd
 from staffeln.leadership.services.zookeeper import ZooKeeper
 from staffeln.tests import base
@@ -28,7 +28,7 @@ from staffeln.tests.servers import (
 
 _LIMIT = 10.0
 """Seconds that a call may take where the service answers."""
-_NODES = f"/tooz/locks/{address.NAME}"
+_NODES = f"/tooz/locks/{leadership.Settings().lease_name}"
 
 
 class _Test(base.TestCase):

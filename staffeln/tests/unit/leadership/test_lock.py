@@ -25,9 +25,14 @@ _WARNED = (
 )
 
 
+DEFAULTS = leadership.Settings()
+
+
 class UrlTest(base.TestCase):
     def refusal(self, url: str) -> str:
-        error = self.assertRaises(errors.ConfigurationError, lock.check, url)
+        error = self.assertRaises(
+            errors.ConfigurationError, lock.check, url, DEFAULTS
+        )
         self.assertEqual(1, len(str(error).splitlines()))
         self.assertIn("[coordination] backend_url", str(error))
         self.assertNotIn("geheim", str(error))
@@ -35,8 +40,7 @@ class UrlTest(base.TestCase):
 
     def test_these_are_good(self) -> None:
         for url in _GOOD:
-            lock.check(url)
-            lock.check(url, 15)
+            lock.check(url, DEFAULTS)
             self.assertIsNone(lock.warning(url))
 
     def test_these_are_warned_of(self) -> None:
@@ -114,7 +118,7 @@ class UrlTest(base.TestCase):
             ("kubernetes://", "tooz[kubernetes]"),
         ):
             self.assertIn(package, self.refusal(url))
-        lock.check("file:///var/lock")
+        lock.check("file:///var/lock", DEFAULTS)
 
     def test_the_duration_is_set_in_one_place(self) -> None:
         for url in (
@@ -122,9 +126,9 @@ class UrlTest(base.TestCase):
             "redis://h?lock_timeout=30",
             "zookeeper://h?timeout=30",
         ):
-            lock.check(url, 30)
+            lock.check(url, leadership.Settings(lease_duration=30))
             error = self.assertRaises(
-                errors.ConfigurationError, lock.check, url, 15
+                errors.ConfigurationError, lock.check, url, DEFAULTS
             )
             self.assertIn("timeout=30 contradicts", str(error))
             self.assertRaises(
@@ -132,16 +136,21 @@ class UrlTest(base.TestCase):
                 lock.Lock,
                 url,
                 "me",
-                leadership.Settings(lease_duration=15),
+                DEFAULTS,
             )
-        lock.check("etcd3+http://h?timeout=3", 15)
+        lock.check("etcd3+http://h?timeout=3", DEFAULTS)
 
-    def test_which_serve_one_host_only(self) -> None:
-        self.assertTrue(lock.is_local("file:///x"))
-        self.assertFalse(lock.is_local("redis://h"))
+    def test_the_name_of_the_lock_is_one_for_all_services(self) -> None:
+        lock.check("mysql://h/d", leadership.Settings(lease_name="a-b.c"))
+        for name in ("", "Big", "a/b", "a b", "x" * 65):
+            error = self.assertRaises(
+                errors.ConfigurationError,
+                lock.check,
+                "mysql://h/d",
+                leadership.Settings(lease_name=name),
+            )
+            self.assertIn("[coordination] lease_name", str(error))
 
-
-class OptionTest(base.TestCase):
     def test_one_that_is_no_number_is_one_line(self) -> None:
         made = lock.Lock(
             "etcd3+http://h?timeout=x", "me", leadership.Settings()
@@ -152,7 +161,7 @@ class OptionTest(base.TestCase):
 
 class DescriptionTest(base.TestCase):
     def described(self, url: str) -> str:
-        made = lock.Lock(url, "holder-1", leadership.Settings())
+        made = lock.Lock(url, "holder-1", DEFAULTS)
         shown = f"{made.description} {made!r} {made._address!r}"
         self.assertNotIn("geheim", shown)
         self.assertNotIn("holder-1", made.description)
@@ -203,7 +212,7 @@ class DescriptionTest(base.TestCase):
             ),
             *zip(_WARNED, (False, True, True), strict=True),
         ):
-            made = lock.Lock(url, "me", leadership.Settings())
+            made = lock.Lock(url, "me", DEFAULTS)
             self.assertEqual(expires, made.expires, url)
 
 
@@ -274,7 +283,7 @@ class CallTest(base.TestCase):
         self.assertEqual(2, len(self.stubs))
 
     def test_a_lost_connection_that_was_the_lock_is_a_lost_lock(self) -> None:
-        backend = lock.Lock("mysql://h", "me", leadership.Settings())
+        backend = lock.Lock("mysql://h", "me", DEFAULTS)
         self.assertTrue(backend.acquire(5))
         self.stubs[0].hangs = True
         self.assertRaises(errors.CoordinationError, backend.renew, 0.01)
