@@ -97,6 +97,11 @@ class Holding:
     def _begin(self) -> bool:
         if self.held():
             return True
+        with self._mutex:
+            last = self._tenure
+        if last is not None:
+            # Its guard has not noticed yet: a loss is told all the same.
+            self._expire(last)
         sent = self._clock()
         if not self._backend.acquire(self._renew_deadline):
             return False
@@ -196,14 +201,17 @@ class Holding:
             with self._mutex:
                 left = tenure.valid_until - self._clock()
             if left <= 0:
-                self._lose(
-                    tenure,
-                    f"not renewed for {self._renew_deadline:g} s: "
-                    f"{tenure.doubt or 'no answer'}",
-                )
+                self._expire(tenure)
                 return
             if tenure.over.wait(left):
                 return
+
+    def _expire(self, tenure: _Tenure) -> None:
+        self._lose(
+            tenure,
+            f"not renewed for {self._renew_deadline:g} s: "
+            f"{tenure.doubt or 'no answer'}",
+        )
 
     def _lose(self, tenure: _Tenure, why: str) -> None:
         with self._mutex:

@@ -143,6 +143,8 @@ class HoldingTest(base.TestCase):
         self.backend.answers.put(True)
         self.assertFalse(office.held())
         self.assertTrue(office.acquire())
+        # Had again at once, it was lost all the same, and that is told.
+        self.assertIn("not renewed for 10 s", self.losses.get(timeout=60))
         self.time += DEADLINE - 0.01
         self.assertTrue(office.held())
 
