@@ -30,63 +30,25 @@ _FAST = (
 )
 
 
-class MariaDB:
-    """A server of our own; every database in it is made by a test."""
+class Databases:
+    """The databases of a server that runs; each is made by a test."""
 
     scheme = "mysql+pymysql"
-
-    def __init__(self) -> None:
-        """:raises ServerError: it cannot be started, in one line."""
-        server = process.find("mariadbd", PACKAGE, _FOLDERS)
-        install = process.find("mariadb-install-db", PACKAGE, _FOLDERS)
-        user = f"--user={pwd.getpwuid(os.getuid()).pw_name}"
-        folder = process.make_folder(None)
-        data = folder / "data"
-        process.run_once(
-            [
-                *process.as_user(None),
-                install,
-                "--no-defaults",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                f"--datadir={data}",
-                user,
-            ],
-            folder,
-        )
-        self._process = process.Process(
-            folder,
-            lambda port: [
-                *process.as_user(None),
-                server,
-                "--no-defaults",
-                f"--datadir={data}",
-                f"--socket={folder / 'socket'}",
-                f"--pid-file={folder / 'pid'}",
-                "--bind-address=127.0.0.1",
-                f"--port={port}",
-                user,
-                *_FAST,
-            ],
-            _answers,
-            signal.SIGTERM,
-        )
-        self._password = "mariadb-secret"
-        self.run("CREATE USER tester@'%' IDENTIFIED BY 'mariadb-secret'")
-        self.run("GRANT ALL ON *.* TO tester@'%'")
+    password = "mariadb-secret"
 
     @property
     def port(self) -> int:
-        """The port of loopback that it listens on."""
-        return self._process.port
+        """The port of loopback that the server listens on."""
+        raise NotImplementedError
 
-    def stop(self) -> None:
-        """End the server and remove its data."""
-        self._process.stop()
+    def make_user(self) -> None:
+        """Make the user that the URLs name."""
+        self.run(f"CREATE USER tester@'%' IDENTIFIED BY '{self.password}'")
+        self.run("GRANT ALL ON *.* TO tester@'%'")
 
     def run(self, statement: str, database: str | None = None) -> None:
         """Run statements as the administrator."""
-        with _connect(self.port, database) as connection:
+        with connect(self.port, database) as connection:
             cursor = connection.cursor()
             cursor.execute(statement)
             while cursor.nextset():
@@ -106,13 +68,13 @@ class MariaDB:
     def url(self, name: str) -> str:
         """The URL of a database, with the password."""
         return (
-            f"{self.scheme}://tester:{self._password}@127.0.0.1:{self.port}"
+            f"{self.scheme}://tester:{self.password}@127.0.0.1:{self.port}"
             f"/{name}"
         )
 
     def kill_connections(self, name: str) -> int:
         """Close all connections to a database; returns how many."""
-        with _connect(self.port, None) as connection:
+        with connect(self.port, None) as connection:
             cursor = connection.cursor()
             cursor.execute(
                 "SELECT id FROM information_schema.processlist WHERE db = %s",
@@ -124,7 +86,87 @@ class MariaDB:
         return len(found)
 
 
-def _connect(port: int, database: str | None) -> pymysql.Connection:
+class MariaDB(Databases):
+    """A server of our own."""
+
+    def __init__(self) -> None:
+        """:raises ServerError: it cannot be started, in one line."""
+        folder = process.make_folder(None)
+        make_data(folder)
+        self._process = process.Process(
+            folder,
+            lambda port: command(folder, port),
+            _answers,
+            signal.SIGTERM,
+        )
+        self.make_user()
+
+    @property
+    def port(self) -> int:
+        return self._process.port
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the server and keep its data."""
+        self._process.send(number)
+        self._process.end()
+
+    def start(self) -> None:
+        """Start it again with its port and data; harmless when it runs."""
+        self._process.start()
+
+    def stop(self) -> None:
+        """End the server and remove its data."""
+        self._process.stop()
+
+
+def make_data(folder: pathlib.Path, owner: str | None = None) -> None:
+    """Make the data of a server in a folder of its own.
+
+    :param owner: the user that the server is to run as; None: ourselves.
+    :raises ServerError: it cannot be made, in one line.
+    """
+    install = process.find("mariadb-install-db", PACKAGE, _FOLDERS)
+    process.run_once(
+        [
+            *process.as_user(owner),
+            install,
+            "--no-defaults",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            f"--datadir={folder / 'data'}",
+            _user(owner),
+        ],
+        folder,
+    )
+
+
+def command(
+    folder: pathlib.Path, port: int, owner: str | None = None
+) -> list[str]:
+    """What starts the server that has its data in a folder.
+
+    :raises ServerError: there is no server on this machine.
+    """
+    return [
+        *process.as_user(owner),
+        process.find("mariadbd", PACKAGE, _FOLDERS),
+        "--no-defaults",
+        f"--datadir={folder / 'data'}",
+        f"--socket={folder / 'socket'}",
+        f"--pid-file={folder / 'pid'}",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        _user(owner),
+        *_FAST,
+    ]
+
+
+def _user(owner: str | None) -> str:
+    return f"--user={owner or pwd.getpwuid(os.getuid()).pw_name}"
+
+
+def connect(port: int, database: str | None) -> pymysql.Connection:
+    """Connect as the administrator."""
     return pymysql.connect(
         host="127.0.0.1",
         port=port,
@@ -137,7 +179,7 @@ def _connect(port: int, database: str | None) -> pymysql.Connection:
 
 def _answers(port: int) -> bool:
     try:
-        _connect(port, None).close()
+        connect(port, None).close()
     except pymysql.Error:
         return False
     return True

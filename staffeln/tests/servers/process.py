@@ -101,6 +101,18 @@ def run_once(command: Sequence[str], folder: pathlib.Path) -> None:
         )
 
 
+def await_true(condition: Callable[[], bool], otherwise: str) -> None:
+    """Return when a condition holds.
+
+    :raises ServerError: it does not in the time of a start.
+    """
+    limit = time.monotonic() + START_LIMIT
+    while not condition():
+        if time.monotonic() > limit:
+            raise ServerError(otherwise)
+        time.sleep(0.05)
+
+
 class Process:
     """A server that runs until :meth:`stop` or until this process ends."""
 

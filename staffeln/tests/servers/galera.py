@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Galera cluster of three MariaDB servers for tests."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+import shutil
+import signal
+from collections.abc import Sequence
+
+import pymysql
+
+from staffeln.tests.servers import freezable, mariadb, process
+
+PACKAGE = "galera-4"
+NODES = 3
+_LIBRARY = "libgalera_smm.so"
+_FOLDERS = [pathlib.Path("/usr/lib/galera"), pathlib.Path("/usr/lib")]
+_SMALL = (
+    "--innodb-buffer-pool-size=32M",
+    "--innodb-log-file-size=32M",
+    "--binlog-format=ROW",
+    "--innodb-autoinc-lock-mode=2",
+    "--wsrep-on=ON",
+    "--wsrep-sst-method=rsync",
+    "--wsrep-slave-threads=2",
+)
+_PROVIDER = (
+    "gcache.size=32M",
+    "gcache.page_size=32M",
+    # Of a node that is gone the others know after two seconds, not five.
+    "evs.keepalive_period=PT0.5S",
+    "evs.inactive_check_period=PT0.5S",
+    "evs.suspect_timeout=PT2S",
+    "evs.inactive_timeout=PT4S",
+    "evs.install_timeout=PT4S",
+    "pc.recovery=no",
+)
+# The state that all nodes begin with: so the first one can be copied, and
+# none has to send its data to another.
+_UUID = "5f1a7c3e-0000-11f0-8000-73746166666c"
+_STATE = f"""# GALERA saved state
+version: 2.1
+uuid:    {_UUID}
+seqno:   0
+safe_to_bootstrap: 1
+"""
+
+
+class Node(mariadb.Databases):
+    """One server of the cluster; what it writes is on the others as well."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        group_port: int,
+        group_ports: Sequence[int],
+        *,
+        first: bool,
+    ) -> None:
+        """:raises ServerError: it cannot be started, in one line."""
+        self._folder = folder
+        self._group_port = group_port
+        self._group_ports = group_ports
+        self._state_port = process.free_port()
+        self._copy_port = process.free_port()
+        self._how = [f"--wsrep-start-position={_UUID}:0"] + [
+            "--wsrep-new-cluster"
+        ] * first
+        self._process = freezable.Freezable(
+            folder, self._command, _takes_writes, signal.SIGTERM
+        )
+        self._how = []
+
+    @property
+    def port(self) -> int:
+        return self._process.port
+
+    def _command(self, port: int) -> list[str]:
+        members = ",".join(f"127.0.0.1:{each}" for each in self._group_ports)
+        options = (
+            f"gmcast.listen_addr=tcp://127.0.0.1:{self._group_port}",
+            f"ist.recv_addr=tcp://127.0.0.1:{self._state_port}",
+            *_PROVIDER,
+        )
+        return [
+            *mariadb.command(self._folder, port, _owner()),
+            *_SMALL,
+            f"--wsrep-provider={process.find(_LIBRARY, PACKAGE, _FOLDERS)}",
+            "--wsrep-cluster-name=staffeln",
+            f"--wsrep-cluster-address=gcomm://{members}",
+            f"--wsrep-node-address=127.0.0.1:{self._group_port}",
+            f"--wsrep-sst-receive-address=127.0.0.1:{self._copy_port}",
+            f"--wsrep-provider-options={';'.join(options)}",
+            *self._how,
+        ]
+
+    def stop(self) -> None:
+        """End the server and remove its data."""
+        self._process.stop()
+
+    def end(self) -> None:
+        """Let it leave the cluster politely; it keeps its data."""
+        self._process.end()
+
+    def kill(self) -> None:
+        """End it without a word to the others; it keeps its data."""
+        self._process.send(signal.SIGKILL)
+        self._process.end()
+
+    def start(self) -> None:
+        """Let it join again; returns when it has what the others have."""
+        self._process.start()
+
+    def freeze(self) -> None:
+        """Let it stand still; the others go on without it."""
+        self._process.freeze()
+
+    def thaw(self) -> None:
+        """Let it go on; it joins again by itself."""
+        self._process.thaw()
+
+    def await_ready(self) -> None:
+        """Return when it takes writes again.
+
+        :raises ServerError: it does not in time.
+        """
+        process.await_true(
+            lambda: _takes_writes(self.port), "the node is not ready"
+        )
+
+
+class Galera(mariadb.Databases):
+    """The cluster; what is not said of a node is done on the first one."""
+
+    def __init__(self) -> None:
+        """:raises ServerError: it cannot be started, in one line."""
+        self.nodes: list[Node] = []
+        folders = [process.make_folder(_owner()) for _ in range(NODES)]
+        ports = [process.free_port() for _ in range(NODES)]
+        try:
+            _make_data(folders)
+            for folder, port in zip(folders, ports, strict=True):
+                self.nodes.append(
+                    Node(folder, port, ports, first=not self.nodes)
+                )
+        except BaseException:
+            self.stop()
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self.make_user()
+
+    @property
+    def port(self) -> int:
+        return self.nodes[0].port
+
+    def url(self, name: str, node: int = 0) -> str:
+        """The URL of a database on one of the nodes, with the password."""
+        return self.nodes[node].url(name)
+
+    def stop(self) -> None:
+        """End all nodes and remove their data."""
+        for node in reversed(self.nodes):
+            node.stop()
+
+    def mend(self) -> None:
+        """Let every node run that a test ended or let stand still."""
+        for node in self.nodes:
+            node.thaw()
+            node.start()
+        for node in self.nodes:
+            node.await_ready()
+
+
+def _owner() -> str | None:
+    """Who the servers run as: what sends their data drops root's rights."""
+    return "mysql" if os.getuid() == 0 else None
+
+
+def _make_data(folders: Sequence[pathlib.Path]) -> None:
+    """Make the same data in all folders."""
+    first, *others = folders
+    mariadb.make_data(first, _owner())
+    (first / "data" / "grastate.dat").write_text(_STATE)
+    for folder in others:
+        process.run_once(["cp", "-a", str(first / "data"), str(folder)], first)
+    if (owner := _owner()) is not None:
+        for folder in folders:
+            shutil.chown(folder / "data" / "grastate.dat", owner)
+
+
+def _takes_writes(port: int) -> bool:
+    """Whether a node is part of the cluster and has all that it has."""
+    try:
+        with mariadb.connect(port, None) as connection:
+            cursor = connection.cursor()
+            cursor.execute(
+                "SHOW STATUS WHERE variable_name IN "
+                "('wsrep_ready', 'wsrep_local_state_comment')"
+            )
+            return {row[1] for row in cursor.fetchall()} == {"ON", "Synced"}
+    except pymysql.Error:
+        return False
+
+
+@functools.cache
+def shared() -> Galera:
+    """One cluster for all tests of this process; it ends with it."""
+    return Galera()
