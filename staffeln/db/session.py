@@ -196,8 +196,9 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     url = normalised(group.connection or "", group.connection_parameters)
     if url.get_backend_name() == "sqlite":
         _check_sqlite_file(url, create=create)
-    # Its warnings are tracebacks of errors that are told in one line here.
+    # What they say are tracebacks of errors that are told in one line here.
     logging.getLogger(exc_filters.__name__).setLevel(logging.ERROR)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     facade = enginefacade.transaction_context()
     values = {
         "sqlite_fk": True,
