@@ -2,18 +2,20 @@
 """A forward proxy between Staffeln and the cloud that counts and harms.
 
 Set ``http_proxy`` of a process to :attr:`Proxy.url`. Every request is
-recorded; a rule may answer in the cloud's stead, hold a request, or carry
-it out and drop its answer.
+recorded; a rule may answer in the cloud's stead, hold a request, carry it
+out and drop its answer, or carry it out when nobody waits for it any more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import http.client
 import http.server
 import re
 import socketserver
+import sys
 import threading
 import urllib.parse
 from types import TracebackType
@@ -24,7 +26,8 @@ class Harm(enum.Enum):
 
     DROP_ANSWER = "carried out, the connection closed without an answer"
     DROP_REQUEST = "the connection closed, nothing carried out"
-    HANG = "held until the proxy stops, nothing carried out"
+    HANG = "held until the rule is over, nothing carried out"
+    LATE = "the connection closed, and carried out later"
     ANSWER = "answered by the proxy, nothing carried out"
 
 
@@ -51,12 +54,15 @@ class Rule:
     status: int = 503
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     body: bytes = b""
+    delay: float = 0.0
+    """Seconds until a late request is carried out."""
     used: int = 0
+    over: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def takes(self, method: str, path: str) -> bool:
         """Whether this request is harmed; counts it."""
         fits = method == self.method and self.path.search(path) is not None
-        if not fits or self.used >= self.times:
+        if not fits or self.used >= self.times or self.over.is_set():
             return False
         self.used += 1
         return True
@@ -69,7 +75,6 @@ class Proxy:
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._calls: list[Call] = []
-        self.stopped = threading.Event()
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, daemon=True
@@ -85,7 +90,9 @@ class Proxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stopped.set()
+        with self._lock:
+            for rule in self._rules:
+                rule.over.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -104,8 +111,12 @@ class Proxy:
         status: int = 503,
         headers: dict[str, str] | None = None,
         body: bytes = b"",
+        delay: float = 0.0,
     ) -> Rule:
-        """Harm the next requests whose path the expression finds."""
+        """Harm the next requests whose path the expression finds.
+
+        :param delay: seconds until a late request is carried out.
+        """
         rule = Rule(
             method,
             re.compile(path),
@@ -114,10 +125,18 @@ class Proxy:
             status,
             headers or {},
             body,
+            delay,
         )
         with self._lock:
             self._rules.append(rule)
         return rule
+
+    def heal(self, rule: Rule) -> None:
+        """End a rule; what it holds is let go without an answer."""
+        rule.over.set()
+        with self._lock:
+            if rule in self._rules:
+                self._rules.remove(rule)
 
     def calls(self, method: str = "", path: str = "") -> list[Call]:
         """The recorded calls of a method whose path the expression finds."""
@@ -155,6 +174,11 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.proxy = proxy
         super().__init__(("127.0.0.1", 0), _Handler)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that left is no error of the proxy's."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -181,7 +205,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 if rule.harm is Harm.DROP_ANSWER:
                     self._ask(url, sent)
                 elif rule.harm is Harm.HANG:
-                    proxy.stopped.wait()
+                    rule.over.wait()
+                elif rule.harm is Harm.LATE:
+                    threading.Timer(
+                        rule.delay, self._carry_out, (url, sent)
+                    ).start()
         finally:
             proxy.note(
                 Call(self.command, url.port or 80, url.path, url.query, status)
@@ -209,6 +237,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return answer.status, answer.getheaders(), answer.read()
         finally:
             connection.close()
+
+    def _carry_out(self, url: urllib.parse.SplitResult, sent: bytes) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self._ask(url, sent)
 
     def _pass_on(self, url: urllib.parse.SplitResult, sent: bytes) -> int:
         try:
