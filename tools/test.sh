@@ -45,7 +45,7 @@ need_servers() { # TIER
             need_kube_apiserver
             ;;
         integration)
-            need_packages etcd-server
+            need_packages etcd-server mariadb-server
             need_kube_apiserver
             ;;
     esac
