@@ -38,15 +38,6 @@ _PROVIDER = (
     "evs.install_timeout=PT4S",
     "pc.recovery=no",
 )
-# The state that all nodes begin with: so the first one can be copied, and
-# none has to send its data to another.
-_UUID = "5f1a7c3e-0000-11f0-8000-73746166666c"
-_STATE = f"""# GALERA saved state
-version: 2.1
-uuid:    {_UUID}
-seqno:   0
-safe_to_bootstrap: 1
-"""
 
 
 class Node(mariadb.Databases):
@@ -58,7 +49,7 @@ class Node(mariadb.Databases):
         group_port: int,
         group_ports: Sequence[int],
         *,
-        first: bool,
+        first: bool = False,
     ) -> None:
         """:raises ServerError: it cannot be started, in one line."""
         self._folder = folder
@@ -66,13 +57,11 @@ class Node(mariadb.Databases):
         self._group_ports = group_ports
         self._state_port = process.free_port()
         self._copy_port = process.free_port()
-        self._how = [f"--wsrep-start-position={_UUID}:0"] + [
-            "--wsrep-new-cluster"
-        ] * first
+        self._first = first
         self._process = freezable.Freezable(
             folder, self._command, _takes_writes, signal.SIGTERM
         )
-        self._how = []
+        self._first = False
 
     @property
     def port(self) -> int:
@@ -94,7 +83,7 @@ class Node(mariadb.Databases):
             f"--wsrep-node-address=127.0.0.1:{self._group_port}",
             f"--wsrep-sst-receive-address=127.0.0.1:{self._copy_port}",
             f"--wsrep-provider-options={';'.join(options)}",
-            *self._how,
+            *["--wsrep-new-cluster"] * self._first,
         ]
 
     def stop(self) -> None:
@@ -110,9 +99,11 @@ class Node(mariadb.Databases):
         self._process.send(signal.SIGKILL)
         self._process.end()
 
-    def start(self) -> None:
+    def start(self, *, first: bool = False) -> None:
         """Let it join again; returns when it has what the others have."""
+        self._first = first
         self._process.start()
+        self._first = False
 
     def freeze(self) -> None:
         """Let it stand still; the others go on without it."""
@@ -141,17 +132,29 @@ class Galera(mariadb.Databases):
         folders = [process.make_folder(_owner()) for _ in range(NODES)]
         ports = [process.free_port() for _ in range(NODES)]
         try:
-            _make_data(folders)
-            for folder, port in zip(folders, ports, strict=True):
-                self.nodes.append(
-                    Node(folder, port, ports, first=not self.nodes)
-                )
+            mariadb.make_data(folders[0], _owner())
+            self._begin(folders, ports)
         except BaseException:
             self.stop()
             for folder in folders:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
+
+    def _begin(
+        self, folders: Sequence[pathlib.Path], ports: Sequence[int]
+    ) -> None:
+        """The first node's data is the others': none has to be sent any."""
+        first = Node(folders[0], ports[0], ports, first=True)
+        self.nodes.append(first)
         self.make_user()
+        first.end()
+        for folder in folders[1:]:
+            process.run_once(
+                ["cp", "-a", str(folders[0] / "data"), str(folder)], folder
+            )
+        first.start(first=True)
+        for folder, port in zip(folders[1:], ports[1:], strict=True):
+            self.nodes.append(Node(folder, port, ports))
 
     @property
     def port(self) -> int:
@@ -178,18 +181,6 @@ class Galera(mariadb.Databases):
 def _owner() -> str | None:
     """Who the servers run as: what sends their data drops root's rights."""
     return "mysql" if os.getuid() == 0 else None
-
-
-def _make_data(folders: Sequence[pathlib.Path]) -> None:
-    """Make the same data in all folders."""
-    first, *others = folders
-    mariadb.make_data(first, _owner())
-    (first / "data" / "grastate.dat").write_text(_STATE)
-    for folder in others:
-        process.run_once(["cp", "-a", str(first / "data"), str(folder)], first)
-    if (owner := _owner()) is not None:
-        for folder in folders:
-            shutil.chown(folder / "data" / "grastate.dat", owner)
 
 
 def _takes_writes(port: int) -> bool:
