@@ -219,7 +219,9 @@ class RightTest(ProcessTestCase):
         cloud = fake_cloud.FakeCloud(clock=store.now)
         volume_id = cloud.add_volume("p", name="日本語")
         cloud.add_server("p", metadata=world.TAG, volume_ids=[volume_id])
-        process = world.Process("c1", store, cloud, world.settings())
+        process = world.Process(
+            "c1", store, cloud, world.settings(), world.Clock()
+        )
         process.scheduler.take_office()
         process.scheduler.lead()
         (planned,) = store.tasks()

@@ -59,8 +59,19 @@ class Life:
         self._later = later
         self.over = False
 
-    def call(self, name: str, do: Callable[[], Any], *, far: bool) -> Any:
-        """Make a call, with whatever happens to it."""
+    def call(
+        self,
+        name: str,
+        do: Callable[[], Any],
+        late: Callable[[], Any],
+        *,
+        far: bool,
+    ) -> Any:
+        """Make a call, with whatever happens to it.
+
+        :param late: the same, as a proxy carries it out: it asks nobody
+            whether it is in time.
+        """
         if self.over:
             raise Killed
         lost: type[errors.StaffelnError] = errors.StoreError
@@ -73,7 +84,7 @@ class Life:
         if blow is Blow.LOSE_CALL:
             raise lost("lost on its way")
         if name == "create_backup" and blow in (Blow.LATE, Blow.DIE_LATE):
-            self._later(do)
+            self._later(late)
             self.over = blow is Blow.DIE_LATE
             if self.over:
                 raise Killed
@@ -102,7 +113,10 @@ class Through:
 
         def step(*args: Any, **kwargs: Any) -> Any:
             return self._life.call(
-                name, lambda: value(*args, **kwargs), far=self._far
+                name,
+                lambda: value(*args, **kwargs),
+                lambda: value(args[0]),
+                far=self._far,
             )
 
         return step
@@ -145,7 +159,7 @@ class Chaos:
     def __init__(
         self, volumes: int, script: Script, *, with_history: bool
     ) -> None:
-        self.world = world.World(backup_workers=2)
+        self.world = world.World(backup_workers=2, max_running_backups=2)
         self.scheduler = self.world.processes["c1"].scheduler
         self.script = script
         self.lives: dict[str, Life] = {}
@@ -180,6 +194,7 @@ class Chaos:
                     Through(self.world.store, life, far=False),
                     Through(self.world.cloud, life, far=True),
                     self.world.settings,
+                    self.world.clock,
                 )
             except Killed:
                 self.bury()

@@ -105,6 +105,7 @@ class Process:
         store: ports.Store,
         cloud: ports.Cloud,
         worked_by: Settings,
+        clock: Clock,
     ) -> None:
         self.name = name
         self.held = True
@@ -121,6 +122,7 @@ class Process:
             binding.prove(cloud, store)[0].uuid,
             name,
             lambda: None,
+            lambda: (clock.time - START).total_seconds(),
         )
         for pool in (self.worker._starts, self.worker._deletes):
             pool._threads = AtOnce()
@@ -155,7 +157,9 @@ class World:
 
     def start_conductor(self, name: str) -> Process:
         """A new process on the same database."""
-        process = Process(name, self.store, self.cloud, self.settings)
+        process = Process(
+            name, self.store, self.cloud, self.settings, self.clock
+        )
         self.processes[name] = process
         return process
 
@@ -260,6 +264,13 @@ class World:
             attempts[task_id, backup.metadata[naming.METADATA_ATTEMPT]] += 1
             if backup.status != "error" and not (row and row.state in LOST):
                 good[task_id] += 1
+        limit = self.settings.max_running_backups
+        running = sum(
+            backup.status == "creating"
+            and naming.METADATA_TASK in backup.metadata
+            for backup in self.cloud.backups.values()
+        )
+        assert not limit or running <= limit, f"{running} run, not {limit}"
         for made in (attempts, good):
             assert all(count < 2 for count in made.values()), (
                 f"made more than once: {made}"
