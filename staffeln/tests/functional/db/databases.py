@@ -10,7 +10,11 @@ from oslo_config import cfg
 
 from staffeln.db import models, options, rows, session
 from staffeln.tests import base
-from staffeln.tests.servers import mariadb, postgresql
+from staffeln.tests.servers import galera, mariadb, postgresql
+
+SYNC_WAIT = 7
+"""``mysql_wsrep_sync_wait`` of conductors that use several nodes: what they
+read and write comes after what any of them has committed."""
 
 
 class DatabaseCase(base.TestCase):
@@ -46,6 +50,24 @@ class PostgreSql(DatabaseCase):
 
     def new_url(self) -> str:
         return postgresql.shared().create(_new_name())
+
+
+class GaleraCluster(DatabaseCase):
+    """Databases on this process's Galera cluster; a URL is of one node."""
+
+    def new_url(self) -> str:
+        return self.new_urls()[0]
+
+    def new_urls(self) -> list[str]:
+        """The URLs of one new empty database, one for each node."""
+        cluster, name = galera.shared(), _new_name()
+        cluster.create(name)
+        return [cluster.url(name, n) for n in range(galera.NODES)]
+
+    def connect(self, url: str, **changes: object) -> session.Database:
+        return super().connect(
+            url, **{"mysql_wsrep_sync_wait": SYNC_WAIT, **changes}
+        )
 
 
 def _new_name() -> str:

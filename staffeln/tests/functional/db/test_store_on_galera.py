@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store's suite with every call on another node of a Galera cluster."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, cast
+
+import sqlalchemy as sa
+
+from staffeln import ports
+from staffeln.db import migration, session
+from staffeln.db.store import SqlStore
+from staffeln.tests.functional.db import databases, store_case, suite
+
+
+class InTurn:
+    """Stores of one database; each call goes to the next one."""
+
+    def __init__(self, stores: Sequence[SqlStore]) -> None:
+        self._turns = itertools.cycle(stores)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            return getattr(next(self._turns), name)(*arguments, **named)
+
+        return call
+
+
+class GaleraStoreTest(databases.GaleraCluster, suite.StoreSuite):
+    urls: ClassVar[list[str]] = []
+    database: session.Database
+
+    def new_store(self) -> ports.Store:
+        cls = type(self)
+        if not cls.urls:
+            cls.urls = self.new_urls()
+            migration.create_schema(self.connect(cls.urls[0]))
+        opened = [self.connect(url) for url in cls.urls]
+        self.database = opened[0]
+        databases.forget_everything(self.database)
+        return cast("ports.Store", InTurn([SqlStore(each) for each in opened]))
+
+    def mark_reported(self, task_id: str) -> None:
+        with self.database.engine.begin() as connection:
+            connection.execute(
+                sa.text("UPDATE tasks SET reported_at = :at WHERE id = :id"),
+                {"at": store_case.NOW, "id": task_id},
+            )
