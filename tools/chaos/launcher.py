@@ -30,7 +30,9 @@ STOPS = "STAFFELN_CHAOS_STOPS"
 SEED = "STAFFELN_CHAOS_SEED"
 PLANT = "STAFFELN_CHAOS_PLANT"
 
-BEFORE_A_PLAN = 0.15
+PLAN = "before a plan"
+
+BEFORE_A_PLAN = 0.3
 BEFORE_A_CALL = 0.015
 AFTER_AN_ANSWER = 0.015
 """How often each happens, of the times that it could."""
@@ -91,7 +93,7 @@ def main() -> int:
     """Patch, and be a conductor."""
     moments = _Moments()
     changes: list[tuple[type, str, Callable[..., Any], float, str]] = [
-        (SqlStore, "write_plan", _before, BEFORE_A_PLAN, "before a plan"),
+        (SqlStore, "write_plan", _before, BEFORE_A_PLAN, PLAN),
         (CinderEngine, "start", _before, BEFORE_A_CALL, "before a call"),
         (CinderEngine, "start", _after, AFTER_AN_ANSWER, "after an answer"),
     ]

@@ -38,7 +38,9 @@ _TASK = "staffeln_task"
 _ATTEMPT = "staffeln_attempt"
 _LINES_SHOWN = 12
 _UNEXPECTED = re.compile(
-    r"Traceback \(most recent call last\)|unexpected error|CRITICAL"
+    r"Traceback \(most recent call last\)|unexpected error"
+    # At a start without a database, which is tried again, that is right.
+    r"|CRITICAL(?!.*The conductor cannot start: the database)"
 )
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from staffeln.tests.servers.process import ServerError
-from tools.chaos import faults, observer, world
+from tools.chaos import faults, launcher, observer, world
 from tools.chaos.observer import Observer, Violation
 
 QUIET_LIMIT = 300
@@ -117,9 +117,7 @@ class Run:
             if time.monotonic() >= next_at:
                 self._strike()
                 next_at = time.monotonic() + self._dice.uniform(1, 6)
-            for line in self._here.wake_the_still(
-                lambda: self._dice.uniform(world.SILENCE + 1, 18)
-            ):
+            for line in self._here.wake_the_still(self._still_for):
                 self._tell(line)
             self._look()
             if stop_at_violation and self.story.violations:
@@ -142,6 +140,12 @@ class Run:
         self._tell(f"{fault.name}, {seconds:.0f} s")
         self._going_on.append(_Under(fault, time.monotonic() + seconds, mend))
 
+    def _still_for(self, where: str) -> float:
+        """Long enough for others to take the office, or the tasks."""
+        if where == launcher.PLAN:
+            return self._dice.uniform(2 * world.LEASE["lease_duration"], 24)
+        return self._dice.uniform(world.SILENCE + 1, 18)
+
     def _mend(self, *, everything: bool = False) -> None:
         now = time.monotonic()
         for each in list(self._going_on):
@@ -153,7 +157,7 @@ class Run:
         for conductor in self._here.conductors:
             conductor.go_on()
             conductor.begin()
-        self._here.wake_the_still(lambda: 0.0)
+        self._here.wake_the_still(lambda _: 0.0)
 
     # -- after -------------------------------------------------------------
 
@@ -170,7 +174,7 @@ class Run:
         rest: list[Violation] = []
         while time.monotonic() < end:
             # What stood still before may do so again: the moments go on.
-            self._here.wake_the_still(lambda: world.SILENCE + 1.0)
+            self._here.wake_the_still(lambda _: world.SILENCE + 1.0)
             self._look()
             left = self._observer.unprotected(self._scene.volumes, since)
             if not left:

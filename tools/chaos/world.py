@@ -34,6 +34,8 @@ LEASE = {
 }
 SILENCE = 8
 """Seconds after which a silent conductor counts as dead."""
+RESTARTED = 1
+"""The exit code after which systemd starts a conductor again."""
 SETTLE = 12
 """Seconds for which an unanswered attempt is looked up."""
 LATE = 5.0
@@ -106,8 +108,17 @@ class Conductor(Deployment):
 
     @property
     def died(self) -> bool:
-        """Whether it has ended without being told to."""
-        return self.expected_to_run and not self.running
+        """Whether it has ended without being told to.
+
+        One that finds the database away at its start ends with 1, and is
+        started again, as systemd does.
+        """
+        if not self.expected_to_run or self.running:
+            return False
+        if self.exit_code == RESTARTED:
+            self.begin()
+            return False
+        return True
 
 
 class World:
@@ -209,9 +220,10 @@ class World:
 
     # -- conductors that stand still ---------------------------------------
 
-    def wake_the_still(self, seconds: Callable[[], float]) -> list[str]:
+    def wake_the_still(self, seconds: Callable[[str], float]) -> list[str]:
         """Let those that stopped themselves go on, after so many seconds.
 
+        :param seconds: by where they stand still.
         :returns: a line for each that did since the last call.
         """
         lines = []
@@ -220,7 +232,7 @@ class World:
             if not where:
                 continue
             note.unlink()
-            pid, pause = int(note.name), seconds()
+            pid, pause = int(note.name), seconds(where)
             self.stood_still[where] = self.stood_still.get(where, 0) + 1
             lines.append(f"process {pid} stands still {where}, {pause:.0f} s")
             timer = threading.Timer(pause, _continue, (pid,))

@@ -177,6 +177,12 @@ class Deployment:
         """Whether the conductor's process lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """What the conductor's process ended with; None: it runs."""
+        assert self._process
+        return self._process.poll()
+
     def signal(self, number: signal.Signals, *, to_all: bool = False) -> None:
         """Send a signal to the conductor's first process, or to all."""
         assert self._process
