@@ -35,6 +35,13 @@ MOST_TRIES = 12
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 2.0
 """Seconds between two tries of a transaction; doubled, with jitter."""
+PATIENCE = 60.0
+"""Seconds after which no further try begins."""
+
+SILENCE = 60
+"""Seconds that a server may be silent until its connection is lost: more
+than it waits for a lock itself. Without it a host that lost its power, or a
+node that stands still, would never be given up."""
 
 SQLITE_BUSY_TIMEOUT = 30_000
 """Milliseconds that SQLite waits for another writer."""
@@ -46,8 +53,11 @@ _DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
 """The drivers that Staffeln is tested with, where a URL names none."""
 
 # MariaDB: a row changed since the snapshot, a Galera node that is not
-# ready, lock wait timeout, deadlock.
-_AGAIN_MYSQL = frozenset({1020, 1047, 1205, 1213})
+# ready, lock wait timeout, deadlock: also of what other nodes committed.
+_NOT_READY = 1047
+_AGAIN_MYSQL = frozenset({1020, _NOT_READY, 1205, 1213})
+# A Galera node lost the others during a commit: they may have it or not.
+_COMMIT_FAILED = 1180
 _AGAIN_SQLSTATE = frozenset({"40001", "40P01"})
 
 
@@ -78,11 +88,12 @@ class Database:
     ) -> T:
         """:raises StoreError: the database's error, in one line."""
         pause = FIRST_PAUSE
+        last_begin = time.monotonic() + PATIENCE
         for number in range(1, MOST_TRIES + 1):
             try:
                 return _once(self.engine, begin, work)
             except _CommitLostError as lost:
-                if lost_commit_matters or number == MOST_TRIES:
+                if lost_commit_matters or _is_last(number, last_begin):
                     raise errors.StoreError(
                         f"the database went away during a commit: {lost}"
                     ) from lost
@@ -91,7 +102,7 @@ class Database:
                     "a text has half a character, which no database takes"
                 ) from error
             except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
-                if number == MOST_TRIES or not _may_run_again(error):
+                if _is_last(number, last_begin) or not _may_run_again(error):
                     raise errors.StoreError(in_one_line(error)) from error
                 LOG.debug("Transaction is run again: %s", in_one_line(error))
             time.sleep(pause * random.uniform(0.5, 1))  # nosec
@@ -99,8 +110,13 @@ class Database:
         raise AssertionError("unreachable")
 
 
+def _is_last(number: int, last_begin: float) -> bool:
+    """Whether there is no try after this one."""
+    return number == MOST_TRIES or time.monotonic() > last_begin
+
+
 class _CommitLostError(Exception):
-    """The connection was lost during a commit: written or not, who knows."""
+    """The database was lost during a commit: written or not, who knows."""
 
 
 def _once(
@@ -117,8 +133,13 @@ def _once(
             raise
         try:
             transaction.commit()
-        except oslo_exception.DBConnectionError as error:
-            raise _CommitLostError(in_one_line(error)) from error
+        except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
+            if (
+                isinstance(error, oslo_exception.DBConnectionError)
+                or _number(error) == _COMMIT_FAILED
+            ):
+                raise _CommitLostError(in_one_line(error)) from error
+            raise
         return result
 
 
@@ -161,8 +182,7 @@ def _may_run_again(error: BaseException | None) -> bool:
         return True
     if getattr(original, "pgcode", None) in _AGAIN_SQLSTATE:
         return True
-    arguments: tuple[object, ...] = getattr(original, "args", ())
-    return arguments[:1] != () and arguments[0] in _AGAIN_MYSQL
+    return _number(error) in _AGAIN_MYSQL
 
 
 def in_one_line(error: Exception) -> str:
@@ -172,6 +192,12 @@ def in_one_line(error: Exception) -> str:
     """
     lines = str(_original(error)).strip().splitlines() or [repr(error)]
     return " ".join(lines[0].split())[:300]
+
+
+def _number(error: BaseException) -> object:
+    """MariaDB's number of the error; None: it has none."""
+    arguments: tuple[object, ...] = getattr(_original(error), "args", ())
+    return arguments[0] if arguments else None
 
 
 def _original(error: BaseException) -> BaseException:
@@ -186,8 +212,8 @@ def _original(error: BaseException) -> BaseException:
 def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     """Make the engine that group ``[database]`` describes.
 
-    :param create: make an SQLite file that is not there: for commands that
-        put a schema into it.
+    :param create: for commands that put a schema into it: an SQLite file
+        that is not there is made, and a server may take its time.
     :raises ConfigurationError: the URL is none, or its driver is missing.
     :raises StoreError: the database does not answer.
     :raises SchemaError: an SQLite file that is not there.
@@ -222,6 +248,8 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
         raise _unreachable(url, error) from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
+    elif engine.dialect.name == "mysql":
+        _leave_unready_nodes(engine)
     try:
         with engine.connect():
             pass
@@ -279,6 +307,29 @@ def normalised(text: str, parameters: str = "") -> sa.URL:
     return url
 
 
+def _with_silence(url: sa.URL) -> sa.URL:
+    """The URL with limits for a server's silence, where it has none."""
+    limits = _SILENCE.get(url.get_driver_name(), {})
+    return url.update_query_dict({**limits, **url.query})
+
+
+_SILENCE = {
+    "pymysql": {
+        "read_timeout": str(SILENCE),
+        "write_timeout": str(SILENCE),
+    },
+    # This driver knows of hosts that are gone, not of servers that stand
+    # still.
+    "psycopg2": {
+        "connect_timeout": "10",
+        "keepalives_idle": str(SILENCE // 2),
+        "keepalives_interval": str(SILENCE // 6),
+        "keepalives_count": "3",
+        "tcp_user_timeout": str(SILENCE * 1000),
+    },
+}
+
+
 def shown(url: sa.URL) -> str:
     """The URL as it may be shown: without its password and options."""
     return url.set(query={}).render_as_string(hide_password=True)
@@ -313,6 +364,18 @@ def _check_sqlite_file(url: sa.URL, *, create: bool) -> None:
         raise errors.StoreError(
             f"the database {path} cannot be written: {error.strerror}"
         ) from error
+
+
+def _leave_unready_nodes(engine: sa.Engine) -> None:
+    """Connect anew where a Galera node is not ready: another may answer."""
+
+    def look(context: sa.ExceptionContext) -> None:
+        original = context.original_exception
+        if getattr(original, "args", ())[:1] == (_NOT_READY,):
+            context.is_disconnect = True
+
+    # Before oslo.db's, which raises and so is the last one.
+    sa.event.listen(engine, "handle_error", look, insert=True)
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:
