@@ -34,6 +34,9 @@ that is set later counts what runs already."""
 _STRETCH = 4096
 """More seats than anybody claims at once."""
 
+_FURTHEST = 7
+"""How many times its share of the queue a claim looks beyond the first."""
+
 
 def claimable(
     connection: sa.Connection, kind: task.Kind, now: datetime.datetime
@@ -50,9 +53,13 @@ def claim(
     limit: int,
     now: datetime.datetime,
     throttle: ports.Throttle,
+    lost: int = 0,
 ) -> tuple[bool, list[task.Task]]:
     """Claim the first planned tasks; those that others take are left.
 
+    :param lost: how often others were faster. Where many claim at once all
+        want the first tasks, and on a cluster one of them gets them: each
+        time that others did, fewer are asked for, of more.
     :returns: whether there were any to be had, and those that were claimed.
     """
     paused = {
@@ -65,7 +72,9 @@ def claim(
     room = None
     if kind is task.Kind.BACKUP:
         room = _Room(connection, throttle)
-    chosen = _choose(connection, kind, limit, now, paused, room)
+    window = limit * (1 + min(lost, _FURTHEST))
+    limit = max(1, limit >> lost)
+    chosen = _choose(connection, kind, limit, window, now, paused, room)
     wanted = [
         ports.Change(
             before=work,
@@ -89,6 +98,7 @@ def _choose(
     connection: sa.Connection,
     kind: task.Kind,
     limit: int,
+    window: int,
     now: datetime.datetime,
     left_out: set[str],
     room: _Room | None,
@@ -97,6 +107,9 @@ def _choose(
 
     Tasks of a project without room are passed over; where they fill a page,
     it is read again without that project.
+
+    :param window: how many of the first tasks are looked at; of more than
+        the limit any are taken.
     """
     left_out = left_out | (room.full_projects() if room else set())
     chosen: dict[str, tuple[task.Task, changes.Seat | None]] = {}
@@ -109,8 +122,10 @@ def _choose(
                 table.c.project_id.not_in(sorted(left_out)),
             )
             .order_by(table.c.rank, table.c.created_at, table.c.id)
-            .limit(limit)
+            .limit(window)
         ).all()
+        if window > limit:
+            page = random.sample(page, len(page))
         passed_over = set()
         for work in map(rows.task_of, page):
             if work.id in chosen or len(chosen) == limit:
@@ -123,7 +138,7 @@ def _choose(
                 return list(chosen.values())
             else:
                 passed_over.add(work.project_id)
-        if not passed_over or len(page) < limit:
+        if not passed_over or len(page) < window:
             break
         # Those that were chosen of it are not lost: they stay chosen.
         left_out |= passed_over

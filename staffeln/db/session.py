@@ -55,10 +55,15 @@ _DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
 # MariaDB: a row changed since the snapshot, a Galera node that is not
 # ready, lock wait timeout, deadlock: also of what other nodes committed.
 _NOT_READY = 1047
-_AGAIN_MYSQL = frozenset({1020, _NOT_READY, 1205, 1213})
+_DEADLOCK = 1213
+_AGAIN_MYSQL = frozenset({1020, _NOT_READY, 1205, _DEADLOCK})
 # A Galera node lost the others during a commit: they may have it or not.
 _COMMIT_FAILED = 1180
 _AGAIN_SQLSTATE = frozenset({"40001", "40P01"})
+
+
+class OutrunError(errors.StoreError):
+    """Each time that a transaction was tried another one was faster."""
 
 
 class Database:
@@ -103,7 +108,8 @@ class Database:
                 ) from error
             except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
                 if _is_last(number, last_begin) or not _may_run_again(error):
-                    raise errors.StoreError(in_one_line(error)) from error
+                    kind = OutrunError if _outrun(error) else errors.StoreError
+                    raise kind(in_one_line(error)) from error
                 LOG.debug("Transaction is run again: %s", in_one_line(error))
             time.sleep(pause * random.uniform(0.5, 1))  # nosec
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -192,6 +198,15 @@ def in_one_line(error: Exception) -> str:
     """
     lines = str(_original(error)).strip().splitlines() or [repr(error)]
     return " ".join(lines[0].split())[:300]
+
+
+def _outrun(error: BaseException | None) -> bool:
+    """Whether the database gave the transaction up for the sake of another."""
+    return error is not None and (
+        _number(error) == _DEADLOCK
+        or getattr(_original(error), "pgcode", None) in _AGAIN_SQLSTATE
+        or _outrun(getattr(error, "cause", None))
+    )
 
 
 def _number(error: BaseException) -> object:

@@ -9,6 +9,8 @@ looks at the row count.
 from __future__ import annotations
 
 import datetime
+import itertools
+import logging
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TypeVar
@@ -25,8 +27,10 @@ from staffeln.db import (
     listing,
     registry,
 )
-from staffeln.db.session import Database
+from staffeln.db.session import Database, OutrunError
 from staffeln.domain import model, queue, task
+
+LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -189,14 +193,26 @@ class SqlStore:
         throttle: ports.Throttle = ports.NO_THROTTLE,
     ) -> list[task.Task]:
         """Claim planned tasks whose time has come, in order of rank."""
-        for _ in range(CLAIMS_TRIED):
-            seen, claimed = self._write(
-                lambda connection: claims.claim(
-                    connection, conductor_id, kind, limit, now, throttle
-                )
+        lost = itertools.count()
+
+        def work(connection: sa.Connection) -> tuple[bool, list[task.Task]]:
+            return claims.claim(
+                connection,
+                conductor_id,
+                kind,
+                limit,
+                now,
+                throttle,
+                lost=next(lost),
             )
-            if claimed or not seen:
-                return claimed
+
+        try:
+            for _ in range(CLAIMS_TRIED):
+                seen, claimed = self._write(work)
+                if claimed or not seen:
+                    return claimed
+        except OutrunError as error:
+            LOG.debug("Nothing is claimed: %s", error)
         return []
 
     def overdue(self) -> list[task.Task]:
