@@ -113,14 +113,13 @@ class Node(mariadb.Databases):
         """Let it go on; it joins again by itself."""
         self._process.thaw()
 
-    def await_ready(self) -> None:
-        """Return when it takes writes again.
-
-        :raises ServerError: it does not in time.
-        """
-        process.await_true(
-            lambda: _takes_writes(self.port), "the node is not ready"
-        )
+    def refuse(self, *, refuses: bool = True) -> None:
+        """Let it answer every statement as one that is not ready does."""
+        with mariadb.connect(self.port, None) as connection:
+            connection.cursor().execute(
+                "SET GLOBAL wsrep_reject_queries = "
+                + ("ALL" if refuses else "NONE")
+            )
 
 
 class Galera(mariadb.Databases):
@@ -164,18 +163,36 @@ class Galera(mariadb.Databases):
         """The URL of a database on one of the nodes, with the password."""
         return self.nodes[node].url(name)
 
+    def catch_up(self) -> None:
+        """Return when every node has what was committed on any."""
+        for node in self.nodes:
+            with mariadb.connect(node.port, None) as connection:
+                cursor = connection.cursor()
+                cursor.execute("SET SESSION wsrep_sync_wait = 1")
+                cursor.execute("SELECT 1 FROM mysql.global_priv LIMIT 1")
+
     def stop(self) -> None:
         """End all nodes and remove their data."""
         for node in reversed(self.nodes):
             node.stop()
 
     def mend(self) -> None:
-        """Let every node run that a test ended or let stand still."""
+        """Let every node run that a test ended or let stand still.
+
+        :raises ServerError: they do not come together again.
+        """
         for node in self.nodes:
             node.thaw()
             node.start()
-        for node in self.nodes:
-            node.await_ready()
+        process.await_true(self._is_whole, "the nodes do not come together")
+
+    def _is_whole(self) -> bool:
+        """Whether all are ready; one that was away may not know of it."""
+        found = [_status(node.port) for node in self.nodes]
+        return all(map(_is_ready, found)) and {
+            (each["wsrep_cluster_size"], each["wsrep_cluster_conf_id"])
+            for each in found
+        } == {(str(NODES), found[0]["wsrep_cluster_conf_id"])}
 
 
 def _owner() -> str | None:
@@ -184,17 +201,26 @@ def _owner() -> str | None:
 
 
 def _takes_writes(port: int) -> bool:
+    return _is_ready(_status(port))
+
+
+def _is_ready(status: dict[str, str]) -> bool:
     """Whether a node is part of the cluster and has all that it has."""
+    return (
+        status.get("wsrep_ready") == "ON"
+        and status["wsrep_local_state_comment"] == "Synced"
+    )
+
+
+def _status(port: int) -> dict[str, str]:
+    """What a node says of itself; nothing where it does not answer."""
     try:
         with mariadb.connect(port, None) as connection:
             cursor = connection.cursor()
-            cursor.execute(
-                "SHOW STATUS WHERE variable_name IN "
-                "('wsrep_ready', 'wsrep_local_state_comment')"
-            )
-            return {row[1] for row in cursor.fetchall()} == {"ON", "Synced"}
+            cursor.execute("SHOW STATUS LIKE 'wsrep_%'")
+            return dict(cursor.fetchall())
     except pymysql.Error:
-        return False
+        return {}
 
 
 @functools.cache

@@ -62,6 +62,7 @@ class GaleraCluster(DatabaseCase):
         """The URLs of one new empty database, one for each node."""
         cluster, name = galera.shared(), _new_name()
         cluster.create(name)
+        cluster.catch_up()
         return [cluster.url(name, n) for n in range(galera.NODES)]
 
     def connect(self, url: str, **changes: object) -> session.Database:

@@ -12,7 +12,13 @@ import sqlalchemy as sa
 from staffeln import ports
 from staffeln.db import migration, session
 from staffeln.db.store import SqlStore
-from staffeln.tests.functional.db import databases, store_case, suite
+from staffeln.tests.functional.db import (
+    databases,
+    moving_suite,
+    planning_suite,
+    store_case,
+    throttle_suite,
+)
 
 
 class InTurn:
@@ -28,7 +34,14 @@ class InTurn:
         return call
 
 
-class GaleraStoreTest(databases.GaleraCluster, suite.StoreSuite):
+class GaleraStoreTest(
+    databases.GaleraCluster,
+    planning_suite.PlanningSuite,
+    moving_suite.MovingSuite,
+    throttle_suite.ThrottleSuite,
+):
+    """All that writes; reading is the same as on one server."""
+
     urls: ClassVar[list[str]] = []
     database: session.Database
 
