@@ -38,10 +38,10 @@ LONGEST_PAUSE = 2.0
 PATIENCE = 60.0
 """Seconds after which no further try begins."""
 
-SILENCE = 60
-"""Seconds that a server may be silent until its connection is lost: more
-than it waits for a lock itself. Without it a host that lost its power, or a
-node that stands still, would never be given up."""
+SILENCE = 30
+"""Seconds that a server may be silent until its connection is lost: so that
+a sign of life comes in time from whoever waited for a host that lost its
+power, or for a node that stands still."""
 
 SQLITE_BUSY_TIMEOUT = 30_000
 """Milliseconds that SQLite waits for another writer."""

@@ -54,6 +54,17 @@ class UrlTest(base.TestCase):
             dict(url.query),
         )
 
+    def test_a_server_is_not_silent_for_ever(self) -> None:
+        for url, name, limit in (
+            ("mysql://h/d", "read_timeout", "30"),
+            ("mysql://h/d?read_timeout=7", "read_timeout", "7"),
+            ("postgresql://h/d", "tcp_user_timeout", "30000"),
+            ("mysql+mysqldb://h/d", "read_timeout", None),
+            ("sqlite:////a/b", "read_timeout", None),
+        ):
+            found = session._with_silence(session.normalised(url))
+            self.assertEqual(limit, found.query.get(name), url)
+
     def test_a_url_is_shown_without_secrets(self) -> None:
         url = session.normalised("mysql://u:s3cret@h/d?ssl_key=s3cret")
         self.assertEqual("mysql+pymysql://u:***@h/d", session.shown(url))
