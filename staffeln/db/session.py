@@ -24,7 +24,7 @@ from oslo_db import exception as oslo_exception
 from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
-from staffeln.db import options
+from staffeln.db import faults, options
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
@@ -51,15 +51,6 @@ SQLITE_NOW = "staffeln_now"
 
 _DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
 """The drivers that Staffeln is tested with, where a URL names none."""
-
-# MariaDB: a row changed since the snapshot, a Galera node that is not
-# ready, lock wait timeout, deadlock: also of what other nodes committed.
-_NOT_READY = 1047
-_DEADLOCK = 1213
-_AGAIN_MYSQL = frozenset({1020, _NOT_READY, 1205, _DEADLOCK})
-# A Galera node lost the others during a commit: they may have it or not.
-_COMMIT_FAILED = 1180
-_AGAIN_SQLSTATE = frozenset({"40001", "40P01"})
 
 
 class OutrunError(errors.StoreError):
@@ -107,10 +98,18 @@ class Database:
                     "a text has half a character, which no database takes"
                 ) from error
             except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
-                if _is_last(number, last_begin) or not _may_run_again(error):
-                    kind = OutrunError if _outrun(error) else errors.StoreError
-                    raise kind(in_one_line(error)) from error
-                LOG.debug("Transaction is run again: %s", in_one_line(error))
+                if _is_last(number, last_begin) or not faults.may_run_again(
+                    error
+                ):
+                    kind = (
+                        OutrunError
+                        if faults.is_outrun(error)
+                        else errors.StoreError
+                    )
+                    raise kind(faults.in_one_line(error)) from error
+                LOG.debug(
+                    "Transaction is run again: %s", faults.in_one_line(error)
+                )
             time.sleep(pause * random.uniform(0.5, 1))  # nosec
             pause = min(pause * 2, LONGEST_PAUSE)
         raise AssertionError("unreachable")
@@ -142,9 +141,9 @@ def _once(
         except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
             if (
                 isinstance(error, oslo_exception.DBConnectionError)
-                or _number(error) == _COMMIT_FAILED
+                or faults.number(error) == faults.COMMIT_FAILED
             ):
-                raise _CommitLostError(in_one_line(error)) from error
+                raise _CommitLostError(faults.in_one_line(error)) from error
             raise
         return result
 
@@ -168,57 +167,7 @@ def _roll_back(transaction: sa.RootTransaction) -> None:
     try:
         transaction.rollback()
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
-        LOG.debug("Rollback failed: %s", in_one_line(error))
-
-
-def _may_run_again(error: BaseException | None) -> bool:
-    """Whether the database gave the transaction up, but not for good."""
-    if error is None:
-        return False
-    if isinstance(
-        error, oslo_exception.DBDeadlock | oslo_exception.DBConnectionError
-    ):
-        return True
-    # A deadlock within a savepoint: MariaDB has dropped that as well, and
-    # the error tells of this; oslo.db keeps the deadlock as its cause.
-    if _may_run_again(getattr(error, "cause", None)):
-        return True
-    original = _original(error)
-    if str(original).startswith("database is locked"):
-        return True
-    if getattr(original, "pgcode", None) in _AGAIN_SQLSTATE:
-        return True
-    return _number(error) in _AGAIN_MYSQL
-
-
-def in_one_line(error: Exception) -> str:
-    """The driver's own words; never the statement, its values or the URL.
-
-    PostgreSQL's further lines would quote them.
-    """
-    lines = str(_original(error)).strip().splitlines() or [repr(error)]
-    return " ".join(lines[0].split())[:300]
-
-
-def _outrun(error: BaseException | None) -> bool:
-    """Whether the database gave the transaction up for the sake of another."""
-    return error is not None and (
-        _number(error) == _DEADLOCK
-        or getattr(_original(error), "pgcode", None) in _AGAIN_SQLSTATE
-        or _outrun(getattr(error, "cause", None))
-    )
-
-
-def _number(error: BaseException) -> object:
-    """MariaDB's number of the error; None: it has none."""
-    arguments: tuple[object, ...] = getattr(_original(error), "args", ())
-    return arguments[0] if arguments else None
-
-
-def _original(error: BaseException) -> BaseException:
-    """The driver's own error behind those of the libraries."""
-    inner = getattr(error, "inner_exception", None) or error
-    return getattr(inner, "orig", None) or inner
+        LOG.debug("Rollback failed: %s", faults.in_one_line(error))
 
 
 # -- engines ---------------------------------------------------------------
@@ -257,7 +206,7 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
             engine: sa.Engine = facade.writer.get_engine()
     except (ImportError, exc.ArgumentError) as error:
         raise errors.ConfigurationError(
-            f"[database] connection {shown(url)}: {in_one_line(error)}"
+            f"[database] connection {shown(url)}: {faults.in_one_line(error)}"
         ) from error
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
         raise _unreachable(url, error) from error
@@ -272,7 +221,7 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
         # The driver does not know an option that the URL gives.
         engine.dispose()
         raise errors.ConfigurationError(
-            f"[database] connection {shown(url)}: {in_one_line(error)}"
+            f"[database] connection {shown(url)}: {faults.in_one_line(error)}"
         ) from error
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
         engine.dispose()
@@ -352,7 +301,8 @@ def shown(url: sa.URL) -> str:
 
 def _unreachable(url: sa.URL, error: Exception) -> errors.StoreError:
     return errors.StoreError(
-        f"the database {shown(url)} cannot be reached: {in_one_line(error)}"
+        f"the database {shown(url)} cannot be reached: "
+        f"{faults.in_one_line(error)}"
     )
 
 
@@ -386,7 +336,7 @@ def _leave_unready_nodes(engine: sa.Engine) -> None:
 
     def look(context: sa.ExceptionContext) -> None:
         original = context.original_exception
-        if getattr(original, "args", ())[:1] == (_NOT_READY,):
+        if getattr(original, "args", ())[:1] == (faults.NOT_READY,):
             context.is_disconnect = True
 
     # Before oslo.db's, which raises and so is the last one.

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import options as oslo_options
 
-from staffeln.db import options, rows, session
+from staffeln.db import faults, options, rows, session
 from staffeln.domain import errors
 from staffeln.tests import base
 from staffeln.tests.unit.db import example
@@ -87,13 +87,13 @@ class OneLineTest(base.TestCase):
     def test_only_the_first_line_of_the_drivers_words_is_told(self) -> None:
         driver = Exception("\nno  table\nLINE 1: SELECT 's3cret'\n")
         wrapped = sa.exc.DBAPIError("SELECT 's3cret'", {}, driver)
-        self.assertEqual("no table", session.in_one_line(wrapped))
+        self.assertEqual("no table", faults.in_one_line(wrapped))
 
     def test_an_error_without_words_has_a_name(self) -> None:
-        self.assertEqual("KeyError()", session.in_one_line(KeyError()))
+        self.assertEqual("KeyError()", faults.in_one_line(KeyError()))
 
     def test_long_words_are_cut(self) -> None:
-        self.assertEqual(300, len(session.in_one_line(Exception("x" * 999))))
+        self.assertEqual(300, len(faults.in_one_line(Exception("x" * 999))))
 
 
 class ConnectTest(base.TestCase):
