@@ -15,7 +15,8 @@ from oslo_db import exception as oslo_exception
 from sqlalchemy import exc
 
 from staffeln.db import adoption
-from staffeln.db.session import Database, begin_writing, in_one_line
+from staffeln.db.faults import in_one_line
+from staffeln.db.session import Database, begin_writing
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
