@@ -10,7 +10,7 @@ import fixtures
 import sqlalchemy as sa
 
 from staffeln import ports
-from staffeln.db import migration, rows, session
+from staffeln.db import claims, migration, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import errors, task
 from staffeln.tests.functional.db import databases, store_case, suite
@@ -57,6 +57,36 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
         )
         self.assertEqual([], self.store.events("n3"))
         self.assertEqual(1, len(self.store.events("n4")))
+
+    def test_a_claim_that_others_outrun_asks_for_fewer_of_more(self) -> None:
+        self.plan(*(store_case.planned(number) for number in range(60)))
+
+        def claim(lost: int) -> list[str]:
+            _, found = self.database.write(
+                lambda connection: claims.claim(
+                    connection,
+                    "c1",
+                    task.Kind.BACKUP,
+                    8,
+                    store_case.NOW,
+                    ports.NO_THROTTLE,
+                    lost,
+                )
+            )
+            return [work.id for work in found]
+
+        self.assertEqual([f"t{number}" for number in range(8)], claim(0))
+        for lost, count in ((1, 4), (2, 2), (3, 1), (12, 1)):
+            self.assertEqual(count, len(claim(lost)))
+
+    def test_a_claim_that_always_comes_too_late_is_empty(self) -> None:
+        def too_late(*_: object, **__: object) -> None:
+            raise session.OutrunError("deadlock")
+
+        self.plan(store_case.planned())
+        with fixtures.MonkeyPatch("staffeln.db.claims.claim", too_late):
+            self.assertEqual([], self.claim())
+        self.assertEqual(1, len(self.claim()))
 
     def test_a_live_task_without_a_slot_goes_its_way(self) -> None:
         """An earlier release may have left two for one volume."""
