@@ -125,7 +125,7 @@ def _choose(
             .limit(window)
         ).all()
         if window > limit:
-            page = random.sample(page, len(page))
+            page = random.sample(page, len(page))  # nosec
         passed_over = set()
         for work in map(rows.task_of, page):
             if work.id in chosen or len(chosen) == limit:
