@@ -24,7 +24,7 @@ from oslo_db import exception as oslo_exception
 from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
-from staffeln.db import faults, options
+from staffeln.db import faults, limits, options
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
@@ -37,11 +37,6 @@ LONGEST_PAUSE = 2.0
 """Seconds between two tries of a transaction; doubled, with jitter."""
 PATIENCE = 60.0
 """Seconds after which no further try begins."""
-
-SILENCE = 30
-"""Seconds that a server may be silent until its connection is lost: so that
-a sign of life comes in time from whoever waited for a host that lost its
-power, or for a node that stands still."""
 
 SQLITE_BUSY_TIMEOUT = 30_000
 """Milliseconds that SQLite waits for another writer."""
@@ -177,7 +172,8 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     """Make the engine that group ``[database]`` describes.
 
     :param create: for commands that put a schema into it: an SQLite file
-        that is not there is made, and a server may take its time.
+        that is not there is made, and neither a server's silence nor ours
+        in a transaction is limited.
     :raises ConfigurationError: the URL is none, or its driver is missing.
     :raises StoreError: the database does not answer.
     :raises SchemaError: an SQLite file that is not there.
@@ -186,6 +182,8 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     url = normalised(group.connection or "", group.connection_parameters)
     if url.get_backend_name() == "sqlite":
         _check_sqlite_file(url, create=create)
+    if not create:
+        url = limits.with_silence(url)
     # What they say are tracebacks of errors that are told in one line here.
     logging.getLogger(exc_filters.__name__).setLevel(logging.ERROR)
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
@@ -214,6 +212,8 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
         _prepare_sqlite(engine)
     elif engine.dialect.name == "mysql":
         _leave_unready_nodes(engine)
+    if not create:
+        limits.end_idle_transactions(engine)
     try:
         with engine.connect():
             pass
@@ -269,29 +269,6 @@ def normalised(text: str, parameters: str = "") -> sa.URL:
         # no room for all that users may name.
         url = url.update_query_dict({"charset": "utf8mb4"})
     return url
-
-
-def _with_silence(url: sa.URL) -> sa.URL:
-    """The URL with limits for a server's silence, where it has none."""
-    limits = _SILENCE.get(url.get_driver_name(), {})
-    return url.update_query_dict({**limits, **url.query})
-
-
-_SILENCE = {
-    "pymysql": {
-        "read_timeout": str(SILENCE),
-        "write_timeout": str(SILENCE),
-    },
-    # This driver knows of hosts that are gone, not of servers that stand
-    # still.
-    "psycopg2": {
-        "connect_timeout": "10",
-        "keepalives_idle": str(SILENCE // 2),
-        "keepalives_interval": str(SILENCE // 6),
-        "keepalives_count": "3",
-        "tcp_user_timeout": str(SILENCE * 1000),
-    },
-}
 
 
 def shown(url: sa.URL) -> str:

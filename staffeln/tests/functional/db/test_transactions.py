@@ -8,6 +8,9 @@ import subprocess
 import sys
 from typing import ClassVar
 
+import fixtures
+import sqlalchemy as sa
+
 from staffeln.db import session
 from staffeln.tests.functional.db import (
     counting,
@@ -66,6 +69,26 @@ class MariaDbTransactionTest(
             ("08S01", 1047),
         )
     ]
+
+    def test_a_silent_server_is_given_up(self) -> None:
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "staffeln.db.limits._SILENCE",
+                {"pymysql": {"read_timeout": "1"}},
+            )
+        )
+        database = session.connect(databases.configuration(self.url))
+        self.addCleanup(database.close)
+        calls: list[str] = []
+
+        def work(connection: sa.Connection) -> None:
+            calls.append("")
+            if len(calls) == 1:
+                connection.exec_driver_sql("DO SLEEP(3)")
+            counting.count_one(connection)
+
+        database.write(work)
+        self.assertEqual((2, 1), (len(calls), self.count()))
 
 
 class PostgreSqlTransactionTest(

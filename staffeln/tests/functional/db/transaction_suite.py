@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 from collections.abc import Callable
 from typing import ClassVar
@@ -221,6 +222,47 @@ class ServerTransactionSuite(TransactionCase):
 
         self.assertEqual(1, self.database.read(work))
         self.assertEqual(2, len(calls))
+
+    def test_who_stands_still_in_a_transaction_keeps_nobody_off(
+        self,
+    ) -> None:
+        """Its process may be stopped, or its host be without power."""
+        self.useFixture(fixtures.MonkeyPatch("staffeln.db.limits.IDLE", 1))
+        stopped = session.connect(databases.configuration(self.url))
+        self.addCleanup(stopped.close)
+        wrote, goes_on = threading.Event(), threading.Event()
+        calls: list[str] = []
+
+        def work(connection: sa.Connection) -> None:
+            calls.append("")
+            counting.count_one(connection)
+            wrote.set()
+            goes_on.wait()
+            counting.count_one(connection)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as threads:
+            done = threads.submit(stopped.write, work)
+            self.addCleanup(goes_on.set)
+            wrote.wait()
+            self.database.write(counting.count_one)
+            self.assertEqual(1, self.count())
+            goes_on.set()
+            done.result()
+        self.assertEqual((2, 3), (len(calls), self.count()))
+
+    def test_a_commit_after_standing_still_writes_nothing(self) -> None:
+        """The server has rolled back by then."""
+        self.useFixture(fixtures.MonkeyPatch("staffeln.db.limits.IDLE", 1))
+        stopped = session.connect(databases.configuration(self.url))
+        self.addCleanup(stopped.close)
+
+        def work(connection: sa.Connection) -> None:
+            counting.count_one(connection)
+            self.database.write(counting.count_one)
+
+        error = self.assertRaises(errors.StoreError, stopped.write, work)
+        self.assertIn("went away during a commit", str(error))
+        self.assertEqual(1, self.count())
 
     def test_no_error_tells_the_password(self) -> None:
         url = session.normalised(self.url)

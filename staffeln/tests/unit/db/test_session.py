@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import options as oslo_options
 
-from staffeln.db import faults, options, rows, session
+from staffeln.db import faults, limits, options, rows, session
 from staffeln.domain import errors
 from staffeln.tests import base
 from staffeln.tests.unit.db import example
@@ -62,7 +62,7 @@ class UrlTest(base.TestCase):
             ("mysql+mysqldb://h/d", "read_timeout", None),
             ("sqlite:////a/b", "read_timeout", None),
         ):
-            found = session._with_silence(session.normalised(url))
+            found = limits.with_silence(session.normalised(url))
             self.assertEqual(limit, found.query.get(name), url)
 
     def test_a_url_is_shown_without_secrets(self) -> None:
