@@ -16,7 +16,7 @@ from tools.chaos.plants import PLANTS
 
 def main() -> int:
     """Make a world, let it go wrong, and say what that came to."""
-    options = _parser().parse_args()
+    options = _options()
     seed = options.seed or secrets.token_hex(4)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="staffeln-chaos-"))
     _say(f"seed {seed}; logs in {folder}")
@@ -35,6 +35,21 @@ def main() -> int:
     if story.good:
         shutil.rmtree(folder)
     return 0 if story.good else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args()
+    for word in options.only:
+        if not any(word in each.name for each in faults.FAULTS):
+            parser.error(f"--only: no fault has {word!r} in its name")
+    if options.minutes <= 0 or options.volumes < 1:
+        parser.error("--minutes and --volumes have to be above 0")
+    return options
+
+
+def _words(listed: str) -> list[str]:
+    return [each.strip() for each in listed.split(",") if each.strip()]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,10 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--only",
-        action="append",
+        type=_words,
         default=[],
-        metavar="WORD",
-        help="only faults with this in their name; can be repeated",
+        metavar="WORD,...",
+        help="only faults with one of these in their names",
     )
     parser.add_argument(
         "--plant",

@@ -6,15 +6,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import random
 import signal
 from collections.abc import Callable
 
 from staffeln.tests.integration.proxy import Harm
 from staffeln.tests.servers.process import ServerError
-from tools.chaos import world
-from tools.chaos.world import Conductor, World
+from tools.chaos import settings, world
+from tools.chaos.conductor import Conductor
+from tools.chaos.world import World
 
 LISTS = {
     "servers": "/servers/detail$",
@@ -45,19 +45,25 @@ class Fault:
 
 def _kill(here: World, dice: random.Random) -> Callable[[], None]:
     victim = _one_of(here, dice)
-    victim.end(signal.SIGKILL)
+    victim.end()
     return victim.begin
 
 
 def _terminate(here: World, dice: random.Random) -> Callable[[], None]:
     victim = _one_of(here, dice)
-    victim.end(signal.SIGTERM)
-    return victim.begin
+    victim.ask_to_end()
+    return victim.begin_again
 
 
 def _stop(here: World, dice: random.Random) -> Callable[[], None]:
     victim = _one_of(here, dice)
     victim.stand_still()
+    return victim.go_on
+
+
+def _stop_worker(here: World, dice: random.Random) -> Callable[[], None]:
+    victim = _one_of(here, dice)
+    victim.stand_still(worker_only=True)
     return victim.go_on
 
 
@@ -112,16 +118,14 @@ def _cut_connections(here: World, _dice: random.Random) -> Callable[[], None]:
 
 
 def _restart_cinder(here: World, _dice: random.Random) -> Callable[[], None]:
-    here.cinder("stop")
-    return lambda: here.cinder("start")
+    here.stop_cinder()
+    return here.start_cinder
 
 
 def _kill_cinder(here: World, _dice: random.Random) -> Callable[[], None]:
-    with contextlib.suppress(OSError):
-        record = here.sandbox.state / "run" / "cinder.json"
-        os.killpg(json.loads(record.read_text())["pid"], signal.SIGKILL)
-    here.cinder("stop")
-    return lambda: here.cinder("start")
+    here.kill_cinder()
+    here.stop_cinder()
+    return here.start_cinder
 
 
 # -- the way to the cloud ----------------------------------------------------
@@ -146,9 +150,9 @@ def _between(
             status=status,
             headers=headers,
             body=body,
-            delay=world.LATE,
+            delay=dice.uniform(*settings.LATE),
         )
-        return lambda: here.proxy.heal(rule)
+        return lambda: here.heal(rule)
 
     return strike
 
@@ -176,7 +180,7 @@ def _empty_list(here: World, dice: random.Random) -> Callable[[], None]:
         headers={"Content-Type": "application/json"},
         body=json.dumps({name: []}).encode(),
     )
-    return lambda: here.proxy.heal(rule)
+    return lambda: here.heal(rule)
 
 
 _HTML = {"Content-Type": "text/html"}
@@ -184,7 +188,8 @@ _LATER = {"Content-Type": "text/plain", "Retry-After": "2"}
 
 FAULTS = (
     Fault("conductor killed", 10, 6, _kill, "conductor"),
-    Fault("conductor stopped (SIGSTOP)", 10, 18, _stop, "conductor"),
+    Fault("conductor stopped (SIGSTOP)", 6, 18, _stop, "conductor"),
+    Fault("worker stopped (SIGSTOP)", 5, 18, _stop_worker, "conductor"),
     Fault("conductor ended (SIGTERM)", 6, 6, _terminate, "conductor"),
     Fault("conductor reloaded (SIGHUP)", 4, 1, _reload, "conductor"),
     Fault("API server frozen", 5, 14, _freeze_api, "kubernetes"),
@@ -257,21 +262,21 @@ FAULTS = (
     Fault(
         "answers to creates dropped",
         8,
-        8,
+        20,
         _between("POST", _create, Harm.DROP_ANSWER, times=4),
         "creates",
     ),
     Fault(
         "creates carried out late",
         8,
-        8,
+        20,
         _between("POST", _create, Harm.LATE, times=4),
         "creates",
     ),
     Fault(
         "creates dropped",
         3,
-        6,
+        12,
         _between("POST", _create, Harm.DROP_REQUEST, times=4),
         "creates",
     ),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A conductor that stands still at the worst moments.
 
-The same code as ``staffeln-conductor``, with three places at which the
+The same code as ``staffeln-conductor``, with some places at which the
 process stops itself now and then (SIGSTOP), until the run lets it go on:
-just before a scheduler's transaction, between the saving of an attempt and
-its call, and between Cinder's answer and its recording. A random moment
-would hardly ever be one of these.
+just before a scheduler's transaction; between the saving of an attempt and
+its call, before the last look at the clock and after it; and between
+Cinder's answer and its recording. A random moment would hardly ever be one
+of these.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from staffeln import ports
 from staffeln.cmd import conductor
 from staffeln.db.store import SqlStore
+from staffeln.domain import task
 from staffeln.engines.cinder import CinderEngine
 from tools.chaos import plants
 
@@ -30,10 +32,13 @@ STOPS = "STAFFELN_CHAOS_STOPS"
 SEED = "STAFFELN_CHAOS_SEED"
 PLANT = "STAFFELN_CHAOS_PLANT"
 
+QUIET = "quiet"
+"""A file of that folder; once it is there, nobody stops himself."""
 PLAN = "before a plan"
 
 BEFORE_A_PLAN = 0.3
-BEFORE_A_CALL = 0.015
+BEFORE_A_CALL = 0.01
+CALL_IN_HAND = 0.02
 AFTER_AN_ANSWER = 0.015
 """How often each happens, of the times that it could."""
 
@@ -51,10 +56,10 @@ class _Moments:
             # After a fork, and after a restart, another sequence.
             self._pid = os.getpid()
             self._dice = random.Random(f"{os.environ[SEED]} {self._pid}")
-        if self._dice.random() >= share:
+        folder = pathlib.Path(os.environ[STOPS])
+        if self._dice.random() >= share or (folder / QUIET).exists():
             return
-        note = pathlib.Path(os.environ[STOPS]) / f"{self._pid}"
-        note.write_text(where)
+        (folder / f"{self._pid}").write_text(where)
         os.kill(self._pid, signal.SIGSTOP)
 
 
@@ -89,11 +94,35 @@ def _after(
     return call
 
 
+def _in_hand(
+    moments: _Moments, real: Callable[..., Any], share: float, where: str
+) -> Callable[..., Any]:
+    """Stand still when all is ready, the clock was asked, and it is sent."""
+
+    @functools.wraps(real)
+    def start(
+        engine: CinderEngine,
+        work: task.Task,
+        deployment_uuid: str,
+        in_time: Callable[[], bool],
+    ) -> Any:
+        def last_look() -> bool:
+            fine = in_time()
+            if fine:
+                moments.stand_still(share, where)
+            return fine
+
+        return real(engine, work, deployment_uuid, last_look)
+
+    return start
+
+
 def main() -> int:
     """Patch, and be a conductor."""
     moments = _Moments()
     changes: list[tuple[type, str, Callable[..., Any], float, str]] = [
         (SqlStore, "write_plan", _before, BEFORE_A_PLAN, PLAN),
+        (CinderEngine, "start", _in_hand, CALL_IN_HAND, "with a call in hand"),
         (CinderEngine, "start", _before, BEFORE_A_CALL, "before a call"),
         (CinderEngine, "start", _after, AFTER_AN_ANSWER, "after an answer"),
     ]

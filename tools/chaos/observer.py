@@ -7,22 +7,20 @@ stands in. Where one of them is away it looks again later.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
+import pathlib
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pymysql
 import requests
 from keystoneauth1 import exceptions as keystone_exceptions
 from openstack import exceptions as sdk_exceptions
 
-from staffeln.tests.servers.mariadb import MariaDB
-from tools.chaos import world
-
-Row = dict[str, Any]
+from tools.chaos import settings, world
+from tools.chaos.conductor import Conductor
+from tools.chaos.database import Database, Lasting, Row, Violation
 
 AWAY = (
     pymysql.Error,
@@ -31,48 +29,57 @@ AWAY = (
     sdk_exceptions.SDKException,
 )
 
-_LIVE = "('planned', 'claimed', 'starting', 'running')"
-_HELD = "('claimed', 'starting', 'running')"
 _LOST = frozenset({"unwanted", "deleting", "vanished"})
 _TASK = "staffeln_task"
 _ATTEMPT = "staffeln_attempt"
 _LINES_SHOWN = 12
+_TIME = len("2026-01-31 00:00:00.000")
 _UNEXPECTED = re.compile(
     r"Traceback \(most recent call last\)|unexpected error"
+    # A worker process that ended by itself; its parent starts another one.
+    r"|Child \d+ (killed by|exited with status [1-9])"
     # At a start without a database, which is tried again, that is right.
     r"|CRITICAL(?!.*The conductor cannot start: the database)"
 )
 
-
-@dataclasses.dataclass(frozen=True)
-class Violation:
-    """Something that must not be."""
-
-    sort: str
-    words: str
+ORPHAN_FOR = 45.0
+"""Seconds for which a backup may be in Cinder without a row: its conductor
+may stand still between Cinder's answer and its recording."""
+ALL_OF_CINDER_EVERY = 3
+"""Looks; a list of all backups takes Cinder longer and longer."""
 
 
 class Observer:
     """Looks at a world again and again."""
 
-    def __init__(self, here: world.World) -> None:
+    def __init__(self, here: world.World, database: Database) -> None:
         self._here = here
+        self._database = database
         self._rows: dict[str, str] = {}
         """States of the rows of backups at the last look, by id."""
-        self._logs_read: dict[str, int] = {}
+        self._logs_read: Counter[pathlib.Path] = Counter()
+        """Bytes of each log."""
         self._told: set[Violation] = set()
+        self._orphans = Lasting(ORPHAN_FOR)
         self.looks = 0
         self.missed = 0
         """Looks at which something was away."""
         self.most_running = 0
-        found = self._query("SELECT uuid FROM deployment")
-        self.deployment = str(found[0]["uuid"])
+        self.deployment = database.deployment()
 
     def look(self) -> list[Violation]:
         """Violations that were not there at an earlier look."""
         self.looks += 1
         found = self._processes()
-        for part in (self._tasks, self._terms, self._cinder):
+        parts = [
+            self._database.live_twice,
+            self._database.left_to_the_dead,
+            self._database.terms,
+            self._cinder,
+        ]
+        if self.looks % ALL_OF_CINDER_EVERY == 1:
+            parts.append(self._all_of_cinder)
+        for part in parts:
             try:
                 found += part()
             except AWAY:
@@ -88,73 +95,43 @@ class Observer:
         for each in self._here.conductors:
             if each.died:
                 found.append(Violation("a conductor ended", each.name))
-            log = each.log()
-            new = log[self._logs_read.get(each.name, 0) :]
-            self._logs_read[each.name] = len(log)
-            for match in _UNEXPECTED.finditer(new):
-                lines = new[max(0, match.start() - 200) :].splitlines()[1:]
-                words = " ".join(" ".join(lines[:_LINES_SHOWN]).split())
-                found.append(
-                    Violation("an unexpected error", f"{each.name}: {words}")
+            found += [
+                Violation(
+                    "a conductor did not end well", f"{each.name}: {how}"
                 )
+                for how in each.bad_ends
+            ]
+            found += [
+                Violation("an unexpected error", f"{each.name}: {words}")
+                for words in self._unexpected(each)
+            ]
         return found
 
-    # -- the database ------------------------------------------------------
-
-    def _tasks(self) -> list[Violation]:
-        found = self._query(
-            "SELECT volume_id, COUNT(*) AS number FROM tasks "
-            f"WHERE kind = 'backup' AND state IN {_LIVE} "
-            "GROUP BY volume_id HAVING COUNT(*) > 1"
-        )
-        return [
-            Violation("two live tasks for a volume", row["volume_id"])
-            for row in found
-        ]
-
-    def _terms(self) -> list[Violation]:
-        """Events of schedulers, in the order in which they were written.
-
-        A transaction of a term holds the fence from its first statement, so
-        the numbers of its events come before those of any later term.
-        """
-        holders = {
-            row["term"]: row["conductor_id"]
-            for row in self._query(
-                "SELECT term, conductor_id FROM scheduler_terms"
-            )
-        }
-        found = []
-        last = 0
-        for row in self._query(
-            "SELECT id, task_id, term, conductor_id FROM task_events "
-            "WHERE term IS NOT NULL ORDER BY id"
-        ):
-            if row["term"] < last:
-                found.append(
-                    Violation(
-                        "two terms write at once",
-                        f"event {row['id']} of task {row['task_id']}: term "
-                        f"{row['term']} wrote after term {last} had",
-                    )
-                )
-            last = max(last, row["term"])
-            if holders.get(row["term"]) != row["conductor_id"]:
-                found.append(
-                    Violation(
-                        "a scheduler writes in a term of another",
-                        f"event {row['id']} of conductor "
-                        f"{row['conductor_id']}, term {row['term']}",
-                    )
-                )
-        return found
+    def _unexpected(self, conductor: Conductor) -> Iterator[str]:
+        """What the conductor's logs have that they should not, since then."""
+        for path in conductor.logs:
+            if not path.exists():
+                continue
+            with path.open("rb") as log:
+                log.seek(self._logs_read[path])
+                new, end, _rest = log.read().rpartition(b"\n")
+            self._logs_read[path] += len(new) + len(end)
+            lines = new.decode(errors="replace").splitlines()
+            told = ""
+            for number, line in enumerate(lines):
+                # One error has many lines, all of the same moment.
+                moment = line[:_TIME]
+                if moment != told and _UNEXPECTED.search(line):
+                    told = moment
+                    shown = lines[max(0, number - 1) : number + _LINES_SHOWN]
+                    yield " ".join(" ".join(shown).split())
 
     # -- Cinder ------------------------------------------------------------
 
     def _cinder(self) -> list[Violation]:
         # In this order: whatever Cinder shows was in a row before, or is
         # about to be; whatever has no row any more is looked for afterwards.
-        before = self._backup_rows()
+        before = self._database.backup_rows()
         found = self._lost_rows(before)
         busy = [
             each
@@ -162,15 +139,35 @@ class Observer:
             if self._is_ours(each)
         ]
         self.most_running = max(self.most_running, len(busy))
-        if len(busy) > world.LIMIT:
+        if len(busy) > settings.LIMIT:
             found.append(
                 Violation(
                     "more run than the limit",
                     f"{len(busy)} at {datetime.datetime.now(datetime.UTC)}",
                 )
             )
+        return found
+
+    def _all_of_cinder(self) -> list[Violation]:
         shown = self.ours()
-        return found + self._made_twice(shown, self._backup_rows())
+        # A list may be stale by now: both are asked after it.
+        unsettled = self._database.unsettled_tasks()
+        rows = self._database.backup_rows()
+        orphans = {
+            each["id"]: each["metadata"][_TASK]
+            for each in shown
+            if each["id"] not in rows
+            and each["metadata"][_TASK] not in unsettled
+        }
+        return [
+            *self._made_twice(shown, rows),
+            *(
+                Violation(
+                    "a backup without a row", f"{each} of task {orphans[each]}"
+                )
+                for each in self._orphans.too_long(orphans)
+            ),
+        ]
 
     def _made_twice(
         self, shown: Sequence[Row], rows: dict[str, str]
@@ -238,94 +235,22 @@ class Observer:
         metadata = backup.get("metadata") or {}
         return metadata.get("staffeln_deployment") == self.deployment
 
-    def _backup_rows(self) -> dict[str, str]:
-        return {
-            row["id"]: row["state"]
-            for row in self._query("SELECT id, state FROM backups")
-        }
-
     # -- when all is quiet -------------------------------------------------
-
-    def now(self) -> datetime.datetime:
-        """The database's clock."""
-        (row,) = self._query("SELECT UTC_TIMESTAMP(6) AS now")
-        found: datetime.datetime = row["now"]
-        return found
-
-    def unprotected(
-        self, volumes: Sequence[str], since: datetime.datetime
-    ) -> list[str]:
-        """Volumes without a good backup made since then."""
-        good = {
-            row["volume_id"]
-            for row in self._query(
-                "SELECT DISTINCT volume_id FROM backups "
-                "WHERE state = 'available' AND created_at >= %s",
-                since,
-            )
-        }
-        return [each for each in volumes if each not in good]
 
     def unsettled(self) -> list[Violation]:
         """What has to be in order once nothing goes wrong any more."""
-        rows = self._backup_rows()
-        unsettled = {
-            row["id"]
-            for row in self._query(
-                f"SELECT id FROM tasks WHERE unsettled AND state IN {_HELD}"
-            )
-        }
+        shown = self.ours()
+        unsettled = self._database.unsettled_tasks()
+        rows = self._database.backup_rows()
         found = [
             Violation(
                 "a backup without a row",
                 f"{each['id']}, {each['status']}, of task "
                 f"{each['metadata'][_TASK]}",
             )
-            for each in self.ours()
+            for each in shown
             if each["id"] not in rows
             and each["metadata"][_TASK] not in unsettled
         ]
-        # A row that came in between is one all the same.
-        rows = self._backup_rows()
-        found = [each for each in found if each.words[:36] not in rows]
-        found += [
-            Violation(
-                "a task of the dead",
-                f"task {row['id']} is {row['state']}, held by "
-                f"{row['claimed_by']}",
-            )
-            for row in self._query(
-                "SELECT tasks.id, state, claimed_by FROM tasks LEFT JOIN "
-                "conductors ON conductors.id = claimed_by "
-                f"WHERE state IN {_HELD} AND conductors.id IS NULL"
-            )
-        ]
-        return found
-
-    def counts(self, query: str) -> dict[str, int]:
-        """A name and a number of each row."""
-        return {
-            str(row["name"]): int(row["number"]) for row in self._query(query)
-        }
-
-    def _query(self, text: str, *values: object) -> list[Row]:
-        return query(self._here.mariadb, text, *values)
-
-
-def query(server: MariaDB, text: str, *values: object) -> list[Row]:
-    """Ask the run's database."""
-    connection = pymysql.connect(
-        host="127.0.0.1",
-        port=server.port,
-        user="root",
-        database=world.DATABASE,
-        connect_timeout=5,
-        read_timeout=20,
-        cursorclass=pymysql.cursors.DictCursor,
-    )
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(text, values or None)
-            return list(cursor.fetchall())
-    finally:
-        connection.close()
+        found += self._made_twice(shown, rows)
+        return found + self._database.held_by_nobody()

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from staffeln.tests.servers.process import ServerError
-from tools.chaos import faults, launcher, observer, world
-from tools.chaos.observer import Observer, Violation
+from tools.chaos import faults, launcher, observer, settings, world
+from tools.chaos.database import Database, Violation
+from tools.chaos.observer import Observer
 
 QUIET_LIMIT = 300
 """Seconds after the last fault in which all has to be in order."""
@@ -76,7 +77,8 @@ class Run:
 
     def run(self, seconds: float, *, stop_at_violation: bool) -> Story:
         """Trouble for so many seconds; the whole takes some minutes more."""
-        self._observer = Observer(self._here)
+        self._database = Database(self._here.mariadb)
+        self._observer = Observer(self._here, self._database)
         for each in self._here.conductors:
             each.begin()
         try:
@@ -96,7 +98,7 @@ class Run:
         end = time.monotonic() + STARTS_LIMIT
         few = len(self._scene.volumes) // 4
         while time.monotonic() < end:
-            good = self._observer.counts(
+            good = self._database.counts(
                 "SELECT 'good' AS name, COUNT(*) AS number FROM backups "
                 "WHERE state = 'available'"
             )
@@ -143,8 +145,8 @@ class Run:
     def _still_for(self, where: str) -> float:
         """Long enough for others to take the office, or the tasks."""
         if where == launcher.PLAN:
-            return self._dice.uniform(2 * world.LEASE["lease_duration"], 24)
-        return self._dice.uniform(world.SILENCE + 1, 18)
+            return self._dice.uniform(2 * settings.LEASE["lease_duration"], 24)
+        return self._dice.uniform(settings.SILENCE + 1, 18)
 
     def _mend(self, *, everything: bool = False) -> None:
         now = time.monotonic()
@@ -157,6 +159,7 @@ class Run:
         for conductor in self._here.conductors:
             conductor.go_on()
             conductor.begin()
+        self._here.be_quiet()
         self._here.wake_the_still(lambda _: 0.0)
 
     # -- after -------------------------------------------------------------
@@ -165,7 +168,7 @@ class Run:
         """Every volume gets another backup, and nothing is left undone."""
         while True:
             with contextlib.suppress(*observer.AWAY):
-                since = self._observer.now()
+                since = self._database.now()
                 break
             time.sleep(1)
         self._tell("faults end; every volume has to be backed up again")
@@ -173,10 +176,10 @@ class Run:
         left: list[str] = list(self._scene.volumes)
         rest: list[Violation] = []
         while time.monotonic() < end:
-            # What stood still before may do so again: the moments go on.
-            self._here.wake_the_still(lambda _: world.SILENCE + 1.0)
+            # One may have stopped itself just before that was over.
+            self._here.wake_the_still(lambda _: 0.0)
             self._look()
-            left = self._observer.unprotected(self._scene.volumes, since)
+            left = self._database.unprotected(self._scene.volumes, since)
             if not left:
                 rest = self._observer.unsettled()
                 if not rest:
@@ -204,7 +207,7 @@ class Run:
         self._tell_line(f"{at} {took:6.1f} s  {line}")
 
     def _sum_up(self) -> None:
-        counts = self._observer.counts
+        counts = self._database.counts
         creates = self._here.proxy.calls("POST", faults.CREATE)
         adopted = counts(
             "SELECT 'adopted' AS name, COUNT(*) AS number FROM task_events "
@@ -241,11 +244,15 @@ class Run:
                 ).items()
             },
             **{
+                f"calls harmed: {how}": number
+                for how, number in sorted(self._here.harmed.items())
+            },
+            **{
                 f"stood still {where}": number
                 for where, number in sorted(self._here.stood_still.items())
             },
             "most running at once": (
-                f"{self._observer.most_running} of {world.LIMIT}"
+                f"{self._observer.most_running} of {settings.LIMIT}"
             ),
             "looks": self._observer.looks,
             "looks that found something away": self._observer.missed,

@@ -5,44 +5,38 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from sandbox.scenery import CLOUD, Sandbox, Tenant
-from staffeln.tests.integration.base import Deployment
-from staffeln.tests.integration.proxy import Proxy
+from staffeln.tests.integration.proxy import Harm, Proxy, Rule
 from staffeln.tests.servers.kubernetes import Kubernetes
 from staffeln.tests.servers.mariadb import MariaDB
-from tools.chaos import launcher
+from tools.chaos import launcher, settings
+from tools.chaos.conductor import Conductor
 
-KEY = "chaos"
-TAG = {KEY: "true"}
+TAG = {settings.KEY: "true"}
 DATABASE = "chaos"
 VOLUMES_OF_A_SERVER = 3
 
-LIMIT = 12
-"""Backups that may run at once."""
-LEASE = {
-    "lease_duration": 6,
-    "lease_renew_deadline": 4,
-    "lease_retry_period": 1,
-}
-SILENCE = 8
-"""Seconds after which a silent conductor counts as dead."""
-RESTARTED = 1
-"""The exit code after which systemd starts a conductor again."""
-SETTLE = 12
-"""Seconds for which an unanswered attempt is looked up."""
-LATE = 5.0
-"""Seconds until a late request is carried out; within the settle time."""
-ABSENCE = 15
-INTERVAL = 45
-"""Seconds between two backups of a volume."""
+_LOST_MESSAGES = (
+    # Accepted, but on its way to the backup service: whose start sets what
+    # is its own, and still being made, to error.
+    "UPDATE backups SET host = 'sandbox' WHERE status = 'creating' "
+    "AND host IS NULL AND NOT deleted",
+    # Marked as busy, but no backup was written: nobody else would end it.
+    "UPDATE volumes SET status = COALESCE(previous_status, 'in-use') "
+    "WHERE NOT deleted AND status = 'backing-up' AND id NOT IN (SELECT "
+    "volume_id FROM backups WHERE status = 'creating' AND NOT deleted)",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,74 +45,6 @@ class Scene:
 
     tenants: tuple[Tenant, ...]
     volumes: tuple[str, ...]
-
-
-class Conductor(Deployment):
-    """One conductor, started through the launcher."""
-
-    def __init__(
-        self,
-        name: str,
-        directory: pathlib.Path,
-        clouds_file: pathlib.Path,
-        options: Mapping[str, Mapping[str, object]],
-        environment: Mapping[str, str],
-        database: str,
-    ) -> None:
-        self.name = name
-        self.expected_to_run = False
-        super().__init__(
-            directory, clouds_file, options, environment, database
-        )
-
-    def _command(self, module: str, *arguments: str) -> list[str]:
-        command = super()._command(module, *arguments)
-        return [
-            launcher.__name__ if each == "staffeln.cmd.conductor" else each
-            for each in command
-        ]
-
-    def begin(self) -> None:
-        """Start it, if it does not run."""
-        if not self.running:
-            self.start()
-        self.expected_to_run = True
-
-    def end(self, number: signal.Signals) -> None:
-        """Kill it, or ask it to end and wait until it has."""
-        self.expected_to_run = False
-        if number is signal.SIGKILL:
-            self.kill()
-        elif self.running:
-            # One that stands still hears it as well.
-            self.signal(signal.SIGCONT, to_all=True)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.stop()
-            self.kill()
-
-    def stand_still(self) -> None:
-        """Stop all of its processes."""
-        with contextlib.suppress(ProcessLookupError):
-            self.signal(signal.SIGSTOP, to_all=True)
-
-    def go_on(self) -> None:
-        """Let them go on; harmless when they do."""
-        with contextlib.suppress(ProcessLookupError):
-            self.signal(signal.SIGCONT, to_all=True)
-
-    @property
-    def died(self) -> bool:
-        """Whether it has ended without being told to.
-
-        One that finds the database away at its start ends with 1, and is
-        started again, as systemd does.
-        """
-        if not self.expected_to_run or self.running:
-            return False
-        if self.exit_code == RESTARTED:
-            self.begin()
-            return False
-        return True
 
 
 class World:
@@ -139,8 +65,10 @@ class World:
         self._stops = folder / "stops"
         self._stops.mkdir()
         self._stack = contextlib.ExitStack()
-        self.stood_still: dict[str, int] = {}
+        self.stood_still: Counter[str] = Counter()
         """How often conductors stopped themselves, by where."""
+        self.harmed: Counter[str] = Counter()
+        """How many calls to the cloud were harmed, by how."""
         self._waking: list[threading.Timer] = []
         try:
             self._begin(folder, seed, plant, conductors)
@@ -166,7 +94,7 @@ class World:
                 f"c{number}",
                 _made(folder / f"c{number}"),
                 self.sandbox.clouds_file,
-                options(kubeconfig),
+                settings.options(kubeconfig),
                 {
                     "http_proxy": self.proxy.url,
                     "no_proxy": "",
@@ -192,7 +120,7 @@ class World:
     def make_scene(self, projects: int, volumes: int) -> Scene:
         """Servers with volumes that are to be backed up."""
         tenants = tuple(
-            self.sandbox.project(f"{KEY}-{os.getpid()}-{number}")
+            self.sandbox.project(f"{settings.KEY}-{os.getpid()}-{number}")
             for number in range(projects)
         )
         found: list[str] = []
@@ -209,8 +137,31 @@ class World:
 
     # -- the cloud ---------------------------------------------------------
 
-    def cinder(self, command: str) -> None:
-        """Stop or start Cinder."""
+    def kill_cinder(self) -> None:
+        """Kill all of Cinder's processes."""
+        record = self.sandbox.state / "run" / "cinder.json"
+        with contextlib.suppress(OSError):
+            os.killpg(json.loads(record.read_text())["pid"], signal.SIGKILL)
+
+    def stop_cinder(self) -> None:
+        """Stop Cinder."""
+        self._cloud("stop")
+
+    def start_cinder(self) -> None:
+        """Start Cinder again, which sets what it left undone to error.
+
+        In the sandbox, messages between Cinder's parts go with its process.
+        A real cloud's message queue would keep them, or an operator reset
+        what waits for them in vain; here it is done in Cinder's database.
+        """
+        path = self.sandbox.state / "db" / "cinder.sqlite"
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as cinder:
+            for statement in _LOST_MESSAGES:
+                cinder.execute(statement)
+            cinder.commit()
+        self._cloud("start")
+
+    def _cloud(self, command: str) -> None:
         subprocess.run(
             [str(CLOUD), command, "cinder", "--name", self._sandbox_name],
             stdout=subprocess.DEVNULL,
@@ -218,7 +169,19 @@ class World:
             check=True,
         )
 
+    def heal(self, rule: Rule) -> None:
+        """End a harm of the way to the cloud, and count what it did."""
+        self.proxy.heal(rule)
+        how = rule.harm.name.lower().replace("_", " ")
+        if rule.harm is Harm.ANSWER:
+            how = f"answered {rule.status}"
+        self.harmed[f"{rule.method} {how}"] += rule.used
+
     # -- conductors that stand still ---------------------------------------
+
+    def be_quiet(self) -> None:
+        """Let none stop itself any more."""
+        (self._stops / launcher.QUIET).write_text("from now on")
 
     def wake_the_still(self, seconds: Callable[[str], float]) -> list[str]:
         """Let those that stopped themselves go on, after so many seconds.
@@ -229,47 +192,17 @@ class World:
         lines = []
         for note in self._stops.iterdir():
             where = note.read_text()
-            if not where:
+            if not where or note.name == launcher.QUIET:
                 continue
             note.unlink()
             pid, pause = int(note.name), seconds(where)
-            self.stood_still[where] = self.stood_still.get(where, 0) + 1
+            self.stood_still[where] += 1
             lines.append(f"process {pid} stands still {where}, {pause:.0f} s")
             timer = threading.Timer(pause, _continue, (pid,))
             timer.daemon = True
             timer.start()
             self._waking.append(timer)
         return lines
-
-
-def options(kubeconfig: str) -> dict[str, dict[str, object]]:
-    """What all conductors are told: as in production, but quicker."""
-    return {
-        "DEFAULT": {"debug": False, "graceful_shutdown_timeout": 20},
-        "coordination": {"kubeconfig": kubeconfig, **LEASE},
-        "openstack": {
-            "retry_timeout": 15,
-            "max_retry_interval": 2,
-            "connect_timeout": 5,
-            "read_timeout": 8,
-            "create_settle_time": f"{SETTLE}s",
-        },
-        "conductor": {
-            "backup_metadata_key": KEY,
-            "backup_service_period": 4,
-            "backup_min_interval": INTERVAL,
-            "backup_cycle_timeout": "2min",
-            "task_poll_period": 2,
-            "retention_service_period": 5,
-            "heartbeat_timeout": f"{SILENCE}s",
-            "failure_backoff": "3s",
-            "failure_backoff_max": "15s",
-            "full_only_period": "1min",
-            "absence_settle_time": f"{ABSENCE}s",
-            "max_running_backups": LIMIT,
-            "backup_workers": 8,
-        },
-    }
 
 
 @contextlib.contextmanager

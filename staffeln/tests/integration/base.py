@@ -162,7 +162,21 @@ class Deployment:
         """Ask the conductor to end; its exit code."""
         assert self._process
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(60)
+        return self.wait_for_end(60)
+
+    def wait_for_end(self, limit: float) -> int:
+        """Wait until the conductor has ended; its exit code.
+
+        :param limit: seconds; then it is a ``TimeoutExpired``.
+        """
+        assert self._process
+        return self._process.wait(limit)
+
+    @property
+    def pid(self) -> int:
+        """The number of the conductor's first process."""
+        assert self._process
+        return self._process.pid
 
     def kill(self) -> None:
         """Kill the conductor's whole process group."""
