@@ -83,8 +83,9 @@ class Life:
             raise Killed
         if blow is Blow.LOSE_CALL:
             raise lost("lost on its way")
-        if name == "create_backup" and blow in (Blow.LATE, Blow.DIE_LATE):
-            self._later(late)
+        may_be_late = name == "create_backup" or name in _WRITES
+        if may_be_late and blow in (Blow.LATE, Blow.DIE_LATE):
+            self._later(late if far else do)
             self.over = blow is Blow.DIE_LATE
             if self.over:
                 raise Killed
@@ -96,6 +97,22 @@ class Life:
         if blow is Blow.LOSE_ANSWER:
             raise lost("lost on its way back")
         return answer
+
+
+_WRITES = frozenset(
+    {
+        "advance",
+        "cancel_over_quota",
+        "claim",
+        "free_seats",
+        "keep_backup",
+        "note_missing",
+        "take_over",
+        "unregister_conductor",
+        "write_plan",
+    }
+)
+"""Of the database: a commit may go on after its client gave up waiting."""
 
 
 class Through:
@@ -228,6 +245,8 @@ class Chaos:
         for name, life in self.lives.items():
             if life.over or name == without:
                 continue
+            if name in self.world.processes:
+                self.world.processes[name].goes_round(self.world.clock.time)
             if not store.heartbeat(name):
                 store.register_conductor(name, "host", 1, "solo")
 
@@ -255,9 +274,11 @@ class Chaos:
         return blow
 
     def carry_out_what_is_late(self) -> None:
-        """Proxies and cinder-api go on after a client has left."""
+        """Proxies, cinder-api and databases go on without their client."""
         while self.late:
-            with contextlib.suppress(errors.RefusedError):
+            with contextlib.suppress(
+                errors.RefusedError, errors.OvertakenError
+            ):
                 self.late.pop(0)()
         self.world.check()
 
