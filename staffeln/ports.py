@@ -297,8 +297,14 @@ class Store(Protocol):
     def heartbeat(self, conductor_id: str) -> bool:
         """Say that a conductor lives; False: its row is gone."""
 
-    def unregister_conductor(self, conductor_id: str) -> None:
-        """Remove the row of a conductor that stops or is dead."""
+    def unregister_conductor(
+        self, conductor_id: str, seen: datetime.datetime | None = None
+    ) -> bool:
+        """Remove the row of a conductor that stops or is dead.
+
+        :param seen: its last sign of life: it stays if there was another.
+        :returns: False: there is no such row.
+        """
 
     def conductors(self) -> list[Conductor]:
         """All conductors with a row."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import logging
 import os
 import socket
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 _HEARTBEATS_PER_TIMEOUT = 4
+_LONGEST_DESCRIPTION = 255
 
 # -- plain data --------------------------------------------------------------
 
@@ -348,6 +350,14 @@ def _prove(
     return binding.prove(door, database)
 
 
+def _storable(description: str) -> str:
+    """What a row has room for, and still another one for each backend."""
+    if len(description) <= _LONGEST_DESCRIPTION:
+        return description
+    digest = hashlib.sha256(description.encode()).hexdigest()[:16]
+    return f"{description[: _LONGEST_DESCRIPTION - 20]}... {digest}"
+
+
 def _myself(
     conductor_id: str, office: ports.Leadership, database: ports.Store
 ) -> ports.Conductor:
@@ -356,7 +366,7 @@ def _myself(
         id=conductor_id,
         host=socket.gethostname(),
         pid=os.getpid(),
-        backend=office.description,
+        backend=_storable(office.description),
         started_at=now,
         heartbeat_at=now,
     )

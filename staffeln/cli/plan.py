@@ -49,6 +49,8 @@ class ShowPlan(command.Lister):
         self.staffeln.tell(intentions.summary(found))
         for brake in drawn.brakes:
             self.staffeln.tell(f"Paused: {words.plain(brake.in_words())}.")
+        if drawn.overdue:
+            self.staffeln.tell(f"{planning.overdue_in_words(drawn.overdue)}.")
         if not found:
             self.staffeln.tell(f"Nothing to do: {settings.rule.in_words()}.")
         elif not shown:

@@ -207,7 +207,7 @@ def fault_of(response: requests.Response) -> tuple[str, str] | None:
 
 _KINDS: dict[int, type[errors.CloudError]] = {
     400: errors.InvalidRequestError,
-    401: errors.ForbiddenError,
+    401: errors.TokenRefusedError,
     403: errors.ForbiddenError,
 }
 

@@ -19,6 +19,9 @@ from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
 
+_HOLDING, _WORKING = "what the office takes", "planning"
+"""What may fail in office, in words."""
+
 RETRY_PERIOD = 60.0
 """Seconds after which a cycle that failed is tried again, at most."""
 
@@ -107,7 +110,8 @@ class Office:
         self._on_planned = on_planned
         self._clock = clock
         self._in_office = False
-        self._failing_since: float | None = None
+        self._failing: dict[str, float] = {}
+        """Since when there is no success, by what fails."""
         self._rests_until = -math.inf
         self._told = ""
         self._tell_at = 0.0
@@ -124,36 +128,40 @@ class Office:
         try:
             if not self._hold_office():
                 return self._rhythm.office_period
+            self._failing.pop(_HOLDING, None)
+        except Exception:
+            self._failed(_HOLDING)
+            raise
+        try:
             self._do_what_is_due()
         except errors.OvertakenError:
             self._in_office = False
             raise
         except Exception:
-            self._failed()
+            self._failed(_WORKING)
             raise
         waits = min(self._lead_at, self._tidy_at) - self._clock()
         return max(0.0, min(waits, self._rhythm.office_period))
 
-    def _failed(self) -> None:
+    def _failed(self, what: str) -> None:
         """Do not keep others from an office that is of no use here.
 
         The backend's answer says nothing of the way to the database and to
         the cloud: another conductor may have one.
         """
         now = self._clock()
-        if self._failing_since is None:
-            self._failing_since = now
+        since = self._failing.setdefault(what, now)
         patience = self._rhythm.heartbeat_timeout.total_seconds()
-        if now - self._failing_since < patience:
+        if now - since < patience:
             return
         LOG.warning(
-            "This conductor gives the office back: as the scheduler it has "
-            "done nothing for %d s",
-            int(now - self._failing_since),
+            "This conductor gives the office back: %s has failed for %d s",
+            what,
+            int(now - since),
         )
         self._backend.release()
         self._in_office = False
-        self._failing_since = None
+        self._failing.clear()
         self._rests_until = now + patience
 
     def _lost(self, why: str) -> None:
@@ -171,6 +179,7 @@ class Office:
             self._tell(logging.ERROR, f"Nobody is asked to schedule: {error}")
             return False
         if not acquired:
+            self._in_office = False
             self._told = ""
             return False
         if self._in_office:
@@ -185,8 +194,9 @@ class Office:
             return False
         self._told = ""
         self._scheduler.take_office()
-        self._in_office = True
-        return True
+        # It may have been lost meanwhile, unheard.
+        self._in_office = self._backend.held()
+        return self._in_office
 
     def _rival(self) -> str | None:
         return leadership.rival(
@@ -229,7 +239,7 @@ class Office:
             # A cycle that fails is not put off for a whole long period.
             self._lead_at = now + min(period, RETRY_PERIOD)
             planned = self._scheduler.lead()
-            self._failing_since = None
+            self._failing.pop(_WORKING, None)
             self._lead_at = now + period
             if planned:
                 self._on_planned()

@@ -8,8 +8,10 @@ from staffeln.domain import errors, model
 PASSING: tuple[type[errors.StaffelnError], ...] = (
     errors.NoAnswerError,
     errors.NotSentError,
+    errors.TokenRefusedError,
 )
-"""What may heal by itself at the start: the cloud cannot be reached."""
+"""What may heal by itself at the start: the cloud cannot be reached, or
+a service cannot check tokens."""
 
 
 def check_adopted(

@@ -152,6 +152,14 @@ def _is_plain_path(path: str) -> bool:
     )
 
 
+def _settling_outlasts_silence(conf: cfg.ConfigOpts) -> None:
+    """Whoever is taken for dead may send a last call shortly after."""
+    silence = conf.conductor.heartbeat_timeout
+    if conf.openstack.create_settle_time.fixed < silence.fixed:
+        why = f"must not be shorter than heartbeat_timeout ({silence})"
+        raise refusal(conf, "openstack", "create_settle_time", why)
+
+
 def _lease_durations_fit(conf: cfg.ConfigOpts) -> None:
     """client-go's rule: retries fit the deadline, the deadline the lease."""
     group = conf.coordination
@@ -178,5 +186,6 @@ _TOGETHER: tuple[Callable[[cfg.ConfigOpts], None], ...] = (
     _backoff_grows,
     _shutdown_is_not_negative,
     _state_path_is_absolute,
+    _settling_outlasts_silence,
     _lease_durations_fit,
 )

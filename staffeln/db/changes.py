@@ -21,7 +21,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from staffeln import ports
 from staffeln.db import history, listing, rows
-from staffeln.domain import model, task
+from staffeln.domain import model, queue, task
 
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert,
@@ -241,6 +241,27 @@ def cancel(
         conductor_id,
         term=term,
     )
+
+
+def catch_up(connection: sa.Connection, project_id: str, front: int) -> None:
+    """Let a project that was paused go on at the front of the queue.
+
+    Else all that it has waiting would come before anybody else's.
+    """
+    table = rows.TASKS
+    waiting = (
+        table.c.kind == task.Kind.BACKUP.value,
+        table.c.state == task.State.PLANNED.value,
+        table.c.project_id == project_id,
+    )
+    first = connection.execute(
+        sa.select(sa.func.min(table.c.rank)).where(*waiting)
+    ).scalar()
+    behind = 0 if first is None else queue.rounds_behind(first, front)
+    if behind:
+        connection.execute(
+            sa.update(table).where(*waiting).values(rank=table.c.rank + behind)
+        )
 
 
 # -- new tasks -------------------------------------------------------------

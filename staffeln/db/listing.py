@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import history, rows
+from staffeln.db import brakes, history, rows
 from staffeln.domain import model, queue, task
 
 _HELD = [each.value for each in task.HELD]
@@ -63,8 +63,13 @@ def tasks_by_id(
 
 
 def queued(connection: sa.Connection, now: datetime.datetime) -> queue.Queue:
-    """How far the queue of backups that could be claimed reaches."""
+    """How far the queue of backups that could be claimed reaches.
+
+    What is served is at its front: it is no further back than what runs,
+    nor than the first that waits of a project that is not paused.
+    """
     table = rows.TASKS
+    backups_of = table.c.kind == task.Kind.BACKUP.value
     found = connection.execute(
         sa.select(
             table.c.project_id,
@@ -72,15 +77,26 @@ def queued(connection: sa.Connection, now: datetime.datetime) -> queue.Queue:
             sa.func.max(table.c.rank).label("last"),
         )
         .where(
-            table.c.kind == task.Kind.BACKUP.value,
+            backups_of,
             table.c.state == task.State.PLANNED.value,
             sa.or_(table.c.not_before.is_(None), table.c.not_before <= now),
         )
         .group_by(table.c.project_id)
     ).all()
+    running = connection.execute(
+        sa.select(sa.func.max(table.c.rank)).where(
+            backups_of, table.c.state.in_(_HELD)
+        )
+    ).scalar()
+    paused = {
+        each.project_id
+        for each in brakes.brakes(connection)
+        if each.kind is task.Kind.BACKUP
+    }
+    waiting = [row.first for row in found if row.project_id not in paused]
     return queue.Queue(
         {row.project_id: row.last for row in found},
-        min((row.first for row in found), default=0),
+        max(running or 0, min(waiting, default=0)),
     )
 
 
@@ -97,17 +113,19 @@ def planned_backups(connection: sa.Connection) -> dict[str, str]:
 
 
 def over_quota(
-    connection: sa.Connection, project_id: str, size: int
+    connection: sa.Connection, project_id: str, size: int, limit: int
 ) -> list[task.Task]:
-    """A project's planned backups of volumes of that size on."""
+    """Some of a project's planned backups of volumes of that size on."""
     table = rows.TASKS
     found = connection.execute(
-        sa.select(*rows.TASK_COLUMNS).where(
+        sa.select(*rows.TASK_COLUMNS)
+        .where(
             table.c.kind == task.Kind.BACKUP.value,
             table.c.state == task.State.PLANNED.value,
             table.c.project_id == project_id,
             table.c.volume_size >= size,
         )
+        .limit(limit)
     )
     return [rows.task_of(row) for row in found]
 
@@ -117,7 +135,12 @@ def holders(connection: sa.Connection) -> set[str]:
     table = rows.TASKS
     found = connection.execute(
         sa.select(table.c.claimed_by)
-        .where(table.c.claimed_by.is_not(None), table.c.state.in_(_HELD))
+        .where(
+            # For the index: of ended tasks there are many more.
+            table.c.kind.in_([each.value for each in task.Kind]),
+            table.c.state.in_(_HELD),
+            table.c.claimed_by.is_not(None),
+        )
         .distinct()
     )
     return set(found.scalars())

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import sqlalchemy as sa
 
 from staffeln import ports
@@ -98,11 +100,18 @@ def beat(connection: sa.Connection, conductor_id: str) -> bool:
     return done.rowcount == 1
 
 
-def unregister(connection: sa.Connection, conductor_id: str) -> None:
-    """Remove a conductor's row."""
-    connection.execute(
-        sa.delete(rows.CONDUCTORS).where(rows.CONDUCTORS.c.id == conductor_id)
-    )
+def unregister(
+    connection: sa.Connection,
+    conductor_id: str,
+    seen: datetime.datetime | None,
+) -> bool:
+    """Remove a conductor's row, if that was its last sign of life."""
+    table = rows.CONDUCTORS
+    conditions = [table.c.id == conductor_id]
+    if seen is not None:
+        conditions.append(table.c.heartbeat_at == seen)
+    done = connection.execute(sa.delete(table).where(*conditions))
+    return done.rowcount == 1
 
 
 def conductors(connection: sa.Connection) -> list[ports.Conductor]:

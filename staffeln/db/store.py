@@ -89,9 +89,13 @@ class SqlStore:
         """Say that a conductor lives; False: its row is gone."""
         return self._write(partial(registry.beat, conductor_id=conductor_id))
 
-    def unregister_conductor(self, conductor_id: str) -> None:
-        """Remove the row of a conductor."""
-        self._write(partial(registry.unregister, conductor_id=conductor_id))
+    def unregister_conductor(
+        self, conductor_id: str, seen: datetime.datetime | None = None
+    ) -> bool:
+        """Remove the row of a conductor, if it was silent since then."""
+        return self._write(
+            partial(registry.unregister, conductor_id=conductor_id, seen=seen)
+        )
 
     def conductors(self) -> list[ports.Conductor]:
         """All conductors with a row."""
@@ -149,9 +153,17 @@ class SqlStore:
 
     def resume(self, kind: task.Kind, project_id: str) -> bool:
         """Undo a pause of just the same; False: it was not paused."""
-        return self._write(
-            partial(brakes.resume, kind=kind, project_id=project_id)
-        )
+
+        def work(connection: sa.Connection) -> bool:
+            # Asked while its tasks do not count yet.
+            front = listing.queued(connection, clock.now(connection)).front
+            if not brakes.resume(connection, kind, project_id):
+                return False
+            if kind is task.Kind.BACKUP and project_id:
+                changes.catch_up(connection, project_id, front)
+            return True
+
+        return self._write(work)
 
     # -- what planning reads -----------------------------------------------
 
@@ -263,18 +275,28 @@ class SqlStore:
         now: datetime.datetime,
         conductor_id: str,
     ) -> int:
-        """Cancel a project's planned backups of volumes of that size on."""
-        return self._write(
-            lambda connection: len(
-                changes.cancel(
-                    connection,
-                    listing.over_quota(connection, project_id, size),
-                    reason,
-                    now,
-                    conductor_id,
+        """Cancel a project's planned backups of volumes of that size on.
+
+        A transaction for so many, so that none holds the others up.
+        """
+        total = 0
+        while True:
+            count = self._write(
+                lambda connection: len(
+                    changes.cancel(
+                        connection,
+                        listing.over_quota(
+                            connection, project_id, size, history.CHUNK
+                        ),
+                        reason,
+                        now,
+                        conductor_id,
+                    )
                 )
             )
-        )
+            total += count
+            if count < history.CHUNK:
+                return total
 
     def get_task(self, task_id: str) -> task.Task | None:
         """One task."""

@@ -104,6 +104,13 @@ class ForbiddenError(RefusedError):
     """401 or 403 with a fresh token."""
 
 
+class TokenRefusedError(ForbiddenError):
+    """401 of a service to a token that Keystone has just given.
+
+    The service cannot check tokens at this moment, or not those of ours.
+    """
+
+
 class NoRoleError(ForbiddenError):
     """The service user has no role in the project."""
 

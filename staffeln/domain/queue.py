@@ -24,7 +24,12 @@ class Queue:
     last: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """The highest rank that each project has queued."""
     front: int = 0
-    """The lowest rank that is queued: what is served next."""
+    """A rank of the round that is served."""
+
+
+def rounds_behind(first: int, front: int) -> int:
+    """How much a rank has to grow to be in the round that is served."""
+    return max(0, front // ROUND - first // ROUND) * ROUND
 
 
 def ranks(projects: Iterable[str], queue: Queue) -> list[int]:

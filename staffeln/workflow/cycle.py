@@ -140,6 +140,12 @@ class Worker:
         self._follower = Follower(
             store, engine, self._recorder, outcomes, settings
         )
+        self._rescuer = rescue.Rescuer(
+            store,
+            self._recorder,
+            settings.heartbeat_timeout,
+            settings.task_poll_period,
+        )
         self._remover = Remover(store, engine, self._recorder, settings)
         self._starts = Pool("start", settings.backup_workers, wake)
         self._deletes = Pool("delete", settings.rotation_workers, wake)
@@ -148,21 +154,31 @@ class Worker:
     def work(self) -> int:
         """One round; how many tasks it moved or began to move.
 
-        :raises CloudError: a list could not be read; the rest was done.
+        :raises StaffelnError: what a step failed with; all others were
+            taken all the same.
         """
         now = self._store.now()
-        moved = self._claim_backups(now)
-        moved += self._claim(
-            task.Kind.DELETE, self._deletes, self._remover.start, now
-        )
+        steps = [self._claim_backups, self._claim_deletes]
         if self._poll_is_due(now):
             self._polled_at = now
-            moved += self._rescue(now)
-            self._settle(now)
+            steps += [
+                self._rescuer.rescue,
+                self._settle,
+                self._follower.poll,
+                self._remover.poll,
+            ]
+        moved = 0
+        failure: Exception | None = None
+        for step in steps:
             try:
-                moved += self._follower.poll(now)
-            finally:
-                moved += self._remover.poll(now)
+                moved += step(now)
+            except errors.StaffelnError as error:
+                failure = failure or error
+            except Exception as error:  # one step keeps no other off
+                LOG.exception("A step of the work failed")
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return moved
 
     def hand_back(self) -> int:
@@ -195,6 +211,11 @@ class Worker:
             kind, self._starts, self._starter.start, now, throttle
         )
 
+    def _claim_deletes(self, now: datetime.datetime) -> int:
+        return self._claim(
+            task.Kind.DELETE, self._deletes, self._remover.start, now
+        )
+
     def _claim(
         self,
         kind: task.Kind,
@@ -218,22 +239,16 @@ class Worker:
             return True
         return now - self._polled_at >= self._settings.task_poll_period
 
-    def _rescue(self, now: datetime.datetime) -> int:
-        return rescue.rescue(
-            self._store,
-            self._recorder,
-            self._settings.heartbeat_timeout,
-            now,
-        )
-
-    def _settle(self, now: datetime.datetime) -> None:
+    def _settle(self, now: datetime.datetime) -> int:
         """Look after tasks of ours whose call is not under way any more.
 
         What is under way is asked before the database is: a call that ends
         in between is left to the next round.
         """
         under_way = self._starts.under_way | self._deletes.under_way
-        for work in self._held([task.State.CLAIMED, task.State.STARTING]):
+        held = self._held([task.State.CLAIMED, task.State.STARTING])
+        self._starter.forget_all_but(held)
+        for work in held:
             if work.id in under_way:
                 continue
             if work.state is task.State.CLAIMED:
@@ -244,6 +259,7 @@ class Worker:
                 self._starter.settle(work, now)
             else:
                 self._remover.settle(work, now)
+        return 0
 
     def _held(self, states: list[task.State]) -> list[task.Task]:
         return self._store.tasks(
@@ -298,6 +314,8 @@ class Pool:
                 work.kind,
                 work.volume_id,
                 error,
-                exc_info=error,
+                exc_info=None
+                if isinstance(error, errors.StaffelnError)
+                else error,
             )
         self._wake()

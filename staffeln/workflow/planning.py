@@ -40,6 +40,8 @@ class Drawn:
     plan: plan.Plan
     brakes: Sequence[model.Brake]
     """What an operator has paused: it is planned, and waits."""
+    overdue: Sequence[task.Task] = ()
+    """Timed out, but Cinder goes on: each keeps a seat from the others."""
 
 
 def draw(
@@ -82,6 +84,7 @@ def draw(
             waiting=store.queued(now),
         ),
         brakes=store.brakes(),
+        overdue=store.overdue(),
     )
 
 
@@ -175,6 +178,18 @@ def _changed_retentions(drawn: Drawn) -> dict[str, str | None]:
     return changed
 
 
+def overdue_in_words(overdue: Sequence[task.Task]) -> str:
+    """What keeps seats from other backups, and what helps."""
+    ids = ", ".join(str(work.backup_id) for work in overdue[:MOST_POSTPONED])
+    more = len(overdue) - MOST_POSTPONED
+    return (
+        f"{len(overdue)} backup(s) that timed out are still creating in "
+        "Cinder and count as running; a restart of cinder-backup ends them: "
+        + ids
+        + (f" and {more} more" if more > 0 else "")
+    )
+
+
 def tell(drawn: Drawn, seconds: float) -> None:
     """The lines of the log that say what a cycle decided."""
     inventory = drawn.inventory
@@ -207,6 +222,8 @@ def tell(drawn: Drawn, seconds: float) -> None:
     )
     for brake in drawn.brakes:
         LOG.warning("Paused: %s", brake.in_words())
+    if drawn.overdue:
+        LOG.error("%s", overdue_in_words(drawn.overdue))
     postponed = drawn.plan.of(plan.What.POSTPONE)
     for decision in postponed[:MOST_POSTPONED]:
         LOG.info(

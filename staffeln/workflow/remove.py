@@ -17,6 +17,7 @@ from staffeln.workflow import record, watch
 from staffeln.workflow.settings import Settings
 
 _DELETING = "deleting"
+_TO_GO = frozenset({model.BackupState.UNWANTED, model.BackupState.DELETING})
 
 
 class Remover:
@@ -50,6 +51,14 @@ class Remover:
         if row is None:
             self._recorder.move(
                 work, task.State.SUCCEEDED, now, "its row is gone already"
+            )
+            return
+        if row.state not in _TO_GO:
+            self._recorder.move(
+                work,
+                task.State.SUCCEEDED,
+                now,
+                f"not removed: its backup is {row.state} again",
             )
             return
         try:

@@ -13,45 +13,75 @@ from staffeln.workflow import record
 LOG = logging.getLogger(__name__)
 
 
-def rescue(
-    store: ports.Store,
-    recorder: record.Recorder,
-    heartbeat_timeout: datetime.timedelta,
-    now: datetime.datetime,
-) -> int:
-    """Bring the tasks of silent conductors back to life.
+class Rescuer:
+    """Brings the tasks of silent conductors back to life.
 
-    A conductor is dead when its heartbeat is older than the timeout, on
-    the database's clock, or when it has no row any more. Its claimed tasks
-    are planned again; started ones get this conductor as their holder,
-    which looks for what their attempts made before it does anything else.
-
-    :returns: how many tasks were rescued.
+    A conductor is dead when its heartbeat is older than the timeout, on the
+    database's clock, or when it has no row any more. Its claimed tasks are
+    planned again; started ones get this conductor as their holder, which
+    looks for what their attempts made before it does anything else.
     """
-    # In this order: who holds a task was registered before it claimed it.
-    holders = store.holders()
-    conductors = store.conductors()
-    alive = {
-        each.id
-        for each in conductors
-        if each.id == recorder.conductor_id
-        or now - each.heartbeat_at < heartbeat_timeout
-    }
-    dead = sorted(holders - alive - {recorder.conductor_id})
-    rescued = 0
-    for conductor_id in dead:
-        rescued += _rescue_from(store, recorder, conductor_id, now)
-    for each in conductors:
-        if each.id not in alive:
-            LOG.warning(
-                "Conductor %s on %s is silent since %s: its tasks go to "
-                "the others",
-                each.id,
-                each.host,
-                each.heartbeat_at.isoformat(" ", "seconds"),
-            )
-            store.unregister_conductor(each.id)
-    return rescued
+
+    def __init__(
+        self,
+        store: ports.Store,
+        recorder: record.Recorder,
+        heartbeat_timeout: datetime.timedelta,
+        usual_pause: datetime.timedelta,
+    ) -> None:
+        """:param usual_pause: how long two rounds usually are apart."""
+        self._store = store
+        self._recorder = recorder
+        self._timeout = heartbeat_timeout
+        self._gap = max(heartbeat_timeout / 2, 3 * usual_pause)
+        self._last_round: datetime.datetime | None = None
+        self._patient_until: datetime.datetime | None = None
+
+    def rescue(self, now: datetime.datetime) -> int:
+        """One round; returns how many tasks were rescued."""
+        self._mind_outage(now)
+        # In this order: who holds a task was registered before it claimed.
+        holders = self._store.holders()
+        with_row = set()
+        for each in self._store.conductors():
+            if not (self._is_silent(each, now) and self._remove(each)):
+                with_row.add(each.id)
+        gone = holders - with_row - {self._recorder.conductor_id}
+        return sum(
+            _rescue_from(self._store, self._recorder, each, now)
+            for each in sorted(gone)
+        )
+
+    def _mind_outage(self, now: datetime.datetime) -> None:
+        """After an outage of the database, wait for the others' signs.
+
+        Nobody could write one, and somebody is the first that can again.
+        """
+        last, self._last_round = self._last_round, now
+        if last is not None and now - last >= self._gap:
+            self._patient_until = now + self._timeout
+
+    def _is_silent(
+        self, each: ports.Conductor, now: datetime.datetime
+    ) -> bool:
+        if each.id == self._recorder.conductor_id:
+            return False
+        if self._patient_until is not None and now < self._patient_until:
+            return False
+        return now - each.heartbeat_at >= self._timeout
+
+    def _remove(self, each: ports.Conductor) -> bool:
+        """Take a silent one off the list; False: it has given a sign."""
+        if not self._store.unregister_conductor(each.id, each.heartbeat_at):
+            return False
+        LOG.warning(
+            "Conductor %s on %s is silent since %s: its tasks go to the "
+            "others",
+            each.id,
+            each.host,
+            each.heartbeat_at.isoformat(" ", "seconds"),
+        )
+        return True
 
 
 def _rescue_from(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from staffeln import ports
 from staffeln.domain import durations, errors, model, plan, task
@@ -21,6 +21,7 @@ from staffeln.workflow.settings import Settings
 
 LOG = logging.getLogger(__name__)
 
+STRAY = "made for a task that another conductor has"
 _BACKING_UP = "backing-up"
 
 
@@ -57,7 +58,8 @@ class Starter:
         self._outcomes = outcomes
         self._settings = settings
         self._deployment_uuid = deployment_uuid
-        self._unanswered: dict[str, _Unanswered] = {}
+        self._unanswered: dict[tuple[str, int], _Unanswered] = {}
+        """By task and attempt: a task may leave us and come back."""
 
     # -- one attempt -------------------------------------------------------
 
@@ -68,7 +70,6 @@ class Starter:
         dead sends nothing any more when it goes on: they look for what the
         attempt made, and may have made one of their own.
         """
-        self._unanswered.pop(claimed.id, None)
         began = self._clock()
         patience = self._settings.heartbeat_timeout.total_seconds()
         number = claimed.attempt + 1
@@ -118,7 +119,7 @@ class Starter:
         now: datetime.datetime,
         reason: str,
     ) -> None:
-        self._unanswered.pop(work.id, None)
+        self._unanswered.pop(_attempt(work), None)
         moved = self._recorder.move(
             work,
             task.State.RUNNING,
@@ -137,16 +138,16 @@ class Starter:
         That conductor adopts it if it looks now; otherwise it makes a
         backup of its own. Nothing made in Cinder is ever without a row.
         """
-        reason = "made for a task that another conductor has"
         unwanted = dataclasses.replace(
-            row, state=model.BackupState.UNWANTED, reason=reason
+            row, state=model.BackupState.UNWANTED, reason=STRAY
         )
         if self._store.keep_backup(unwanted):
             LOG.warning(
-                "Backup %s of volume %s was %s: it is removed",
+                "Backup %s of volume %s was %s: it is removed unless that one "
+                "adopts it",
                 row.id,
                 row.volume_id,
-                reason,
+                STRAY,
             )
 
     # -- clear answers that say no -----------------------------------------
@@ -240,7 +241,7 @@ class Starter:
         died): the attempt made nothing.
         """
         waiting = self._unanswered.setdefault(
-            work.id, _Unanswered(now, "its caller was gone")
+            _attempt(work), _Unanswered(now, "its caller was gone")
         )
         try:
             found = self._find_unrecorded(work)
@@ -252,23 +253,44 @@ class Starter:
             return
         if now - waiting.since < self._settings.create_settle_time:
             return
-        del self._unanswered[work.id]
+        del self._unanswered[_attempt(work)]
         if waiting.busy:
             self._outcomes.postpone(work, _BACKING_UP, now)
         else:
             reason = f"attempt {work.attempt} made nothing: {waiting.words}"
             self._outcomes.again(work, reason, now)
 
-    def _find_unrecorded(self, work: task.Task) -> model.CloudBackup | None:
-        """What an attempt made that has no row.
+    def forget_all_but(self, held: Iterable[task.Task]) -> None:
+        """Of tasks that this conductor has not any more, nothing is known."""
+        for key in self._unanswered.keys() - set(map(_attempt, held)):
+            self._unanswered.pop(key, None)
 
-        What has one, such as the failed incremental of the attempt before,
-        is no answer to the question.
+    def _find_unrecorded(self, work: task.Task) -> model.CloudBackup | None:
+        """What an attempt made that has no row, or one that nobody wanted.
+
+        What has another one, such as the failed incremental of the attempt
+        before, is no answer to the question.
         """
         for found in self._engine.find(work, self._deployment_uuid):
-            if self._store.get_backup(found.id) is None:
+            row = self._store.get_backup(found.id)
+            if row is None or self._is_stray(row, work):
                 return found
         return None
+
+    def _is_stray(self, row: model.Backup, work: task.Task) -> bool:
+        """Whether the one before us kept it, after we had taken the task.
+
+        Then it is what the task is to make; unless it is being removed.
+        """
+        if (row.task_id, row.state, row.reason) != (
+            work.id,
+            model.BackupState.UNWANTED,
+            STRAY,
+        ):
+            return False
+        return any(
+            each.id == row.id for each in self._store.unwanted_backups()
+        )
 
     def _not_looked_up(
         self, work: task.Task, error: errors.CloudError, now: datetime.datetime
@@ -281,7 +303,7 @@ class Starter:
         limit = self._settings.backup_cycle_timeout
         began = work.attempted_at or work.created_at
         if now >= durations.after(began, limit):
-            del self._unanswered[work.id]
+            del self._unanswered[_attempt(work)]
             self._outcomes.fail(
                 work,
                 f"attempt {work.attempt} could not be looked up for {limit}: "
@@ -290,7 +312,7 @@ class Starter:
                 unsettled=True,
             )
             return
-        waiting = self._unanswered[work.id]
+        waiting = self._unanswered[_attempt(work)]
         doubt = str(error)
         LOG.log(
             logging.DEBUG if doubt == waiting.doubt else logging.INFO,
@@ -299,7 +321,9 @@ class Starter:
             work.attempt,
             doubt,
         )
-        self._unanswered[work.id] = dataclasses.replace(waiting, doubt=doubt)
+        self._unanswered[_attempt(work)] = dataclasses.replace(
+            waiting, doubt=doubt
+        )
 
     def _note_unanswered(
         self, work: task.Task, words: str, *, busy: bool = False
@@ -312,7 +336,9 @@ class Starter:
             work.attempt,
             words,
         )
-        self._unanswered[work.id] = _Unanswered(self._store.now(), words, busy)
+        self._unanswered[_attempt(work)] = _Unanswered(
+            self._store.now(), words, busy
+        )
 
     def _adopt(
         self,
@@ -349,6 +375,10 @@ def _row(
         size=work.volume_size,
         retention=work.retention,
     )
+
+
+def _attempt(work: task.Task) -> tuple[str, int]:
+    return work.id, work.attempt
 
 
 def _article(mode: task.Mode | None) -> str:

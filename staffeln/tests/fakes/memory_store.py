@@ -90,9 +90,15 @@ class MemoryStore:
             )
             return True
 
-    def unregister_conductor(self, conductor_id: str) -> None:
+    def unregister_conductor(
+        self, conductor_id: str, seen: datetime.datetime | None = None
+    ) -> bool:
         with self._lock:
-            self._conductors.pop(conductor_id, None)
+            known = self._conductors.get(conductor_id)
+            if known is None or seen not in (None, known.heartbeat_at):
+                return False
+            del self._conductors[conductor_id]
+            return True
 
     def conductors(self) -> list[ports.Conductor]:
         with self._lock:
@@ -136,7 +142,22 @@ class MemoryStore:
 
     def resume(self, kind: task.Kind, project_id: str) -> bool:
         with self._lock:
-            return self._brakes.pop((kind, project_id), None) is not None
+            front = self.queued(self.now()).front
+            if self._brakes.pop((kind, project_id), None) is None:
+                return False
+            waiting = self.tasks(
+                kind=task.Kind.BACKUP,
+                states=[task.State.PLANNED],
+                project_id=project_id or None,
+            )
+            if kind is task.Kind.BACKUP and project_id and waiting:
+                first = min(work.rank for work in waiting)
+                behind = queue.rounds_behind(first, front)
+                for work in waiting:
+                    self._tasks[work.id] = dataclasses.replace(
+                        work, rank=work.rank + behind
+                    )
+            return True
 
     def write_plan(
         self, term: int, plan: ports.PlanRecord, conductor_id: str
@@ -250,7 +271,18 @@ class MemoryStore:
             last[work.project_id] = max(
                 last.get(work.project_id, 0), work.rank
             )
-        return queue.Queue(last, min((work.rank for work in ready), default=0))
+        running = [
+            work.rank
+            for work in self.tasks(kind=task.Kind.BACKUP, states=task.HELD)
+        ]
+        waiting = [
+            work.rank
+            for work in ready
+            if (work.kind, work.project_id) not in self._brakes
+        ]
+        return queue.Queue(
+            last, max(max(running, default=0), min(waiting, default=0))
+        )
 
     def planned_backups(self) -> dict[str, str]:
         return {

@@ -217,7 +217,7 @@ class ThrottleSuite(store_case.StoreCase):
         self.assertEqual(
             queue.Queue({"a": far, "b": 6}, 6), self.store.queued(NOW)
         )
-        self.assertEqual(1, self.store.queued(NOW + SECOND).front)
+        self.assertEqual(5, self.store.queued(NOW + SECOND).front)
 
     # -- terms ---------------------------------------------------------------
 
@@ -244,3 +244,38 @@ class ThrottleSuite(store_case.StoreCase):
         self.assertEqual((third, "s3"), (last.number, last.conductor_id))
         self.assertEqual(before, rest)
         self.assertEqual([last], self.store.terms(1))
+
+    def test_a_paused_project_does_not_hold_the_queue_back(self) -> None:
+        far = 9 * queue.ROUND
+        self.plan(
+            planned(1, project_id="paused", rank=3),
+            planned(2, project_id="paused", rank=queue.ROUND + 3),
+            planned(3, project_id="other", rank=far),
+        )
+        self.store.pause(BACKUP, "paused")
+        self.assertEqual(far, self.store.queued(NOW).front)
+        self.store.resume(BACKUP, "paused")
+        ranks = {
+            each.id: each.rank
+            for each in self.store.tasks(states=[task.State.PLANNED])
+        }
+        self.assertEqual(
+            {"t1": far + 3, "t2": far + queue.ROUND + 3, "t3": far}, ranks
+        )
+
+    def test_what_runs_says_how_far_the_queue_was_served(self) -> None:
+        far = 9 * queue.ROUND
+        self.plan(planned(1, rank=far), planned(2, rank=far + 1))
+        self.claim(limit=1)
+        self.plan(planned(3, project_id="late", rank=0))
+        self.assertEqual(far, self.store.queued(NOW).front)
+
+    def test_a_sign_of_life_keeps_a_row(self) -> None:
+        self.store.register_conductor("c1", "host", 1, "none")
+        (seen,) = self.store.conductors()
+        early = seen.heartbeat_at - SECOND
+        self.assertFalse(self.store.unregister_conductor("c1", early))
+        self.assertTrue(
+            self.store.unregister_conductor("c1", seen.heartbeat_at)
+        )
+        self.assertFalse(self.store.unregister_conductor("c1"))

@@ -78,7 +78,7 @@ class BrakeTest(stage.CommandTestCase):
         self.assertIn("Nothing is paused", said.err)
 
     def test_ids_that_cannot_be_are_refused(self) -> None:
-        for project_id in ("", "a\nb", "x" * 65):
+        for project_id in ("", " ", "a b", "a\nb", "x" * 65):
             said = self.run_command(
                 "pause", "backups", "--project", project_id
             )

@@ -16,6 +16,7 @@ READS = frozenset(
         "deployment",
         "histories",
         "now",
+        "overdue",
         "brakes",
         "planned_backups",
         "queued",

@@ -81,7 +81,7 @@ class TestScopes(base.TestCase):
         self.assertEqual(2, self.services.tokens[PROJECT])
         self.services.reply("GET", LIST, refused)
         error = self.assertRaises(errors.CloudError, self.read)
-        self.assertIs(errors.ForbiddenError, type(error))
+        self.assertIs(errors.TokenRefusedError, type(error))
         self.assertEqual(3, self.services.tokens[PROJECT])
 
     def test_the_least_used_project_is_forgotten(self) -> None:

@@ -44,9 +44,12 @@ class Rows:
         self._say(f"registered {conductor_id} {host} {backend}")
         self.alive = True
 
-    def unregister_conductor(self, conductor_id: str) -> None:
+    def unregister_conductor(
+        self, conductor_id: str, _seen: datetime.datetime | None = None
+    ) -> bool:
         """Say who is removed."""
         self._say(f"unregistered {conductor_id}")
+        return True
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the loops have no business with {name}")

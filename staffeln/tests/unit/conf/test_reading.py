@@ -50,6 +50,8 @@ WRONG = [
     ("conductor", "task_poll_period", "0", "greater than or equal to 1"),
     ("conductor", "absence_settle_time", "1y", "no fixed length"),
     ("conductor", "heartbeat_timeout", "0s", "zero"),
+    ("openstack", "create_settle_time", "59s", "heartbeat_timeout (1min)"),
+    ("conductor", "heartbeat_timeout", "10min", "heartbeat_timeout (10min)"),
     ("openstack", "create_settle_time", "120", "not a duration"),
     ("openstack", "retry_timeout", "5min", "int"),
     ("openstack", "page_size", "0", "greater than or equal to 1"),

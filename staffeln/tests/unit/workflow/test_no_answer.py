@@ -242,3 +242,17 @@ class NoAnswerTest(world.WorldTest):
         (row,) = w.rows(self.volume_id)
         self.assertEqual(model.BackupState.UNWANTED, row.state)
         self.assertEqual("c2", self.current().claimed_by)
+
+    def test_unless_that_one_adopts_it(self) -> None:
+        self.test_made_for_a_task_that_somebody_else_has_it_is_removed()
+        w = self.w
+        process = w.start_conductor("c2b")
+        process.worker._recorder.conductor_id = "c2"
+        w.work()
+        w.cloud.finish_all()
+        w.work()
+        self.assertEqual(State.SUCCEEDED, self.current().state)
+        (row,) = w.rows(self.volume_id)
+        self.assertEqual(model.BackupState.AVAILABLE, row.state)
+        # A removal that was planned meanwhile leaves it alone.
+        self.assertEqual(0, w.tidy())

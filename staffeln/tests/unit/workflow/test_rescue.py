@@ -140,3 +140,59 @@ class RescueTest(world.WorldTest):
         self.w.work()
         self.assertEqual("c1-again", self.current().claimed_by)
         self.finish()
+
+    def test_after_an_outage_the_living_keep_their_tasks(self) -> None:
+        """Nobody could give a sign of life; somebody is the first again."""
+        self.w.work()
+        self.assertEqual("c1", self.current().claimed_by)
+        self.w.clock.time += 2 * SILENCE
+        self.w.processes["c2"].beat()
+        self.w.processes["c2"].work()
+        self.assertEqual("c1", self.current().claimed_by)
+        self.assertEqual(2, len(self.w.store.conductors()))
+        # Whoever says nothing from then on is dead.
+        for _ in range(5):
+            self.w.clock.time += 2 * world.POLL
+            self.w.processes["c2"].beat()
+            self.w.processes["c2"].work()
+        self.assertEqual("c2", self.current().claimed_by)
+
+    def test_a_sign_at_the_last_moment_counts(self) -> None:
+        self.w.work()
+        store = self.w.store
+        (one,) = [each for each in store.conductors() if each.id == "c1"]
+        self.w.clock.time += SECOND
+        self.w.processes["c1"].beat()
+        self.assertFalse(store.unregister_conductor("c1", one.heartbeat_at))
+        self.assertEqual(2, len(store.conductors()))
+
+
+class BackAgainTest(world.WorldTest):
+    def test_a_task_that_comes_back_is_looked_up_anew(self) -> None:
+        """What an earlier attempt of ours waited for says nothing of it."""
+        w = self.new_world(conductors=2)
+        volume_id = w.protect()
+        w.lead()
+        one, two = w.processes["c1"], w.processes["c2"]
+        w.cloud.fail("create_backup", TIMEOUT)
+        one.work()
+        first = w.task_of(volume_id)
+        w.store.take_over([first], "c2", w.clock(), "silent")
+        two.work()
+        w.pass_time(SETTLE)
+        w.cloud.fail("create_backup", TIMEOUT)
+        two.work()
+        two.work()
+        second = w.task_of(volume_id)
+        self.assertEqual(
+            ("c2", State.STARTING, 2),
+            (second.claimed_by, second.state, second.attempt),
+        )
+        w.store.take_over([second], "c1", w.clock(), "silent too")
+        w.pass_time(world.POLL)
+        one.work()
+        self.assertEqual(State.STARTING, w.task_of(volume_id).state)
+        w.pass_time(SETTLE)
+        one.work()
+        self.assertEqual(State.PLANNED, w.task_of(volume_id).state)
+        self.assertIn("caller was gone", w.task_of(volume_id).reason)
