@@ -2,7 +2,7 @@
 """How long it takes until another conductor is the scheduler.
 
 For each coordination backend, on the real service: the holder is killed,
-stopped (SIGSTOP) or gives the office back, and another process that tries
+stopped (SIGSTOP) or gives the office back, and another contender that tries
 every ``lease_retry_period``, as conductors do, takes it. Then the service
 itself stands still, and the holder has to notice.
 """
@@ -12,90 +12,96 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import datetime
+import functools
 import logging
+import os
 import pathlib
+import random
 import signal
 import statistics
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent import futures
 
+from benchmarks import services
+from benchmarks.services import Backend
 from staffeln import leadership, ports
 from staffeln.domain import errors
 from staffeln.leadership.holding import boot_time
 from staffeln.tests.functional.leadership.suite import Contender
-from staffeln.tests.servers import (
-    etcd,
-    kubernetes,
-    mariadb,
-    redis,
-    zookeeper,
-)
 
-CELLS = ("kill -9", "SIGSTOP", "polite stop", "service frozen")
-COUNTED = 30.0
+STRIKES: dict[str, Callable[[Contender], None]] = {
+    "kill -9": lambda holder: holder.signal(signal.SIGKILL),
+    "SIGSTOP": lambda holder: holder.signal(signal.SIGSTOP),
+    "polite stop": lambda holder: holder.send("release"),
+}
+FROZEN = "service frozen"
+RESUMED = "holds after SIGCONT"
+HEADINGS = ("backend", *STRIKES, RESUMED, FROZEN)
+COUNTED = 60
 """Seconds for which calls to the API server are counted."""
+START = 30
+"""Seconds that the services take to come up, about."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Backend:
-    """One backend with its service, which may be frozen."""
-
-    name: str
-    settings: leadership.Settings
-    freeze: Callable[[], None] | None = None
-    thaw: Callable[[], None] = lambda: None
+class SpoiltError(Exception):
+    """A measurement did not begin as it has to."""
 
 
 @dataclasses.dataclass
 class Figures:
-    """What was measured of a backend: seconds by cell."""
+    """What was measured of a backend."""
 
     seconds: dict[str, list[float | None]] = dataclasses.field(
-        default_factory=lambda: {name: [] for name in CELLS}
+        default_factory=lambda: {name: [] for name in (*STRIKES, FROZEN)}
     )
-    believed: int = 0
-    """How often a stopped holder still believed that it held, when another
-    had taken office."""
+    """By cell; None: not while it was waited for."""
+    resumed: list[bool] = dataclasses.field(default_factory=list)
+    """Whether a holder that went on was seen holding, after each SIGSTOP."""
 
 
 def main() -> int:
-    """Measure, and print one table."""
+    """Measure, and print one table; 1: what never may happen happened."""
     options = _parser().parse_args()
     # What a frozen service makes holders say is not the news here.
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     durations = (5, 3, 1) if options.quick else (15, 10, 2)
-    lease, deadline, retry = durations
-    print(
-        f"lease {lease} s, deadline {deadline} s, retry {retry} s; "
-        f"{options.rounds} rounds, some "
-        f"{options.rounds * (4 * lease + 5) + COUNTED:.0f} s\n",
-        flush=True,
-    )
+    _announce(options.rounds, *durations)
     with (
         tempfile.TemporaryDirectory() as folder,
-        _backends(pathlib.Path(folder), *durations) as (backends, server),
-        futures.ThreadPoolExecutor(len(backends)) as threads,
+        services.started(pathlib.Path(folder), *durations) as started,
+        futures.ThreadPoolExecutor(len(started.backends)) as threads,
     ):
         running = {
-            each.name: threads.submit(_measure, each, options.rounds)
-            for each in backends
+            each: threads.submit(_measure, each, options.rounds)
+            for each in started.backends
         }
-        found = {name: each.result() for name, each in running.items()}
-        _print_table(found, rst=options.rst)
-        _print_calls(backends[-1], server)
-    return 0
+        found = {each: future.result() for each, future in running.items()}
+        print(_table(found, rst=options.rst), end="\n\n")
+        for line in _calls(started):
+            print(line)
+        for name, version in started.versions.items():
+            print(f"{name} {version}")
+    print(f"load at the end: {_load()}")
+    problems = [each for pair in found.items() for each in _problems(*pair)]
+    for problem in problems:
+        print(f"WRONG: {problem}")
+    return 1 if problems else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="benchmarks/takeover.py", description=__doc__
+        prog="python -m benchmarks.takeover", description=__doc__
     )
     parser.add_argument("--rounds", type=int, default=3, help="of each (3)")
     parser.add_argument(
-        "--quick", action="store_true", help="with a lease of 5 s, not 15"
+        "--quick",
+        action="store_true",
+        help="durations of 5, 3 and 1 s instead of 15, 10 and 2 s",
     )
     parser.add_argument(
         "--rst", action="store_true", help="the table as the docs have it"
@@ -103,141 +109,129 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextlib.contextmanager
-def _backends(
-    folder: pathlib.Path, lease: int, deadline: int, retry: int
-) -> Iterator[tuple[list[Backend], kubernetes.Kubernetes]]:
-    """All backends, with their services."""
+def _announce(rounds: int, lease: int, deadline: int, retry: int) -> None:
+    one_round = _patience(lease) + lease + deadline + 8 * retry
+    print(
+        f"lease_duration {lease} s, lease_renew_deadline {deadline} s, "
+        f"lease_retry_period {retry} s; {rounds} rounds\n"
+        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, "
+        f"{os.cpu_count()} cores, load {_load()}\n"
+        f"All backends at once: some {START + rounds * one_round + COUNTED} s"
+        "\n",
+        flush=True,
+    )
 
-    def settings(url: str, kubeconfig: str = "") -> leadership.Settings:
-        return leadership.Settings(
-            backend_url=url,
-            state_path=str(folder),
-            kubeconfig=kubeconfig,
-            lease_duration=lease,
-            lease_renew_deadline=deadline,
-            lease_retry_period=retry,
-        )
 
-    with contextlib.ExitStack() as stack:
-        of_etcd, of_redis = etcd.Etcd(), redis.Redis()
-        of_zookeeper, of_mariadb = zookeeper.ZooKeeper(), mariadb.MariaDB()
-        server = kubernetes.Kubernetes()
-        for each in (of_etcd, of_redis, of_zookeeper, of_mariadb, server):
-            stack.callback(each.stop)
-        url = of_mariadb.create("locks").replace("mysql+pymysql", "mysql")
-        kubeconfig = server.kubeconfig(
-            folder / "kubeconfig", server.make_namespace()
-        )
-        yield (
-            [
-                Backend("file", settings("")),
-                Backend("mysql (MariaDB)", settings(url)),
-                Backend(
-                    "etcd3+http",
-                    settings(of_etcd.url),
-                    of_etcd.freeze,
-                    of_etcd.thaw,
-                ),
-                Backend(
-                    "redis",
-                    settings(of_redis.url),
-                    of_redis.freeze,
-                    of_redis.thaw,
-                ),
-                Backend(
-                    "zookeeper",
-                    settings(of_zookeeper.url),
-                    of_zookeeper.freeze,
-                    of_zookeeper.thaw,
-                ),
-                Backend(
-                    "Kubernetes Lease",
-                    settings("", kubeconfig),
-                    server.freeze,
-                    server.thaw,
-                ),
-            ],
-            server,
-        )
+def _load() -> str:
+    return " ".join(f"{each:.1f}" for each in os.getloadavg())
+
+
+def _patience(lease_duration: int) -> int:
+    """Seconds after which nobody will take office any more."""
+    return 2 * lease_duration + 5
 
 
 # -- one backend -------------------------------------------------------------
 
 
+class Follower:
+    """A contender that tries in each retry period until it holds."""
+
+    def __init__(self, office: ports.Leadership, period: float) -> None:
+        self._office = office
+        self._period = period
+        self._stop = threading.Event()
+        self._taken = threading.Event()
+        self._taken_at = 0.0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def taken_at(self, patience: float) -> float | None:
+        """When it took office; None: not within so many seconds."""
+        return self._taken_at if self._taken.wait(patience) else None
+
+    def stop(self) -> None:
+        """Try no more."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not _tried(self._office):
+            if self._stop.wait(self._period):
+                return
+        self._taken_at = boot_time()
+        self._taken.set()
+
+
 def _measure(backend: Backend, rounds: int) -> Figures:
     figures = Figures()
     for _ in range(rounds):
-        for cell, strike in (
-            ("kill -9", lambda each: each.signal(signal.SIGKILL)),
-            ("SIGSTOP", lambda each: each.signal(signal.SIGSTOP)),
-            ("polite stop", lambda each: each.send("release")),
-        ):
-            took, believed = _take_over(backend, strike)
-            figures.seconds[cell].append(took)
-            figures.believed += believed
-        figures.seconds["service frozen"].append(_cut_off(backend))
+        for cell, strike in STRIKES.items():
+            _take_over(backend, cell, strike, figures)
+        figures.seconds[FROZEN].append(_cut_off(backend))
     return figures
 
 
 def _take_over(
-    backend: Backend, strike: Callable[[Contender], object]
-) -> tuple[float | None, bool]:
-    """Seconds until another process holds; None: never while it waited.
-
-    And whether the first one believes, when it goes on, that it holds too.
-    """
-    settings = backend.settings
-    holder = Contender(settings, "holder")
-    office = leadership.connect(settings, "next")
-    try:
-        _until(lambda: holder.ask("acquire"), settings)
-        # Somewhere in a period, as in life; a follower has seen the holder.
-        office.acquire()
-        time.sleep(settings.lease_retry_period)
+    backend: Backend,
+    cell: str,
+    strike: Callable[[Contender], None],
+    figures: Figures,
+) -> None:
+    """Let the holder fall, and wait until another one holds."""
+    retry = backend.settings.lease_retry_period
+    with contextlib.ExitStack() as stack:
+        holder = Contender(backend.settings, "holder")
+        stack.callback(holder.end)
+        _await(functools.partial(holder.ask, "acquire"), backend)
+        office = leadership.connect(backend.settings, "next")
+        stack.callback(office.close)
+        follower = Follower(office, retry)
+        stack.callback(follower.stop)
+        # Both have asked; where in their periods they are is chance.
+        time.sleep(retry * (1 + random.random()))
+        if follower.taken_at(0) is not None or not holder.ask("held"):
+            raise SpoiltError(f"{backend.name}: it changed hands unasked")
         struck = boot_time()
         strike(holder)
-        took = None
-        if _until(lambda: _tried(office), settings):
-            took = boot_time() - struck
-        holder.signal(signal.SIGCONT)
-        alive = holder.process.poll() is None
-        believed = took is not None and alive and _believes(holder)
-        return took, believed
-    finally:
-        office.close()
-        holder.end()
+        taken = follower.taken_at(_patience(backend.settings.lease_duration))
+        figures.seconds[cell].append(taken and taken - struck)
+        if cell == "SIGSTOP":
+            holder.signal(signal.SIGCONT)
+            figures.resumed.append(_seen_holding(holder, retry))
 
 
-def _believes(holder: Contender) -> bool:
-    # What was asked of it before is answered first.
-    with contextlib.suppress(OSError, ValueError):
-        holder.send("held")
-        answers = [holder.receive()]
-        while answers[-1] not in ("True", "False"):
-            if not answers[-1]:
-                return False
-            answers.append(holder.receive())
-        return answers[-1] == "True"
+def _seen_holding(holder: Contender, retry: float) -> bool:
+    """Whether one that goes on is ever seen holding, in two periods."""
+    end = boot_time() + 2 * retry
+    while boot_time() < end:
+        if holder.ask("held"):
+            return True
+        time.sleep(0.02)
     return False
 
 
 def _cut_off(backend: Backend) -> float | None:
     """Seconds until a holder stops believing, when its service hangs."""
-    if backend.freeze is None:
+    if backend.service is None:
         return None
-    office = leadership.connect(backend.settings, "cut off")
-    try:
-        _until(lambda: _tried(office), backend.settings)
-        time.sleep(backend.settings.lease_retry_period)
-        backend.freeze()
+    retry = backend.settings.lease_retry_period
+    with contextlib.closing(
+        leadership.connect(backend.settings, "cut off")
+    ) as office:
+        _await(lambda: _tried(office), backend)
+        time.sleep(retry * (1 + random.random()))
+        backend.service.freeze()
         frozen = boot_time()
-        while office.held():
-            time.sleep(0.01)
-        return boot_time() - frozen
-    finally:
-        backend.thaw()
-        office.close()
+        try:
+            end = frozen + _patience(backend.settings.lease_duration)
+            while office.held():
+                if boot_time() > end:
+                    return None
+                time.sleep(0.01)
+            return boot_time() - frozen
+        finally:
+            backend.service.thaw()
 
 
 def _tried(office: ports.Leadership) -> bool:
@@ -247,72 +241,99 @@ def _tried(office: ports.Leadership) -> bool:
         return False
 
 
-def _until(happens: Callable[[], bool], settings: leadership.Settings) -> bool:
-    """Try in each retry period, for twice the lease and a little more."""
-    end = boot_time() + 2 * settings.lease_duration + 5
+def _await(happens: Callable[[], bool], backend: Backend) -> None:
+    """Try in each retry period until it happens.
+
+    :raises SpoiltError: it does not.
+    """
+    end = boot_time() + _patience(backend.settings.lease_duration)
     while not happens():
         if boot_time() > end:
-            return False
-        time.sleep(settings.lease_retry_period)
-    return True
+            raise SpoiltError(f"{backend.name}: nobody gets the office")
+        time.sleep(backend.settings.lease_retry_period)
+
+
+def _calls(started: services.Started) -> list[str]:
+    """Calls to the API server, of a holder and of one that waits."""
+    backend, namespace = started.lease, started.namespace
+    with contextlib.ExitStack() as stack:
+        holder = Contender(backend.settings, "holder")
+        stack.callback(holder.end)
+        _await(functools.partial(holder.ask, "acquire"), backend)
+        office = leadership.connect(backend.settings, "follower")
+        stack.callback(office.close)
+        stack.callback(
+            Follower(office, backend.settings.lease_retry_period).stop
+        )
+        before = started.kubernetes.requests(namespace)
+        time.sleep(COUNTED)
+        calls = started.kubernetes.requests(namespace) - before
+    return [
+        f"calls to the API server in {COUNTED} s: {agent} {verb} {count}"
+        for (agent, verb), count in sorted(calls.items())
+    ]
 
 
 # -- what is printed ---------------------------------------------------------
 
 
-def _print_table(found: dict[str, Figures], *, rst: bool) -> None:
-    width = max(map(len, found))
-    rule = " ".join(["=" * width, *["=" * 18 for _ in CELLS]])
+def _problems(backend: Backend, figures: Figures) -> list[str]:
+    """What contradicts the promises of the leadership."""
+    found = []
+    lease = backend.settings.lease_duration
+    stopped = zip(figures.seconds["SIGSTOP"], figures.resumed, strict=True)
+    for taken, resumed in stopped:
+        if resumed == (taken is not None):
+            found.append(
+                "two held it" if resumed else "nobody held it after SIGCONT"
+            )
+    if backend.expires and None in figures.seconds["SIGSTOP"]:
+        found.append("a stopped holder kept it")
+    for cell in ("kill -9", "polite stop"):
+        if None in figures.seconds[cell]:
+            found.append(f"nobody took over after {cell}")
+    if backend.service is not None and not all(
+        each is not None and each < lease for each in figures.seconds[FROZEN]
+    ):
+        found.append(f"it believed a frozen service for {lease} s")
+    return [f"{backend.name}: {each}" for each in found]
+
+
+def _table(found: dict[Backend, Figures], *, rst: bool) -> str:
     rows = [
-        " ".join(
-            [name.ljust(width)]
-            + [_cell(figures.seconds[cell]).ljust(18) for cell in CELLS]
-        )
-        for name, figures in found.items()
+        [
+            backend.name,
+            *[_cell(figures.seconds[cell]) for cell in STRIKES],
+            f"{sum(figures.resumed)} of {len(figures.resumed)}",
+            "--"
+            if backend.service is None
+            else _cell(figures.seconds[FROZEN]),
+        ]
+        for backend, figures in found.items()
     ]
-    head = " ".join(["backend".ljust(width), *[x.ljust(18) for x in CELLS]])
-    lines = [head, *rows]
+    lines = [list(HEADINGS), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = [
+        "  ".join(
+            text.ljust(width) for text, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
     if rst:
-        lines = [rule, head, rule, *rows, rule]
-    print("\n".join(line.rstrip() for line in lines))
-    believed = {name: each.believed for name, each in found.items()}
-    print(f"\nheld by two at once, when the first went on: {believed}")
+        rule = "  ".join("=" * width for width in widths)
+        texts = [rule, texts[0], rule, *texts[1:], rule]
+    return "\n".join(texts)
 
 
 def _cell(seconds: list[float | None]) -> str:
-    """Least, middle and most."""
+    """Least, median and most; never: not once in all rounds."""
     known = [each for each in seconds if each is not None]
     if not known:
         return "never"
     parts = (min(known), statistics.median(known), max(known))
-    return " / ".join(f"{each:.1f}" for each in parts)
-
-
-def _print_calls(backend: Backend, server: kubernetes.Kubernetes) -> None:
-    """Calls to the API server, of a holder and of one that waits."""
-    holder = Contender(backend.settings, "holder")
-    office = leadership.connect(backend.settings, "waits")
-    namespace = _namespace(backend)
-    try:
-        _until(lambda: holder.ask("acquire"), backend.settings)
-        before = server.requests(namespace)
-        end = boot_time() + COUNTED
-        while boot_time() < end:
-            _tried(office)
-            time.sleep(backend.settings.lease_retry_period)
-        calls = server.requests(namespace) - before
-    finally:
-        office.close()
-        holder.end()
-    for (agent, verb), count in sorted(calls.items()):
-        print(f"{agent}: {verb} {count / COUNTED * 60:.0f} per minute")
-
-
-def _namespace(backend: Backend) -> str:
-    """The namespace of a backend's Lease."""
-    from staffeln.leadership import lease
-
-    return lease.namespace(backend.settings)
+    text = " / ".join(f"{each:.1f}" for each in parts)
+    missing = len(seconds) - len(known)
+    return f"{text}, {missing} never" if missing else text
 
 
 if __name__ == "__main__":

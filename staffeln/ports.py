@@ -358,7 +358,10 @@ class Store(Protocol):
         """Ids of all planned backup tasks, by volume id."""
 
     def unwanted_backups(self) -> list[model.Backup]:
-        """Rows that are unwanted and have no live delete task."""
+        """Rows that are unwanted and have no live delete task.
+
+        Without those whose task is being looked up: it may adopt them.
+        """
 
     # tasks
 

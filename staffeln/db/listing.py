@@ -199,13 +199,24 @@ def made_since(
 
 
 def unwanted_backups(connection: sa.Connection) -> list[model.Backup]:
-    """Unwanted backups without a live delete task, newest first."""
+    """Unwanted backups without a live delete task, newest first.
+
+    Without those either whose task is being looked up: it may adopt them.
+    """
     table = rows.TASKS
     removing = set(
         connection.execute(
             sa.select(table.c.backup_id).where(
                 table.c.kind == task.Kind.DELETE.value,
                 table.c.state.in_(_LIVE),
+            )
+        ).scalars()
+    )
+    looked_up = set(
+        connection.execute(
+            sa.select(table.c.id).where(
+                table.c.kind == task.Kind.BACKUP.value,
+                table.c.state == task.State.STARTING.value,
             )
         ).scalars()
     )
@@ -217,7 +228,11 @@ def unwanted_backups(connection: sa.Connection) -> list[model.Backup]:
         volume_id=None,
         limit=None,
     )
-    return [each for each in found if each.id not in removing]
+    return [
+        each
+        for each in found
+        if each.id not in removing and each.task_id not in looked_up
+    ]
 
 
 def volume_record(

@@ -288,9 +288,12 @@ class Starter:
             STRAY,
         ):
             return False
-        return any(
-            each.id == row.id for each in self._store.unwanted_backups()
+        removals = self._store.tasks(
+            kind=task.Kind.DELETE,
+            states=task.LIVE,
+            volume_id=row.volume_id,
         )
+        return all(each.backup_id != row.id for each in removals)
 
     def _not_looked_up(
         self, work: task.Task, error: errors.CloudError, now: datetime.datetime

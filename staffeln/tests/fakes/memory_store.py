@@ -302,6 +302,13 @@ class MemoryStore:
                 row
                 for row in self.backups(states=[model.BackupState.UNWANTED])
                 if row.id not in removing
+                and row.task_id
+                not in {
+                    work.id
+                    for work in self.tasks(
+                        kind=task.Kind.BACKUP, states=[task.State.STARTING]
+                    )
+                }
             ]
 
     # -- tasks -------------------------------------------------------------

@@ -11,7 +11,7 @@ import signal
 
 import pymysql
 
-from staffeln.tests.servers import process
+from staffeln.tests.servers import freezable, process
 
 PACKAGE = "mariadb-server"
 _FOLDERS = [
@@ -93,7 +93,7 @@ class MariaDB(Databases):
         """:raises ServerError: it cannot be started, in one line."""
         folder = process.make_folder(None)
         make_data(folder)
-        self._process = process.Process(
+        self._process = freezable.Freezable(
             folder,
             lambda port: command(folder, port),
             _answers,
@@ -113,6 +113,14 @@ class MariaDB(Databases):
     def start(self) -> None:
         """Start it again with its port and data; harmless when it runs."""
         self._process.start()
+
+    def freeze(self) -> None:
+        """Let it stand still."""
+        self._process.freeze()
+
+    def thaw(self) -> None:
+        """Let it go on; harmless when it does."""
+        self._process.thaw()
 
     def stop(self) -> None:
         """End the server and remove its data."""

@@ -17,7 +17,7 @@ from staffeln.tests.servers import freezable, process
 PACKAGE = "zookeeper"
 JAVA_PACKAGE = "default-jre-headless"
 LONGEST_SESSION = 10
-"""Seconds; the server grants no more."""
+"""Seconds; the server grants no more, unless it is told otherwise."""
 _FOLDERS = [pathlib.Path(each) for each in ("/usr/bin", "/usr/local/bin")]
 _JARS = [pathlib.Path("/usr/share/java")]
 # A small heap and no optimising compiler: it starts in half the time.
@@ -38,8 +38,11 @@ _LIGHT = (
 class ZooKeeper(freezable.Freezable):
     """A server that stands alone."""
 
-    def __init__(self) -> None:
-        """:raises ServerError: it cannot be started, in one line."""
+    def __init__(self, longest_session: int = LONGEST_SESSION) -> None:
+        """:param longest_session: seconds that it grants at most.
+
+        :raises ServerError: it cannot be started, in one line.
+        """
         java = process.find("java", JAVA_PACKAGE, _FOLDERS)
         jar = process.find("zookeeper.jar", PACKAGE, _JARS)
         folder = process.make_folder(None)
@@ -48,7 +51,7 @@ class ZooKeeper(freezable.Freezable):
         def command(port: int) -> list[str]:
             (folder / "zoo.cfg").write_text(
                 "tickTime=500\n"
-                f"maxSessionTimeout={LONGEST_SESSION * 1000}\n"
+                f"maxSessionTimeout={longest_session * 1000}\n"
                 f"dataDir={folder / 'data'}\n"
                 f"clientPort={port}\n"
                 "clientPortAddress=127.0.0.1\n"

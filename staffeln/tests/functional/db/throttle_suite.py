@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 from staffeln import ports
-from staffeln.domain import queue, task
+from staffeln.domain import model, queue, task
 from staffeln.tests.functional.db import store_case
 from staffeln.tests.functional.db.store_case import (
     NOW,
@@ -269,6 +269,22 @@ class ThrottleSuite(store_case.StoreCase):
         self.claim(limit=1)
         self.plan(planned(3, project_id="late", rank=0))
         self.assertEqual(far, self.store.queued(NOW).front)
+
+    def test_what_may_be_adopted_is_not_removed(self) -> None:
+        self.plan(planned(1))
+        (claimed,) = self.claim()
+        starting = self.start(claimed)
+        self.keep(
+            self.row(1, state=model.BackupState.UNWANTED, task_id="t1"),
+            self.row(2, state=model.BackupState.UNWANTED, task_id="t2"),
+        )
+        self.assertEqual(
+            ["b2"], [each.id for each in self.store.unwanted_backups()]
+        )
+        self.move(starting, task.State.PLANNED)
+        self.assertEqual(
+            {"b1", "b2"}, {each.id for each in self.store.unwanted_backups()}
+        )
 
     def test_a_sign_of_life_keeps_a_row(self) -> None:
         self.store.register_conductor("c1", "host", 1, "none")
