@@ -16,7 +16,7 @@ from tools.chaos import faults, launcher, observer, settings, world
 from tools.chaos.database import Database, Violation
 from tools.chaos.observer import Observer
 
-QUIET_LIMIT = 300
+QUIET_LIMIT = 600
 """Seconds after the last fault in which all has to be in order."""
 STARTS_LIMIT = 240
 LOOK_EVERY = 4.0
