@@ -89,13 +89,16 @@ class Databases:
 class MariaDB(Databases):
     """A server of our own."""
 
-    def __init__(self) -> None:
-        """:raises ServerError: it cannot be started, in one line."""
+    def __init__(self, *options: str) -> None:
+        """:param options: of the server, over those of the tests.
+
+        :raises ServerError: it cannot be started, in one line.
+        """
         folder = process.make_folder(None)
         make_data(folder)
         self._process = freezable.Freezable(
             folder,
-            lambda port: command(folder, port),
+            lambda port: [*command(folder, port), *options],
             _answers,
             signal.SIGTERM,
         )
