@@ -72,7 +72,8 @@ class Conductor(Deployment):
         except subprocess.TimeoutExpired:
             self.bad_ends.append(f"not within {PATIENCE} s")
         else:
-            if code not in (0, RESTARTED):
+            # Told before it listens to signals, it ends by the signal itself.
+            if code not in (0, RESTARTED, -signal.SIGTERM):
                 self.bad_ends.append(f"with exit code {code}")
         self.kill()
         self.begin()

@@ -16,10 +16,12 @@ SILENCE = 8
 """Seconds after which a silent conductor counts as dead."""
 GRACE = 20
 """Seconds that a conductor has to end politely."""
-SETTLE = 12
-"""Seconds for which an unanswered attempt is looked up."""
-LATE = (3.0, SETTLE - 2.0)
-"""Seconds until a late request is carried out; within the settle time."""
+SETTLE = 30
+"""Seconds for which an unanswered attempt is looked up: longer than a backup
+takes, for what comes while another one is made is refused by Cinder."""
+LATE = (4.0, SETTLE - 6.0)
+"""Seconds until a late request is carried out; within the settle time, also
+when Cinder takes some seconds to do it."""
 ABSENCE = 15
 INTERVAL = 45
 """Seconds between two backups of a volume."""
