@@ -104,6 +104,7 @@ class Run:
             )
             if good["good"] >= few:
                 return
+            self._here.wake_the_still(lambda _: 0.0)
             self._look()
             time.sleep(1)
         raise RuntimeError("nothing was backed up before the first fault")
