@@ -45,6 +45,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "task_poll_period": 1,
         "retention_service_period": 2,
         "heartbeat_timeout": "4s",
+        # Faults make backups slow here, which must not stop the others.
+        "max_running_backups": 0,
         "failure_backoff": "2s",
         "absence_settle_time": "4s",
     },
