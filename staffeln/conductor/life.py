@@ -91,7 +91,9 @@ class Life:
         rhythm = parts.rhythm
         heart = loops.Loop(
             "Heartbeat",
-            loops.Heart(parts.me, parts.store, rhythm).turn,
+            loops.Heart(
+                parts.me, parts.store, rhythm, parts.worker.after_outage
+            ).turn,
             rhythm.heartbeat_period,
         )
         self._bench = loops.Loop(

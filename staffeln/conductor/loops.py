@@ -268,20 +268,35 @@ class Heart:
     """The heartbeat's loop."""
 
     def __init__(
-        self, me: ports.Conductor, store: ports.Store, rhythm: Rhythm
+        self,
+        me: ports.Conductor,
+        store: ports.Store,
+        rhythm: Rhythm,
+        on_outage: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """:param on_outage: called before the first sign of life after a
+        time in which some were missed.
+        """
         self._me = me
         self._store = store
         self._rhythm = rhythm
+        self._on_outage = on_outage
+        self._clock = clock
+        self._heard_at = clock()
 
     def turn(self) -> float:
         """One sign of life; seconds to the next."""
+        silence = self._clock() - self._heard_at
+        if silence >= self._rhythm.heartbeat_timeout.total_seconds() / 2:
+            self._on_outage()
         if not self._store.heartbeat(self._me.id):
             LOG.warning(
                 "This conductor was taken for dead; it registers again, and "
                 "its tasks have gone to the others"
             )
             register(self._store, self._me)
+        self._heard_at = self._clock()
         return self._rhythm.heartbeat_period
 
 

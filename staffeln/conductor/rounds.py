@@ -30,6 +30,9 @@ class Working(Protocol):
     def work(self) -> int:
         """One round; how many tasks it moved or began to move."""
 
+    def after_outage(self) -> None:
+        """The database was away: others are not dead for being silent."""
+
     def hand_back(self) -> int:
         """Finish the calls under way and give claimed tasks back."""
 

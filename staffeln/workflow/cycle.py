@@ -144,7 +144,6 @@ class Worker:
             store,
             self._recorder,
             settings.heartbeat_timeout,
-            settings.task_poll_period,
         )
         self._remover = Remover(store, engine, self._recorder, settings)
         self._starts = Pool("start", settings.backup_workers, wake)
@@ -180,6 +179,10 @@ class Worker:
         if failure is not None:
             raise failure
         return moved
+
+    def after_outage(self) -> None:
+        """The others could not be heard either; takes no task of theirs."""
+        self._rescuer.after_outage()
 
     def hand_back(self) -> int:
         """Finish the calls under way and give claimed tasks back.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+from collections.abc import Iterable
 
 from staffeln import ports
 from staffeln.domain import task
@@ -27,23 +28,28 @@ class Rescuer:
         store: ports.Store,
         recorder: record.Recorder,
         heartbeat_timeout: datetime.timedelta,
-        usual_pause: datetime.timedelta,
     ) -> None:
-        """:param usual_pause: how long two rounds usually are apart."""
         self._store = store
         self._recorder = recorder
         self._timeout = heartbeat_timeout
-        self._gap = max(heartbeat_timeout / 2, 3 * usual_pause)
-        self._last_round: datetime.datetime | None = None
+        self._outage = False
         self._patient_until: datetime.datetime | None = None
+
+    def after_outage(self) -> None:
+        """The database is back, or about to be: nobody could be heard.
+
+        Called by the heartbeat's thread, before it is heard again itself.
+        """
+        self._outage = True
 
     def rescue(self, now: datetime.datetime) -> int:
         """One round; returns how many tasks were rescued."""
-        self._mind_outage(now)
         # In this order: who holds a task was registered before it claimed.
         holders = self._store.holders()
+        conductors = self._store.conductors()
+        self._mind_outage(conductors, now)
         with_row = set()
-        for each in self._store.conductors():
+        for each in conductors:
             if not (self._is_silent(each, now) and self._remove(each)):
                 with_row.add(each.id)
         gone = holders - with_row - {self._recorder.conductor_id}
@@ -52,13 +58,21 @@ class Rescuer:
             for each in sorted(gone)
         )
 
-    def _mind_outage(self, now: datetime.datetime) -> None:
-        """After an outage of the database, wait for the others' signs.
+    def _mind_outage(
+        self, conductors: Iterable[ports.Conductor], now: datetime.datetime
+    ) -> None:
+        """Wait for the others' signs as long as for anybody's.
 
-        Nobody could write one, and somebody is the first that can again.
+        Where this conductor could give none, they could not either, and
+        somebody is the first that can again.
         """
-        last, self._last_round = self._last_round, now
-        if last is not None and now - last >= self._gap:
+        stale = any(
+            each.id == self._recorder.conductor_id
+            and now - each.heartbeat_at >= self._timeout / 2
+            for each in conductors
+        )
+        if self._outage or stale:
+            self._outage = False
             self._patient_until = now + self._timeout
 
     def _is_silent(

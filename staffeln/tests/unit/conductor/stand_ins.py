@@ -132,6 +132,10 @@ class Worker:
         self.rounds -= 1
         return int(self.rounds >= 0)
 
+    def after_outage(self) -> None:
+        """Say that it was told."""
+        self._say("outage")
+
     def hand_back(self) -> int:
         """Say that it was asked to."""
         if self.last_words:

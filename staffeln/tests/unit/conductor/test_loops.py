@@ -256,13 +256,33 @@ class HeartTest(base.TestCase):
     def test_beats(self) -> None:
         said: list[str] = []
         store = stand_ins.Rows(NOW, said.append)
-        self.assertEqual(15, loops.Heart(ME, store, RHYTHM).turn())
+        self.assertEqual(
+            15, loops.Heart(ME, store, RHYTHM, lambda: None).turn()
+        )
         self.assertEqual(["heartbeat me"], said)
 
     def test_taken_for_dead_it_registers_again(self) -> None:
         said: list[str] = []
         store = stand_ins.Rows(NOW, said.append)
         store.alive = False
-        loops.Heart(ME, store, RHYTHM).turn()
+        loops.Heart(ME, store, RHYTHM, lambda: None).turn()
         self.assertEqual("registered me here none", said[-1])
         self.assertIn("taken for dead", self.log.output)
+
+    def test_after_missed_signs_it_tells_of_an_outage_first(self) -> None:
+        said: list[str] = []
+        time = [0.0]
+        store = stand_ins.Rows(NOW, said.append)
+        heart = loops.Heart(
+            ME,
+            store,
+            RHYTHM,
+            lambda: said.append("outage"),
+            clock=lambda: time[0],
+        )
+        for at in (15.0, 30.0, 60.0, 75.0):
+            time[0] = at
+            heart.turn()
+        self.assertEqual(
+            ["heartbeat me"] * 2 + ["outage"] + ["heartbeat me"] * 2, said
+        )

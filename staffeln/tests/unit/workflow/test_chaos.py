@@ -245,8 +245,6 @@ class Chaos:
         for name, life in self.lives.items():
             if life.over or name == without:
                 continue
-            if name in self.world.processes:
-                self.world.processes[name].goes_round(self.world.clock.time)
             if not store.heartbeat(name):
                 store.register_conductor(name, "host", 1, "solo")
 

@@ -146,6 +146,9 @@ class RescueTest(world.WorldTest):
         self.w.work()
         self.assertEqual("c1", self.current().claimed_by)
         self.w.clock.time += 2 * SILENCE
+        # Its own round is the first after the outage, or its heart is.
+        self.w.processes["c2"].work()
+        self.w.processes["c2"].worker.after_outage()
         self.w.processes["c2"].beat()
         self.w.processes["c2"].work()
         self.assertEqual("c1", self.current().claimed_by)
@@ -154,6 +157,14 @@ class RescueTest(world.WorldTest):
         for _ in range(5):
             self.w.clock.time += 2 * world.POLL
             self.w.processes["c2"].beat()
+            self.w.processes["c2"].work()
+        self.assertEqual("c2", self.current().claimed_by)
+
+    def test_slow_rounds_are_no_outage(self) -> None:
+        self.w.work()
+        self.w.kill("c1")
+        for _ in range(3):
+            self.w.pass_time(SILENCE * 0.6)
             self.w.processes["c2"].work()
         self.assertEqual("c2", self.current().claimed_by)
 

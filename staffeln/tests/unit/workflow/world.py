@@ -131,10 +131,6 @@ class Process:
         """Say that it lives."""
         self._store.heartbeat(self.name)
 
-    def goes_round(self, now: datetime.datetime) -> None:
-        """Its rounds went on meanwhile, and showed nothing new."""
-        self.worker._rescuer._last_round = now
-
     def work(self) -> int:
         """One round, with all calls that it begins."""
         return self.worker.work()
@@ -187,7 +183,6 @@ class World:
         self.clock.time += duration
         for process in self.processes.values():
             process.beat()
-            process.goes_round(self.clock.time)
 
     def lead(self, name: str = "c1") -> int:
         """A cycle of the scheduler."""
