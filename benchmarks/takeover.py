@@ -289,9 +289,11 @@ def _problems(backend: Backend, figures: Figures) -> list[str]:
             )
     if backend.expires and None in figures.seconds["SIGSTOP"]:
         found.append("a stopped holder kept it")
-    for cell in ("kill -9", "polite stop"):
-        if None in figures.seconds[cell]:
-            found.append(f"nobody took over after {cell}")
+    found += [
+        f"nobody took over after {cell}"
+        for cell in ("kill -9", "polite stop")
+        if None in figures.seconds[cell]
+    ]
     if backend.service is not None and not all(
         each is not None and each < lease for each in figures.seconds[FROZEN]
     ):
