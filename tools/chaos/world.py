@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from sandbox.scenery import CLOUD, Sandbox, Tenant
+from staffeln.tests import base
 from staffeln.tests.integration.proxy import Harm, Proxy, Rule
 from staffeln.tests.servers.kubernetes import Kubernetes
 from staffeln.tests.servers.mariadb import MariaDB
@@ -169,6 +170,7 @@ class World:
     def _cloud(self, command: str) -> None:
         subprocess.run(
             [str(CLOUD), command, "cinder", "--name", self._sandbox_name],
+            env=base.HOST_ENVIRONMENT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=True,
