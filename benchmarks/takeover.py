@@ -76,6 +76,10 @@ def main() -> int:
         services.started(pathlib.Path(folder), *durations) as started,
         futures.ThreadPoolExecutor(len(started.backends)) as threads,
     ):
+        # As a conductor does. It also loads the clients in this thread: tooz
+        # looks for eventlet, and a thread that loads that is never joined.
+        for each in started.backends:
+            leadership.probe(each.settings)
         running = {
             each: threads.submit(_measure, each, options.rounds)
             for each in started.backends

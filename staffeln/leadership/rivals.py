@@ -34,7 +34,8 @@ def rival(
         if other.backend != mine.backend:
             return (
                 f"conductor {other.id} on {other.host} is alive and "
-                f"coordinates by {other.backend}, this one by {mine.backend}"
+                f"coordinates by {other.backend}, this one by {mine.backend}; "
+                "set [coordination] backend_url to the same on all"
             )
         if local and other.host != mine.host:
             return (
