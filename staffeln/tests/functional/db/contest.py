@@ -2,14 +2,18 @@
 """Many processes claim and finish the same tasks, and one looks on.
 
 ``contest URL CONDUCTOR RUNNING PER_PROJECT`` is one of them. Each waits for
-a line of its input, so that all begin at the same moment.
+a line of its input, so that all begin at the same moment. At first they only
+claim, so that all seats are taken; after a second line they finish what they
+hold, and claim and finish until nothing is left.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
+import select
 import subprocess
 import sys
 import time
@@ -32,6 +36,8 @@ AT_ONCE = 16
 """Tasks that a process asks for at a time."""
 REST = 0.005
 """Seconds that a process rests which got nothing."""
+FULL_WITHIN = 60.0
+"""Seconds after which the contest goes on though seats are free."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,7 +111,15 @@ def hold(
     started = time.monotonic()
     observer = _Observer(database)
     for each in running:
-        each.begin()
+        each.go_on()
+    full = min(limits.running, limits.per_project * (PROJECTS + 1), tasks)
+    while (
+        observer.most < full
+        and time.monotonic() < started + FULL_WITHIN
+    ):
+        observer.look()
+    for each in running:
+        each.go_on()
     while any(each.runs for each in running):
         observer.look()
     seconds = time.monotonic() - started
@@ -233,11 +247,12 @@ class _Contestant:
         if word != READY:
             raise AssertionError(f"{self._name} does not start: {word}")
 
-    def begin(self) -> None:
-        """Let it go."""
+    def go_on(self) -> None:
+        """Let it go: to claim, and then to finish; one that failed cannot."""
         assert self._process.stdin
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("go\n")
+            self._process.stdin.flush()
 
     @property
     def runs(self) -> bool:
@@ -272,14 +287,21 @@ class _Again(logging.Handler):
 
 
 def compete(store: SqlStore, conductor_id: str, limits: Limits) -> None:
-    """Claim and finish until nothing is planned any more."""
+    """Claim until told; then finish until nothing is planned any more."""
     throttle = ports.Throttle(
         running=limits.running, per_project=limits.per_project
     )
-    while True:
-        won = store.claim(
+    held: list[task.Task] = []
+    while not _told():
+        held += store.claim(
             conductor_id, task.Kind.BACKUP, AT_ONCE, NOW, throttle
         )
+        time.sleep(REST)
+    while True:
+        won = held or store.claim(
+            conductor_id, task.Kind.BACKUP, AT_ONCE, NOW, throttle
+        )
+        held = []
         for number, work in enumerate(won):
             states = _LIVES[number % len(_LIVES)]
             for state in states:
@@ -288,6 +310,10 @@ def compete(store: SqlStore, conductor_id: str, limits: Limits) -> None:
             if not store.claimable(task.Kind.BACKUP, NOW):
                 return
             time.sleep(REST)
+
+
+def _told() -> bool:
+    return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
 _LIVES = (

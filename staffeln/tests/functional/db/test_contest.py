@@ -8,7 +8,8 @@ from staffeln.tests.functional.db import contest, databases
 
 TASKS = 400
 PROCESSES = 8
-LIMITS = contest.Limits(running=20, per_project=6)
+LIMITS = contest.Limits(running=60, per_project=6)
+"""Eleven projects: where 60 run, at least one of them has its 6."""
 
 
 class ContestCase(databases.DatabaseCase):
