@@ -113,10 +113,7 @@ def hold(
     for each in running:
         each.go_on()
     full = min(limits.running, limits.per_project * (PROJECTS + 1), tasks)
-    while (
-        observer.most < full
-        and time.monotonic() < started + FULL_WITHIN
-    ):
+    while observer.most < full and time.monotonic() < started + FULL_WITHIN:
         observer.look()
     for each in running:
         each.go_on()
