@@ -68,6 +68,9 @@ def _why_full(
     ]
     if broken:
         return f"backup {broken[0].id} of the chain is {broken[0].state}"
+    leaving = [link for link in chain if link.id in history.to_go]
+    if leaving:
+        return f"backup {leaving[0].id} of the chain is to be deleted"
     if any(link.project_id != project_id for link in chain):
         return "the volume changed its project"
     if record and record.full_only_until and now < record.full_only_until:

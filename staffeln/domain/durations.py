@@ -146,6 +146,23 @@ def before(end: datetime.datetime, duration: Duration) -> datetime.datetime:
         return datetime.datetime.min.replace(tzinfo=end.tzinfo)
 
 
+_YEAR = datetime.datetime(2000, 1, 1)  # noqa: DTZ001  only compares lengths
+
+
+def reach(duration: Duration) -> datetime.datetime:
+    """How far a duration reaches: what lengths are compared by.
+
+    Counted from the first day of a leap year, for a month has no length of
+    its own: 1mon is longer than 30d and as long as 31d.
+    """
+    return after(_YEAR, duration)
+
+
+def longest(*candidates: Duration) -> Duration:
+    """The longest of some durations; of equally long ones the first."""
+    return max(candidates, key=reach)
+
+
 def _add_months(when: datetime.datetime, months: int) -> datetime.datetime:
     index = when.year * 12 + when.month - 1 + months
     year, month = divmod(index, 12)

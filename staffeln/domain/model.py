@@ -122,6 +122,12 @@ class Inventory:
     """Whether all lists were read, whatever they show."""
     problems: tuple[str, ...] = ()
     """What was left out or not read, a line each."""
+    servers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    """The own retention value of every server that was read, by its id."""
+    shared: Mapping[str, tuple[str, ...]] = dataclasses.field(
+        default_factory=dict
+    )
+    """Ids of the servers that were read, of volumes with several."""
     servers_seen: int = 0
     servers_selected: int = 0
     volumes_seen: int = 0
@@ -139,6 +145,19 @@ class BackupState(enum.StrEnum):
     UNWANTED = "unwanted"
     DELETING = "deleting"
     VANISHED = "vanished"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Governance:
+    """What governs how long some backups of a volume are kept."""
+
+    volume_id: str
+    server_id: str
+    retention: str | None
+    retention_known: bool
+    retention_valid: str | None
+    kept_for: str
+    grace: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,13 +183,35 @@ class Backup:
     """When it was first seen to hold all data; None: it never was."""
     size: int = 0
     retention: str | None = None
-    """The last retention value read from its server; None: it had none, or
-    it was not read."""
+    """The last retention value read from its server; None: it had none."""
+    retention_known: bool = True
+    """False: its server was never read, and ``retention`` says nothing."""
+    retention_valid: str | None = None
+    """The last value that was readable, where ``retention`` is not."""
+    kept_for: str = ""
+    """The retention time that governs it; empty: not decided yet."""
+    grace: str = ""
+    """The grace that a retention time which became shorter waits for."""
+    expires_at: datetime.datetime | None = None
+    """When it may go; None: not before its server was read, or is gone."""
     missing_since: datetime.datetime | None = None
     """When Cinder first answered 404 for it without a proof before."""
     reason: str = ""
     """Why it stands where it stands, in words."""
     updated_at: datetime.datetime | None = None
+
+    @property
+    def governance(self) -> Governance:
+        """What governs how long it is kept."""
+        return Governance(
+            volume_id=self.volume_id,
+            server_id=self.server_id,
+            retention=self.retention,
+            retention_known=self.retention_known,
+            retention_valid=self.retention_valid,
+            kept_for=self.kept_for,
+            grace=self.grace,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +245,8 @@ class History:
 
     Those that Staffeln has learnt to be gone or broken are among them.
     """
+    to_go: frozenset[str] = frozenset()
+    """Ids of backups that a live task is to delete."""
     record: VolumeRecord | None = None
     unreported_failures: frozenset[str] = frozenset()
     """Reasons of failed tasks that nobody was told of yet."""
@@ -218,6 +261,47 @@ class Policy:
     failure_backoff: datetime.timedelta
     failure_backoff_max: datetime.timedelta
     full_only_period: durations.Duration
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPolicy:
+    """The options that the rules of retention read."""
+
+    retention_time: durations.Duration
+    """How long backups are kept where no server says otherwise."""
+    minimum: durations.Duration
+    """No backup goes sooner than this; zero: no such floor."""
+    keep_last: int
+    """So many newest completed backups of a selected volume stay."""
+    shortening_grace: datetime.timedelta
+    """How long a longer retention time holds on after it became shorter."""
+    max_fraction: float
+    """A round that removes more of all managed backups needs a yes."""
+    small_round: int
+    """A round that removes fewer backups than this needs none."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """A round of retention that did nothing, for it was too large."""
+
+    tripped_at: datetime.datetime
+    would: int
+    """How many backups it would have deleted or forgotten."""
+    total: int
+    """Of how many managed backups."""
+    confirmed_at: datetime.datetime | None = None
+    """When an operator agreed to that many."""
+
+    def in_words(self) -> str:
+        """What waits, and for whom."""
+        waits = (
+            f"{self.would} of {self.total} managed backups would be deleted "
+            "or forgotten"
+        )
+        if self.confirmed_at is None:
+            return f"{waits}: staffeln retention confirm lets it happen"
+        return f"{waits}: confirmed, the next round does it"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from staffeln.domain import durations, errors, model
 
-_YEAR = datetime.datetime(2000, 1, 1)  # noqa: DTZ001  only compares lengths
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -95,24 +93,36 @@ def _candidate(
 def _longest_retention(
     rule: Rule, servers: Iterable[model.Server]
 ) -> str | None:
+    """The text of the longest value that servers carry."""
+    return longest_retention(
+        (own_retention(rule, server) for server in servers),
+        rule.retention_time,
+    )
+
+
+def own_retention(rule: Rule, server: model.Server) -> str | None:
+    """A server's own retention value; None: it has none."""
+    if not rule.retention_key:
+        return None
+    return server.metadata.get(rule.retention_key)
+
+
+def longest_retention(
+    texts: Iterable[str | None], default: durations.Duration
+) -> str | None:
     """The text of the longest value; None where the default is longest.
 
     A server without a value, or with an unreadable one, counts as long as
     the default; of the two the text is kept, so that it can be shown.
     """
-    if not rule.retention_key:
-        return None
-    texts = [server.metadata.get(rule.retention_key) for server in servers]
-    default = durations.after(_YEAR, rule.retention_time)
-    return max(
-        texts, key=lambda text: (_reach(text, default), text is not None)
-    )
+    reach = durations.reach(default)
+    return max(texts, key=lambda text: (_reach(text, reach), text is not None))
 
 
 def _reach(text: str | None, default: datetime.datetime) -> datetime.datetime:
     if text is None:
         return default
     try:
-        return durations.after(_YEAR, durations.parse(text))
+        return durations.reach(durations.parse(text))
     except errors.InvalidDurationError:
         return default

@@ -29,6 +29,15 @@ class Mode(enum.StrEnum):
     INCREMENTAL = "incremental"
 
 
+class Cause(enum.StrEnum):
+    """Why a backup is to be deleted."""
+
+    UNWANTED = "unwanted"
+    """It holds nothing that anybody could want, or nobody knows of it."""
+    EXPIRED = "expired"
+    """It was kept for as long as was asked."""
+
+
 class State(enum.StrEnum):
     """Where a task stands."""
 
@@ -44,8 +53,8 @@ class State(enum.StrEnum):
 PROSE: dict[State, str] = {
     State.PLANNED: (
         "Written by the scheduler, or handed back. Any conductor moves it "
-        "on by claiming it, once its not-before time has come. Nobody needs "
-        "to live for it to stay."
+        "on by claiming it, once its not-before time has come and what it "
+        "waits for is gone. Nobody needs to live for it to stay."
     ),
     State.CLAIMED: (
         "One conductor has it and has sent nothing yet. That conductor "
@@ -65,7 +74,8 @@ PROSE: dict[State, str] = {
     State.FAILED: "Ended with a reason. Kept until it was reported.",
     State.CANCELLED: (
         "Not needed any more before it began: the volume is no candidate, "
-        "or the project's quota was found full. Kept until reported."
+        "the project's quota was found full, or a backup that was to go is "
+        "to be kept after all. Kept until reported."
     ),
 }
 """Each state: who moves a task out of it, and who does if that one dies."""
@@ -122,6 +132,10 @@ class Task:
     """Backups: what the next attempt asks for. Deletes: None."""
     backup_id: str | None = None
     """The backup in Cinder: made by this task, or to be deleted."""
+    cause: Cause | None = None
+    """Of a delete: why."""
+    waits_for: str | None = None
+    """Of a delete: a backup that depends on it and has to be gone first."""
     rank: int = 0
     """Place in the queue, see :mod:`staffeln.domain.queue`; lower first."""
     reason: str = ""
@@ -144,8 +158,18 @@ class Task:
     def slot(self) -> str:
         """The name of what only one live task may hold at a time."""
         if self.kind is Kind.DELETE:
-            return f"delete:{self.backup_id}"
-        return f"backup:{self.volume_id}"
+            return delete_slot(self.backup_id or "")
+        return backup_slot(self.volume_id)
+
+
+def backup_slot(volume_id: str) -> str:
+    """What the one live backup task of a volume holds."""
+    return f"backup:{volume_id}"
+
+
+def delete_slot(backup_id: str) -> str:
+    """What the one live delete task of a backup holds."""
+    return f"delete:{backup_id}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
