@@ -235,17 +235,19 @@ class PlanRecord:
     """Ids of planned tasks that nobody needs any more."""
     cancel_reason: str = ""
     records: Sequence[model.VolumeRecord] = ()
-    retentions: Mapping[str, str | None] = dataclasses.field(
-        default_factory=dict
-    )
-    """Retention values just read, by volume id: refreshed on its backups."""
+    governed: Sequence[model.Backup] = ()
+    """Backups whose retention changed; nothing else of them is written."""
+    adopted: Sequence[model.Backup] = ()
+    """Backups of ours that had no row; a row that is there stays."""
+    vanished: Sequence[model.Backup] = ()
+    """Rows whose backup is proved gone, as they were when it was proved."""
     selected_volumes: int | None = None
     """The count of a complete harvest; None leaves the last one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Throttle:
-    """How many backups may run at once, over all conductors together.
+    """How many tasks of a kind may run at once, over all conductors.
 
     A task takes a seat when it is claimed and leaves it when Cinder is done
     with it, however the task itself ended. 0 lifts a limit.
@@ -363,6 +365,92 @@ class Store(Protocol):
         Without those whose task is being looked up: it may adopt them.
         """
 
+    # what retention reads
+
+    def governances(self, after: str, limit: int) -> list[model.Governance]:
+        """What governs the backups of the next volumes, each sort once.
+
+        :param after: the id of the last volume that was read.
+        :param limit: of how many volumes; all sorts of each are returned.
+        """
+
+    def backups_of_volumes(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, list[model.Backup]]:
+        """All rows of these volumes, vanished ones too."""
+
+    def expired(
+        self,
+        now: datetime.datetime,
+        after: model.Backup | None,
+        limit: int,
+    ) -> list[model.Backup]:
+        """Available backups whose expiry has come, in order of expiry.
+
+        :param after: the last one of the page before.
+        """
+
+    def undated(
+        self, created_before: datetime.datetime, after: str, limit: int
+    ) -> list[model.Backup]:
+        """Available backups of servers that were never read, by id.
+
+        :param after: the id of the last one of the page before.
+        """
+
+    def missing(self, since_before: datetime.datetime) -> list[model.Backup]:
+        """Available rows for which Cinder first answered 404 before that."""
+
+    def count_managed(self) -> int:
+        """How many managed backups there are, without the vanished."""
+
+    def live_tasks(self, slots: Collection[str]) -> list[task.Task]:
+        """The live tasks that hold these slots."""
+
+    def release_waiting(self) -> int:
+        """Let deletes go on whose dependents are gone; how many.
+
+        What ends a dependent does so in the same transaction; this is for
+        those that were planned at that moment.
+        """
+
+    def forget_vanished(self, missing_before: datetime.datetime) -> int:
+        """Remove rows that are vanished for long; how many."""
+
+    def breaker(self) -> model.Breaker | None:
+        """The round of retention that waits for a yes; None: none does."""
+
+    def trip_breaker(self, term: int, would: int, total: int) -> None:
+        """Note that a round did nothing; a yes to another size is void.
+
+        :raises OvertakenError: the term is over.
+        """
+
+    def reset_breaker(self, term: int) -> None:
+        """Note that no round waits.
+
+        :raises OvertakenError: the term is over.
+        """
+
+    def confirm_breaker(self) -> model.Breaker | None:
+        """Agree to the round that waits; None: none does."""
+
+    # reconciliation
+
+    def made_between(
+        self, first: datetime.datetime, last: datetime.datetime
+    ) -> list[model.Backup]:
+        """Rows of backups that were made then, both ends included."""
+
+    def reconciled_at(self) -> datetime.datetime | None:
+        """When rows and Cinder were last held against each other."""
+
+    def note_reconciled(self, term: int, when: datetime.datetime) -> None:
+        """Note that they were.
+
+        :raises OvertakenError: the term is over.
+        """
+
     # tasks
 
     def claimable(self, kind: task.Kind, now: datetime.datetime) -> bool:
@@ -381,8 +469,10 @@ class Store(Protocol):
         What is paused is left. Compare and set: of several conductors that
         claim at once each task goes to one, and so does each seat.
 
-        :param throttle: how many backups may run at once, with those that
-            run already. For other kinds it has no meaning.
+        What waits for a dependent to be gone is left as well.
+
+        :param throttle: how many of the kind may run at once, with those
+            that run already.
         """
 
     def overdue(self) -> list[task.Task]:

@@ -119,7 +119,7 @@ def _removals(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
             server_name=backup.server_name,
             size=backup.size,
             backup_id=backup.id,
-            reason=planning.removal(backup, drawn.now).reason,
+            reason=planning.unwanted(backup, drawn.now).reason,
         )
         for backup in store.unwanted_backups()
     ]

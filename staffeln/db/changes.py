@@ -20,7 +20,7 @@ from oslo_db import exception as oslo_exception
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from staffeln import ports
-from staffeln.db import history, listing, rows
+from staffeln.db import history, listing, retention, rows
 from staffeln.domain import model, queue, task
 
 _INSERT: dict[str, Any] = {
@@ -76,6 +76,7 @@ def advance(
             for each in done
             if each.backup is not None
         ),
+        left_alone=retention.GOVERNED,
     )
     for change in done:
         if change.forget_backup is not None:
@@ -84,6 +85,7 @@ def advance(
                     rows.BACKUPS.c.id == change.forget_backup
                 )
             )
+    retention.release(connection, filter(None, map(_gone, done)))
     put_records(
         connection, [each.record for each in done if each.record is not None]
     )
@@ -94,6 +96,14 @@ def advance(
         term,
     )
     return [change.after for change in done]
+
+
+def _gone(change: ports.Change) -> str | None:
+    """Id of the backup that is proved gone with a change."""
+    row = change.backup
+    if row is not None and row.state is model.BackupState.VANISHED:
+        return row.id
+    return change.forget_backup
 
 
 def _sameness(change: ports.Change) -> Hashable:
@@ -394,18 +404,27 @@ def put_records(
 
 
 def _put(
-    connection: sa.Connection, table: Any, wanted: Iterable[dict[str, Any]]
+    connection: sa.Connection,
+    table: Any,
+    wanted: Iterable[dict[str, Any]],
+    left_alone: Collection[str] = (),
 ) -> None:
     """Bring rows up to date, or insert them, in one statement.
 
     So another writer cannot come in between and insert the same. Of two
     values for one row the last one is kept.
+
+    :param left_alone: columns that a row which is there keeps.
     """
     (key,) = table.primary_key.columns
     values = list({each[key.name]: each for each in wanted}.values())
     if not values:
         return
-    names = [name for name in values[0] if name != key.name]
+    names = [
+        name
+        for name in values[0]
+        if name != key.name and name not in left_alone
+    ]
     statement: Any
     if connection.dialect.name == "mysql":
         statement = mysql.insert(table)
@@ -420,33 +439,3 @@ def _put(
             set_={name: statement.excluded[name] for name in names},
         )
     connection.execute(statement, values)
-
-
-def refresh_retentions(
-    connection: sa.Connection, retentions: Mapping[str, str | None]
-) -> None:
-    """Keep the values just read with all backups of their volumes.
-
-    Most have not changed: which did is asked first, many at once.
-    """
-    table = rows.BACKUPS
-    wanted = {
-        volume_id: value and rows.storable("retention", value)
-        for volume_id, value in retentions.items()
-    }
-    for chunk in history.chunks(wanted):
-        found = connection.execute(
-            sa.select(table.c.volume_id, table.c.retention)
-            .where(table.c.volume_id.in_(chunk))
-            .distinct()
-        )
-        for volume_id in {
-            row.volume_id
-            for row in found
-            if row.retention != wanted[row.volume_id]
-        }:
-            connection.execute(
-                sa.update(table)
-                .where(table.c.volume_id == volume_id)
-                .values(retention=wanted[volume_id])
-            )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Claiming planned tasks: in their order, each once, within the limits.
 
-A backup that is claimed takes a *seat*: a number that no other task has, of
-as many as may run at once, and likewise one of its project's. Unique keys
+A task that is claimed takes a *seat*: a number that no other task has, of
+as many as may run at once, and likewise one of its project's. Those of
+deletes are negative, so that both kinds have numbers of their own. Unique keys
 keep the limits, on every database and every node of a cluster: of two
 claims that take the same number one fails, and tries again with what is
 free then.
@@ -30,6 +31,9 @@ _ENDED = [each.value for each in task.ENDED]
 UNLIMITED = 1_000_000
 """Seats where there is no limit: they are taken all the same, so that one
 that is set later counts what runs already."""
+
+_SIGN = {task.Kind.BACKUP: 1, task.Kind.DELETE: -1}
+"""Of the numbers of a kind's seats."""
 
 _STRETCH = 4096
 """More seats than anybody claims at once."""
@@ -69,9 +73,7 @@ def claim(
     }
     if "" in paused or limit < 1:
         return False, []
-    room = None
-    if kind is task.Kind.BACKUP:
-        room = _Room(connection, throttle)
+    room = _Room(connection, kind, throttle)
     window = limit * (1 + min(lost, _FURTHEST))
     limit = max(1, limit >> lost)
     chosen = _choose(connection, kind, limit, window, now, paused, room)
@@ -88,7 +90,7 @@ def claim(
         )
         for work, _ in chosen
     ]
-    seats = {work.id: seat for work, seat in chosen if seat is not None}
+    seats = {work.id: seat for work, seat in chosen}
     return bool(chosen), changes.advance(
         connection, wanted, conductor_id, seats
     )
@@ -101,8 +103,8 @@ def _choose(
     window: int,
     now: datetime.datetime,
     left_out: set[str],
-    room: _Room | None,
-) -> list[tuple[task.Task, changes.Seat | None]]:
+    room: _Room,
+) -> list[tuple[task.Task, changes.Seat]]:
     """The first tasks that there is room for, with their seats.
 
     Tasks of a project without room are passed over; where they fill a page,
@@ -111,8 +113,8 @@ def _choose(
     :param window: how many of the first tasks are looked at; of more than
         the limit any are taken.
     """
-    left_out = left_out | (room.full_projects() if room else set())
-    chosen: dict[str, tuple[task.Task, changes.Seat | None]] = {}
+    left_out = left_out | room.full_projects()
+    chosen: dict[str, tuple[task.Task, changes.Seat]] = {}
     table = rows.TASKS
     while len(chosen) < limit:
         page = connection.execute(
@@ -130,9 +132,7 @@ def _choose(
         for work in map(rows.task_of, page):
             if work.id in chosen or len(chosen) == limit:
                 continue
-            if room is None:
-                chosen[work.id] = (work, None)
-            elif (seat := room.take(work.project_id)) is not None:
+            if (seat := room.take(work.project_id)) is not None:
                 chosen[work.id] = (work, seat)
             elif room.full:
                 return list(chosen.values())
@@ -152,6 +152,7 @@ def _planned(
     return [
         table.c.kind == kind.value,
         table.c.state == task.State.PLANNED.value,
+        table.c.waits_for.is_(None),
         sa.or_(table.c.not_before.is_(None), table.c.not_before <= now),
     ]
 
@@ -195,12 +196,17 @@ class _Room:
     """What the limits leave, as this transaction sees it."""
 
     def __init__(
-        self, connection: sa.Connection, throttle: ports.Throttle
+        self,
+        connection: sa.Connection,
+        kind: task.Kind,
+        throttle: ports.Throttle,
     ) -> None:
         self._per_project = throttle.per_project
-        taken = connection.execute(_seats()).all()
+        self._sign = _SIGN[kind]
+        taken = connection.execute(_seats(kind)).all()
         self._all = _Numbers(
-            throttle.running or UNLIMITED, [row.run_slot for row in taken]
+            throttle.running or UNLIMITED,
+            [row.run_slot and row.run_slot * self._sign for row in taken],
         )
         self._of_projects: defaultdict[str, list[int | None]] = defaultdict(
             list
@@ -234,7 +240,9 @@ class _Room:
             if of_project is None:
                 return None
         number = self._all.take()
-        return None if number is None else changes.Seat(number, of_project)
+        if number is None:
+            return None
+        return changes.Seat(number * self._sign, of_project)
 
     def _of(self, project_id: str) -> _Numbers:
         if project_id not in self._numbers:
@@ -244,15 +252,19 @@ class _Room:
         return self._numbers[project_id]
 
 
-def _seats() -> sa.CompoundSelect[Any]:
+def _seats(
+    kind: task.Kind,
+) -> sa.Select[Any] | sa.CompoundSelect[Any]:
     """All that runs, or that Cinder went on with after its task ended."""
     table = rows.TASKS
     columns = (table.c.project_id, table.c.run_slot, table.c.project_slot)
+    held = sa.select(*columns).where(
+        table.c.kind == kind.value, table.c.state.in_(_HELD)
+    )
+    if kind is not task.Kind.BACKUP:
+        return held
     return sa.union_all(
-        sa.select(*columns).where(
-            table.c.kind == task.Kind.BACKUP.value,
-            table.c.state.in_(_HELD),
-        ),
+        held,
         sa.select(*columns).where(
             table.c.run_slot > 0, table.c.state.in_(_ENDED)
         ),

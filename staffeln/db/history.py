@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +32,7 @@ def of_volumes(
     live = _live_tasks(connection, volume_ids)
     successes = _last_successes(connection, volume_ids)
     chains = _chains(connection, volume_ids)
+    to_go = _to_go(connection, chains)
     records = _records(connection, volume_ids)
     failures = _unreported_failures(connection, volume_ids)
     known = set[str]().union(live, successes, chains, records, failures)
@@ -40,6 +41,9 @@ def of_volumes(
             live_task=live.get(volume_id),
             last_success_at=successes.get(volume_id),
             chain=tuple(chains.get(volume_id, ())),
+            to_go=to_go.intersection(
+                link.id for link in chains.get(volume_id, ())
+            ),
             record=records.get(volume_id),
             unreported_failures=frozenset(failures.get(volume_id, ())),
         )
@@ -126,6 +130,25 @@ def _chains(
             chains[backup.volume_id].clear()
         chains[backup.volume_id].append(backup)
     return chains
+
+
+def _to_go(
+    connection: sa.Connection, chains: Mapping[str, Sequence[model.Backup]]
+) -> frozenset[str]:
+    """Ids of those links that a live task is to delete."""
+    table = rows.TASKS
+    slots = [
+        task.delete_slot(link.id)
+        for links in chains.values()
+        for link in links
+    ]
+    return frozenset(
+        backup_id
+        for chunk in chunks(slots)
+        for backup_id in connection.execute(
+            sa.select(table.c.backup_id).where(table.c.slot.in_(chunk))
+        ).scalars()
+    )
 
 
 def _in_chain_order(backup: model.Backup) -> tuple[Any, ...]:

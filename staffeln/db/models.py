@@ -26,6 +26,14 @@ NAME = sa.String(255).with_variant(
     mysql.VARCHAR(255, charset="utf8mb4"), "mysql"
 )
 """What users name."""
+VALUE = sa.String(255).with_variant(
+    mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
+)
+"""What users write and we compare."""
+SPAN = sa.String(96).with_variant(
+    mysql.VARCHAR(96, charset="ascii", collation="ascii_bin"), "mysql"
+)
+"""A duration that could be read; the longest has 84 characters."""
 PROSE = sa.Text().with_variant(mysql.TEXT(charset="utf8mb4"), "mysql")
 TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -63,6 +71,9 @@ class Deployment(Base):
     block_storage_url: orm.Mapped[str | None] = orm.mapped_column(NAME)
     user_id: orm.Mapped[str | None] = orm.mapped_column(ID)
     selected_volumes: orm.Mapped[int | None] = orm.mapped_column(sa.Integer)
+    reconciled_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
+        TIME
+    )
 
 
 class Conductor(Base):
@@ -122,6 +133,24 @@ class Brake(Base):
     since: orm.Mapped[datetime.datetime] = orm.mapped_column(TIME)
 
 
+class Breaker(Base):
+    """The one row of a round of retention that waits for a yes, if any."""
+
+    __tablename__ = "breaker"
+    __table_args__ = TABLE
+
+    id: orm.Mapped[int] = orm.mapped_column(
+        sa.Integer, primary_key=True, autoincrement=False
+    )
+    """Always 1: so there cannot be two rows."""
+    tripped_at: orm.Mapped[datetime.datetime] = orm.mapped_column(TIME)
+    would: orm.Mapped[int] = orm.mapped_column(sa.Integer)
+    total: orm.Mapped[int] = orm.mapped_column(sa.Integer)
+    confirmed_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
+        TIME
+    )
+
+
 class Task(Base):
     """A task; see :class:`staffeln.domain.task.Task`."""
 
@@ -132,11 +161,18 @@ class Task(Base):
         sa.UniqueConstraint("project_id", "project_slot"),
         # What may be claimed, in order of work.
         sa.Index(
-            "ix_tasks_queue", "kind", "state", "rank", "created_at", "id"
+            "ix_tasks_claimable",
+            "kind",
+            "state",
+            "waits_for",
+            "rank",
+            "created_at",
+            "id",
         ),
         sa.Index("ix_tasks_claimed_by", "claimed_by", "state"),
         sa.Index("ix_tasks_volume_id", "volume_id", "created_at"),
         sa.Index("ix_tasks_created_at", "created_at", "rank", "id"),
+        sa.Index("ix_tasks_waits_for", "waits_for"),
         TABLE,
     )
 
@@ -156,6 +192,8 @@ class Task(Base):
     retention: orm.Mapped[str | None] = orm.mapped_column(NAME)
     mode: orm.Mapped[str | None] = orm.mapped_column(WORD)
     backup_id: orm.Mapped[str | None] = orm.mapped_column(ID)
+    cause: orm.Mapped[str | None] = orm.mapped_column(WORD)
+    waits_for: orm.Mapped[str | None] = orm.mapped_column(ID)
     rank: orm.Mapped[int] = orm.mapped_column(NUMBER)
     reason: orm.Mapped[str] = orm.mapped_column(PROSE)
     attempt: orm.Mapped[int] = orm.mapped_column(sa.Integer)
@@ -204,6 +242,20 @@ class Backup(Base):
         sa.Index("ix_backups_volume_id", "volume_id", "created_at"),
         sa.Index("ix_backups_state", "state"),
         sa.Index("ix_backups_created_at", "created_at", "id"),
+        sa.Index("ix_backups_missing_since", "missing_since"),
+        # What has expired, in its order.
+        sa.Index("ix_backups_expiry", "state", "expires_at", "id"),
+        # What governs the backups of each volume, read from here alone.
+        sa.Index(
+            "ix_backups_governance",
+            "volume_id",
+            "server_id",
+            "retention_known",
+            "retention",
+            "retention_valid",
+            "kept_for",
+            "grace",
+        ),
         TABLE,
     )
 
@@ -222,7 +274,12 @@ class Backup(Base):
         TIME
     )
     size: orm.Mapped[int] = orm.mapped_column(sa.Integer)
-    retention: orm.Mapped[str | None] = orm.mapped_column(NAME)
+    retention: orm.Mapped[str | None] = orm.mapped_column(VALUE)
+    retention_known: orm.Mapped[bool] = orm.mapped_column(sa.Boolean)
+    retention_valid: orm.Mapped[str | None] = orm.mapped_column(SPAN)
+    kept_for: orm.Mapped[str] = orm.mapped_column(SPAN)
+    grace: orm.Mapped[str] = orm.mapped_column(SPAN)
+    expires_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(TIME)
     missing_since: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
         TIME
     )

@@ -27,6 +27,7 @@ DEPLOYMENT = _table(models.Deployment)
 TERM = _table(models.SchedulerTerm)
 TERMS = _table(models.PastTerm)
 BRAKES = _table(models.Brake)
+BREAKER = _table(models.Breaker)
 
 _TASK_FIELDS = tuple(each.name for each in dataclasses.fields(task.Task))
 _BACKUP_FIELDS = tuple(each.name for each in dataclasses.fields(model.Backup))
@@ -54,6 +55,8 @@ def task_of(row: sa.Row[Any]) -> task.Task:
     values["state"] = task.State(values["state"])
     if values["mode"] is not None:
         values["mode"] = task.Mode(values["mode"])
+    if values["cause"] is not None:
+        values["cause"] = task.Cause(values["cause"])
     return task.Task(**values)
 
 
@@ -110,6 +113,23 @@ def backup_of(row: sa.Row[Any]) -> model.Backup:
 def backup_values(backup: model.Backup) -> dict[str, Any]:
     """All columns of a backup."""
     return _fields(backup)
+
+
+GOVERNANCE_COLUMNS = [
+    BACKUPS.c[each.name] for each in dataclasses.fields(model.Governance)
+]
+
+
+def governance_of(row: sa.Row[Any]) -> model.Governance:
+    """What governs backups, from a row of GOVERNANCE_COLUMNS."""
+    return model.Governance(**row._mapping)
+
+
+def breaker_of(row: sa.Row[Any]) -> model.Breaker:
+    """A breaker from a row of the whole table."""
+    values = dict(row._mapping)
+    del values["id"]
+    return model.Breaker(**values)
 
 
 def record_of(row: sa.Row[Any]) -> model.VolumeRecord:

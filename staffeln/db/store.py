@@ -26,6 +26,7 @@ from staffeln.db import (
     history,
     listing,
     registry,
+    retention,
 )
 from staffeln.db.session import Database, OutrunError
 from staffeln.domain import model, queue, task
@@ -125,7 +126,11 @@ class SqlStore:
                 term,
             )
             changes.put_records(connection, plan.records)
-            changes.refresh_retentions(connection, plan.retentions)
+            now = clock.now(connection)
+            for backup in plan.adopted:
+                changes.insert_backup(connection, backup, now)
+            retention.govern(connection, plan.governed, now)
+            retention.note_vanished(connection, plan.vanished, now)
             if plan.selected_volumes is not None:
                 registry.note_selected(connection, plan.selected_volumes)
             added = changes.add_tasks(
@@ -189,6 +194,112 @@ class SqlStore:
     def unwanted_backups(self) -> list[model.Backup]:
         """Unwanted backups without a live delete task."""
         return self._read(listing.unwanted_backups)
+
+    # -- what retention reads ----------------------------------------------
+
+    def governances(self, after: str, limit: int) -> list[model.Governance]:
+        """What governs the backups of the next volumes."""
+        return self._read(
+            partial(retention.governances, after=after, limit=limit)
+        )
+
+    def backups_of_volumes(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, list[model.Backup]]:
+        """All rows of these volumes."""
+        return self._read(partial(retention.of_volumes, volume_ids=volume_ids))
+
+    def expired(
+        self, now: datetime.datetime, after: model.Backup | None, limit: int
+    ) -> list[model.Backup]:
+        """Available backups whose expiry has come, a page of them."""
+        return self._read(
+            partial(retention.expired, now=now, after=after, limit=limit)
+        )
+
+    def undated(
+        self, created_before: datetime.datetime, after: str, limit: int
+    ) -> list[model.Backup]:
+        """Available backups of servers that were never read, a page."""
+        return self._read(
+            partial(
+                retention.undated,
+                created_before=created_before,
+                after=after,
+                limit=limit,
+            )
+        )
+
+    def missing(self, since_before: datetime.datetime) -> list[model.Backup]:
+        """Available rows for which Cinder answered 404 before that."""
+        return self._read(
+            partial(retention.missing, since_before=since_before)
+        )
+
+    def count_managed(self) -> int:
+        """How many managed backups there are."""
+        return self._read(retention.count_managed)
+
+    def live_tasks(self, slots: Collection[str]) -> list[task.Task]:
+        """The live tasks that hold these slots."""
+        return self._read(partial(retention.live_tasks, slots=slots))
+
+    def release_waiting(self) -> int:
+        """Let deletes go on whose dependents are gone."""
+        return self._write(retention.release_waiting)
+
+    def forget_vanished(self, missing_before: datetime.datetime) -> int:
+        """Remove rows that are vanished for long."""
+        return self._write(
+            partial(retention.forget_vanished, missing_before=missing_before)
+        )
+
+    def breaker(self) -> model.Breaker | None:
+        """The round of retention that waits for a yes."""
+        return self._read(retention.breaker)
+
+    def trip_breaker(self, term: int, would: int, total: int) -> None:
+        """Note, fenced, that a round did nothing."""
+
+        def work(connection: sa.Connection) -> None:
+            registry.fence(connection, term)
+            retention.trip_breaker(connection, would, total)
+
+        self._write(work)
+
+    def reset_breaker(self, term: int) -> None:
+        """Note, fenced, that no round waits."""
+
+        def work(connection: sa.Connection) -> None:
+            registry.fence(connection, term)
+            retention.reset_breaker(connection)
+
+        self._write(work)
+
+    def confirm_breaker(self) -> model.Breaker | None:
+        """Agree to the round that waits."""
+        return self._write(retention.confirm_breaker)
+
+    def made_between(
+        self, first: datetime.datetime, last: datetime.datetime
+    ) -> list[model.Backup]:
+        """Rows of backups that were made then."""
+        return self._read(
+            partial(retention.made_between, first=first, last=last)
+        )
+
+    def reconciled_at(self) -> datetime.datetime | None:
+        """When rows and Cinder were last held against each other."""
+        return self._read(retention.reconciled_at)
+
+    def note_reconciled(self, term: int, when: datetime.datetime) -> None:
+        """Note, fenced, that they were."""
+
+        def work(connection: sa.Connection) -> None:
+            registry.fence(connection, term)
+            retention.note_reconciled(connection, when)
+
+        self._write(work)
 
     # -- tasks -------------------------------------------------------------
 

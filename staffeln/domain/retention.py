@@ -90,9 +90,17 @@ def governed(
 ) -> model.Backup:
     """The backup with what governs it, and its expiry, brought up to date.
 
+    A backup that is governed for the first time was promised what its
+    server said when it was planned. One that is being made is left: only
+    its end tells when Cinder made it.
+
     :param reading: what its server says; None: it was not read, and the
         last value that was stored holds on.
     """
+    if backup.state is model.BackupState.CREATING:
+        return backup
+    if backup.expires_at is None:
+        backup = _promised(backup, policy)
     noted = _noted(backup.governance, reading)
     duration = _duration(noted, policy)
     backup = dataclasses.replace(
@@ -113,6 +121,19 @@ def governed(
         kept_for=str(duration),
         grace=_grace(policy) if expires_at > wanted else "",
         expires_at=expires_at,
+    )
+
+
+def _promised(
+    backup: model.Backup, policy: model.RetentionPolicy
+) -> model.Backup:
+    """With the expiry that it has by what was stored when it was planned."""
+    stored = _noted(backup.governance, Reading(backup.retention))
+    duration = _duration(stored, policy) if backup.retention_known else None
+    if duration is None:
+        return backup
+    return dataclasses.replace(
+        backup, expires_at=durations.after(backup.created_at, duration)
     )
 
 

@@ -78,7 +78,7 @@ class Scheduler:
         unwanted = self._store.unwanted_backups()
         if not unwanted:
             return 0
-        tasks = [planning.removal(backup, now) for backup in unwanted]
+        tasks = [planning.unwanted(backup, now) for backup in unwanted]
         return len(self._write(ports.PlanRecord(tasks=tasks)))
 
     def _check_office(self) -> None:

@@ -99,15 +99,22 @@ def as_rows(drawn: Drawn) -> ports.PlanRecord:
         cancelled=drawn.plan.cancelled,
         cancel_reason=CANCEL_REASON,
         records=_postponements(drawn),
-        retentions=_changed_retentions(drawn),
         selected_volumes=len(drawn.inventory.candidates)
         if drawn.inventory.lists_complete
         else None,
     )
 
 
-def removal(backup: model.Backup, now: datetime.datetime) -> task.Task:
-    """The task that removes an unwanted backup from Cinder."""
+def removal(
+    backup: model.Backup,
+    now: datetime.datetime,
+    cause: task.Cause,
+    why: str,
+    *,
+    waits_for: str | None = None,
+    rank: int = 0,
+) -> task.Task:
+    """The task that deletes a backup from Cinder."""
     return task.Task(
         id=str(uuid.uuid4()),
         kind=task.Kind.DELETE,
@@ -119,9 +126,22 @@ def removal(backup: model.Backup, now: datetime.datetime) -> task.Task:
         server_id=backup.server_id,
         server_name=backup.server_name,
         backup_id=backup.id,
-        reason=f"to be removed: {backup.reason or 'unwanted'}",
+        cause=cause,
+        waits_for=waits_for,
+        rank=rank,
+        reason=why,
         created_at=now,
         updated_at=now,
+    )
+
+
+def unwanted(backup: model.Backup, now: datetime.datetime) -> task.Task:
+    """The task that removes an unwanted backup from Cinder."""
+    return removal(
+        backup,
+        now,
+        task.Cause.UNWANTED,
+        f"to be removed: {backup.reason or 'unwanted'}",
     )
 
 
@@ -164,18 +184,6 @@ def _postponements(drawn: Drawn) -> list[model.VolumeRecord]:
         )
         notes.append(dataclasses.replace(kept, postponed_since=drawn.now))
     return notes
-
-
-def _changed_retentions(drawn: Drawn) -> dict[str, str | None]:
-    """Values that differ from what the running chain has stored."""
-    changed = {}
-    for each in drawn.inventory.candidates:
-        history = drawn.histories.get(each.volume.id)
-        if history and any(
-            link.retention != each.retention for link in history.chain
-        ):
-            changed[each.volume.id] = each.retention
-    return changed
 
 
 def overdue_in_words(overdue: Sequence[task.Task]) -> str:

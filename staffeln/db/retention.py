@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What retention and reconciliation read and write of backups."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from staffeln.db import clock, history, rows
+from staffeln.domain import model, task
+
+_AVAILABLE = model.BackupState.AVAILABLE.value
+_VANISHED = model.BackupState.VANISHED.value
+_NOT_VANISHED = [
+    each.value
+    for each in model.BackupState
+    if each is not model.BackupState.VANISHED
+]
+_GOVERNED = (
+    "retention",
+    "retention_known",
+    "retention_valid",
+    "kept_for",
+    "grace",
+    "expires_at",
+)
+"""Columns that only :func:`govern` writes once a row is there."""
+
+GOVERNED: frozenset[str] = frozenset(_GOVERNED)
+
+
+# -- what governs ------------------------------------------------------------
+
+
+def governances(
+    connection: sa.Connection, after: str, limit: int
+) -> list[model.Governance]:
+    """What governs the backups of the next volumes; read from an index."""
+    table = rows.BACKUPS
+    volumes = list(
+        connection.execute(
+            sa.select(table.c.volume_id)
+            .where(table.c.volume_id > after)
+            .distinct()
+            .order_by(table.c.volume_id)
+            .limit(limit)
+        ).scalars()
+    )
+    if not volumes:
+        return []
+    found = connection.execute(
+        sa.select(*rows.GOVERNANCE_COLUMNS)
+        .where(table.c.volume_id > after, table.c.volume_id <= volumes[-1])
+        .distinct()
+        .order_by(table.c.volume_id)
+    )
+    return [rows.governance_of(row) for row in found]
+
+
+def govern(
+    connection: sa.Connection,
+    backups: Sequence[model.Backup],
+    now: datetime.datetime,
+) -> None:
+    """Write what governs backups, and their expiry, and nothing else."""
+    if not backups:
+        return
+    table = rows.BACKUPS
+    connection.execute(
+        sa.update(table)
+        .where(table.c.id == sa.bindparam("its_id"))
+        .values(
+            {name: sa.bindparam(f"new_{name}") for name in _GOVERNED}
+            | {"updated_at": now}
+        ),
+        [
+            {
+                "its_id": each.id,
+                **{
+                    f"new_{name}": value
+                    for name, value in rows.backup_values(each).items()
+                    if name in GOVERNED
+                },
+            }
+            for each in backups
+        ],
+    )
+
+
+def of_volumes(
+    connection: sa.Connection, volume_ids: Collection[str]
+) -> dict[str, list[model.Backup]]:
+    """All rows of these volumes."""
+    table = rows.BACKUPS
+    found: defaultdict[str, list[model.Backup]] = defaultdict(list)
+    for chunk in history.chunks(volume_ids):
+        for row in connection.execute(
+            sa.select(*rows.BACKUP_COLUMNS).where(table.c.volume_id.in_(chunk))
+        ):
+            found[row.volume_id].append(rows.backup_of(row))
+    return dict(found)
+
+
+# -- what is due -------------------------------------------------------------
+
+
+def expired(
+    connection: sa.Connection,
+    now: datetime.datetime,
+    after: model.Backup | None,
+    limit: int,
+) -> list[model.Backup]:
+    """Available backups whose expiry has come, in order of expiry."""
+    table = rows.BACKUPS
+    conditions = [
+        table.c.state == _AVAILABLE,
+        table.c.expires_at <= now,
+    ]
+    if after is not None:
+        # The first comparison alone is what an index can begin with.
+        conditions += [
+            table.c.expires_at >= after.expires_at,
+            sa.or_(
+                table.c.expires_at > after.expires_at,
+                table.c.id > after.id,
+            ),
+        ]
+    found = connection.execute(
+        sa.select(*rows.BACKUP_COLUMNS)
+        .where(*conditions)
+        .order_by(table.c.state, table.c.expires_at, table.c.id)
+        .limit(limit)
+    )
+    return [rows.backup_of(row) for row in found]
+
+
+def undated(
+    connection: sa.Connection,
+    created_before: datetime.datetime,
+    after: str,
+    limit: int,
+) -> list[model.Backup]:
+    """Available backups without an expiry whose server was never read."""
+    table = rows.BACKUPS
+    found = connection.execute(
+        sa.select(*rows.BACKUP_COLUMNS)
+        .where(
+            table.c.state == _AVAILABLE,
+            table.c.expires_at.is_(None),
+            table.c.id > after,
+            table.c.retention_known.is_(False),
+            table.c.created_at <= created_before,
+        )
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return [rows.backup_of(row) for row in found]
+
+
+def missing(
+    connection: sa.Connection, since_before: datetime.datetime
+) -> list[model.Backup]:
+    """Available rows for which Cinder first answered 404 before that."""
+    table = rows.BACKUPS
+    found = connection.execute(
+        sa.select(*rows.BACKUP_COLUMNS)
+        .where(
+            table.c.missing_since <= since_before,
+            table.c.state == _AVAILABLE,
+        )
+        .order_by(table.c.missing_since, table.c.id)
+    )
+    return [rows.backup_of(row) for row in found]
+
+
+def count_managed(connection: sa.Connection) -> int:
+    """How many rows there are, without the vanished."""
+    table = rows.BACKUPS
+    return int(
+        connection.execute(
+            sa.select(sa.func.count()).where(table.c.state.in_(_NOT_VANISHED))
+        ).scalar_one()
+    )
+
+
+def live_tasks(
+    connection: sa.Connection, slots: Collection[str]
+) -> list[task.Task]:
+    """The live tasks that hold these slots."""
+    return [
+        rows.task_of(row)
+        for chunk in history.chunks(slots)
+        for row in connection.execute(
+            sa.select(*rows.TASK_COLUMNS).where(rows.TASKS.c.slot.in_(chunk))
+        )
+    ]
+
+
+# -- what waits for what -----------------------------------------------------
+
+
+def release(connection: sa.Connection, gone: Iterable[str]) -> None:
+    """Let deletes go on that waited for these backups to be gone."""
+    table = rows.TASKS
+    for chunk in history.chunks(list(gone)):
+        connection.execute(
+            sa.update(table)
+            .where(table.c.waits_for.in_(chunk))
+            .values(waits_for=None)
+        )
+
+
+def release_waiting(connection: sa.Connection) -> int:
+    """Let deletes go on whose dependents are gone already."""
+    waited_for = set(
+        connection.execute(
+            sa.select(rows.TASKS.c.waits_for)
+            .where(rows.TASKS.c.waits_for.is_not(None))
+            .distinct()
+        ).scalars()
+    )
+    there = {
+        backup_id
+        for chunk in history.chunks(waited_for)
+        for backup_id in connection.execute(
+            sa.select(rows.BACKUPS.c.id).where(
+                rows.BACKUPS.c.id.in_(chunk),
+                rows.BACKUPS.c.state.in_(_NOT_VANISHED),
+            )
+        ).scalars()
+    }
+    gone = waited_for - there
+    release(connection, gone)
+    return len(gone)
+
+
+# -- rows that come and go ---------------------------------------------------
+
+
+def note_vanished(
+    connection: sa.Connection,
+    backups: Sequence[model.Backup],
+    now: datetime.datetime,
+) -> None:
+    """Keep rows as vanished, if they still are as they were looked at."""
+    table = rows.BACKUPS
+    for each in backups:
+        noted = connection.execute(
+            sa.update(table)
+            .where(
+                table.c.id == each.id,
+                table.c.state == each.state.value,
+                table.c.missing_since == each.missing_since,
+            )
+            .values(
+                state=_VANISHED,
+                reason="Cinder does not know it any more",
+                updated_at=now,
+            )
+        ).rowcount
+        if noted:
+            release(connection, [each.id])
+
+
+def forget_vanished(
+    connection: sa.Connection, missing_before: datetime.datetime
+) -> int:
+    """Remove rows that are vanished for long."""
+    table = rows.BACKUPS
+    return connection.execute(
+        sa.delete(table).where(
+            table.c.missing_since <= missing_before,
+            table.c.state == _VANISHED,
+        )
+    ).rowcount
+
+
+def made_between(
+    connection: sa.Connection,
+    first: datetime.datetime,
+    last: datetime.datetime,
+) -> list[model.Backup]:
+    """Rows of backups that were made then."""
+    table = rows.BACKUPS
+    found = connection.execute(
+        sa.select(*rows.BACKUP_COLUMNS).where(
+            table.c.created_at.between(first, last)
+        )
+    )
+    return [rows.backup_of(row) for row in found]
+
+
+def reconciled_at(connection: sa.Connection) -> datetime.datetime | None:
+    """When rows and Cinder were last held against each other."""
+    found: Any = connection.execute(
+        sa.select(rows.DEPLOYMENT.c.reconciled_at)
+    ).scalar()
+    return found  # type: ignore[no-any-return]
+
+
+def note_reconciled(
+    connection: sa.Connection, when: datetime.datetime
+) -> None:
+    """Note that they were."""
+    connection.execute(sa.update(rows.DEPLOYMENT).values(reconciled_at=when))
+
+
+# -- the breaker -------------------------------------------------------------
+
+_ONE = rows.BREAKER.c.id == 1
+
+
+def breaker(connection: sa.Connection) -> model.Breaker | None:
+    """The round that waits for a yes."""
+    row = connection.execute(sa.select(rows.BREAKER).where(_ONE)).first()
+    return rows.breaker_of(row) if row else None
+
+
+def trip_breaker(connection: sa.Connection, would: int, total: int) -> None:
+    """Note that a round did nothing, and since when there is one."""
+    before = breaker(connection)
+    values = {"would": would, "total": total, "confirmed_at": None}
+    if before is None:
+        connection.execute(
+            sa.insert(rows.BREAKER).values(
+                id=1, tripped_at=clock.now(connection), **values
+            )
+        )
+    else:
+        connection.execute(sa.update(rows.BREAKER).where(_ONE).values(values))
+
+
+def reset_breaker(connection: sa.Connection) -> None:
+    """Note that no round waits."""
+    connection.execute(sa.delete(rows.BREAKER).where(_ONE))
+
+
+def confirm_breaker(connection: sa.Connection) -> model.Breaker | None:
+    """Agree to the round that waits, as it is now."""
+    connection.execute(
+        sa.update(rows.BREAKER)
+        .where(_ONE)
+        .values(confirmed_at=clock.now(connection))
+    )
+    return breaker(connection)
