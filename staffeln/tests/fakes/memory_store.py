@@ -8,122 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import threading
-import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from staffeln import ports
-from staffeln.domain import errors, model, queue, task
+from staffeln.domain import model, queue, task
+from staffeln.tests.fakes import memory_retention
 
 
-class MemoryStore:
+class MemoryStore(memory_retention.MemoryRetention):
     """One deployment's database; used by many threads."""
-
-    def __init__(
-        self, clock: Callable[[], datetime.datetime] | None = None
-    ) -> None:
-        self._clock = clock or _host_time
-        self._lock = threading.RLock()
-        self._deployment = model.Deployment(
-            uuid=str(uuid.uuid4()),
-            identity=None,
-            adopted=False,
-            selected_volumes=None,
-        )
-        self._conductors: dict[str, ports.Conductor] = {}
-        self._term = 0
-        self._tasks: dict[str, task.Task] = {}
-        self._events: list[task.Event] = []
-        self._backups: dict[str, model.Backup] = {}
-        self._records: dict[str, model.VolumeRecord] = {}
-        self._reported: set[str] = set()
-        self._terms: list[ports.Term] = []
-        self._brakes: dict[tuple[task.Kind, str], model.Brake] = {}
-        self._seats: set[str] = set()
-        """Ended tasks whose backup Cinder goes on with."""
 
     def mark_reported(self, task_id: str) -> None:
         """Say that a task's end was reported."""
         self._reported.add(task_id)
-
-    def now(self) -> datetime.datetime:
-        return self._clock()
-
-    # -- the deployment ----------------------------------------------------
-
-    def deployment(self) -> model.Deployment:
-        return self._deployment
-
-    def bind_cloud(self, identity: model.CloudIdentity) -> None:
-        with self._lock:
-            if self._deployment.identity is None:
-                self._deployment = dataclasses.replace(
-                    self._deployment, identity=identity
-                )
-
-    # -- conductors --------------------------------------------------------
-
-    def register_conductor(
-        self, conductor_id: str, host: str, pid: int, backend: str
-    ) -> None:
-        now = self.now()
-        with self._lock:
-            if conductor_id in self._conductors:
-                raise errors.StoreError(f"conductor {conductor_id} has a row")
-            self._conductors[conductor_id] = ports.Conductor(
-                id=conductor_id,
-                host=host,
-                pid=pid,
-                backend=backend,
-                started_at=now,
-                heartbeat_at=now,
-            )
-
-    def heartbeat(self, conductor_id: str) -> bool:
-        with self._lock:
-            known = self._conductors.get(conductor_id)
-            if known is None:
-                return False
-            self._conductors[conductor_id] = dataclasses.replace(
-                known, heartbeat_at=self.now()
-            )
-            return True
-
-    def unregister_conductor(
-        self, conductor_id: str, seen: datetime.datetime | None = None
-    ) -> bool:
-        with self._lock:
-            known = self._conductors.get(conductor_id)
-            if known is None or seen not in (None, known.heartbeat_at):
-                return False
-            del self._conductors[conductor_id]
-            return True
-
-    def conductors(self) -> list[ports.Conductor]:
-        with self._lock:
-            return sorted(
-                self._conductors.values(),
-                key=lambda each: (each.started_at, each.id),
-            )
-
-    # -- the scheduler -----------------------------------------------------
-
-    def take_office(self, conductor_id: str) -> int:
-        with self._lock:
-            self._term += 1
-            self._terms.insert(
-                0,
-                ports.Term(
-                    number=self._term,
-                    conductor_id=conductor_id,
-                    began_at=self.now(),
-                ),
-            )
-            return self._term
-
-    def terms(self, limit: int) -> list[ports.Term]:
-        return self._terms[:limit]
 
     # -- the brake ---------------------------------------------------------
 
@@ -163,8 +61,7 @@ class MemoryStore:
         self, term: int, plan: ports.PlanRecord, conductor_id: str
     ) -> list[task.Task]:
         with self._lock:
-            if term != self._term:
-                raise errors.OvertakenError(f"term {term} is over")
+            self._fence(term)
             cancelled = self._cancel(
                 [
                     self._tasks[task_id]
@@ -178,11 +75,10 @@ class MemoryStore:
             )
             for record in plan.records:
                 self._records[record.volume_id] = record
-            for row in list(self._backups.values()):
-                if row.volume_id in plan.retentions:
-                    self._backups[row.id] = dataclasses.replace(
-                        row, retention=plan.retentions[row.volume_id]
-                    )
+            for row in plan.adopted:
+                self.keep_backup(row)
+            self._govern(plan.governed)
+            self._note_vanished(plan.vanished)
             if plan.selected_volumes is not None:
                 self._deployment = dataclasses.replace(
                     self._deployment, selected_volumes=plan.selected_volumes
@@ -254,6 +150,11 @@ class MemoryStore:
                 default=None,
             ),
             chain=tuple(chain),
+            to_go=frozenset(
+                row.id
+                for row in chain
+                if self.live_tasks([task.delete_slot(row.id)])
+            ),
             record=self._records.get(volume_id),
             unreported_failures=frozenset(
                 work.reason
@@ -324,9 +225,16 @@ class MemoryStore:
             and (work.not_before is None or work.not_before <= now)
         ]
 
+    def _claimable(
+        self, kind: task.Kind, now: datetime.datetime
+    ) -> list[task.Task]:
+        return [
+            work for work in self._ready(kind, now) if work.waits_for is None
+        ]
+
     def claimable(self, kind: task.Kind, now: datetime.datetime) -> bool:
         with self._lock:
-            return bool(self._ready(kind, now))
+            return bool(self._claimable(kind, now))
 
     def _chosen(
         self,
@@ -339,27 +247,26 @@ class MemoryStore:
         seated = Counter(
             work.project_id
             for work in self._tasks.values()
-            if work.kind is task.Kind.BACKUP
+            if work.kind is kind
             and (work.state in task.HELD or work.id in self._seats)
         )
         chosen: list[task.Task] = []
         for work in sorted(
-            self._ready(kind, now),
+            self._claimable(kind, now),
             key=lambda each: (each.rank, each.created_at, each.id),
         ):
             if len(chosen) == limit:
                 break
             if {(kind, ""), (kind, work.project_id)} & self._brakes.keys():
                 continue
-            if kind is task.Kind.BACKUP:
-                if throttle.running and seated.total() >= throttle.running:
-                    break
-                if (
-                    throttle.per_project
-                    and seated[work.project_id] >= throttle.per_project
-                ):
-                    continue
-                seated[work.project_id] += 1
+            if throttle.running and seated.total() >= throttle.running:
+                break
+            if (
+                throttle.per_project
+                and seated[work.project_id] >= throttle.per_project
+            ):
+                continue
+            seated[work.project_id] += 1
             chosen.append(work)
         return chosen
 
@@ -408,13 +315,16 @@ class MemoryStore:
             for change in changes:
                 if not self._is_still(change.before):
                     continue
-                self._tasks[change.after.id] = change.after
+                self._move(change)
                 if change.still_busy:
                     self._seats.add(change.after.id)
                 if change.backup is not None:
                     self._put(change.backup, change.after.updated_at)
+                    if change.backup.state is model.BackupState.VANISHED:
+                        self._release(change.backup.id)
                 if change.forget_backup is not None:
                     self._backups.pop(change.forget_backup, None)
+                    self._release(change.forget_backup)
                 if change.record is not None:
                     self._records[change.record.volume_id] = change.record
                 self._tell(
@@ -428,6 +338,18 @@ class MemoryStore:
         return now is not None and (
             (now.state, now.attempt, now.claimed_by)
             == (before.state, before.attempt, before.claimed_by)
+        )
+
+    def _move(self, change: ports.Change) -> None:
+        """Write what a change changes: all else may have moved meanwhile."""
+        before, after = change.before, change.after
+        changes = {
+            each.name: getattr(after, each.name)
+            for each in dataclasses.fields(task.Task)
+            if getattr(after, each.name) != getattr(before, each.name)
+        }
+        self._tasks[after.id] = dataclasses.replace(
+            self._tasks[after.id], **changes
         )
 
     def _tell(
@@ -607,12 +529,5 @@ class MemoryStore:
             self._put(backup, self.now())
             return True
 
-    def _put(self, backup: model.Backup, now: datetime.datetime) -> None:
-        self._backups[backup.id] = dataclasses.replace(backup, updated_at=now)
-
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         return self._records.get(volume_id)
-
-
-def _host_time() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

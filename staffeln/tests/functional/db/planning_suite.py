@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-from staffeln.domain import errors, task
+from staffeln.domain import errors, model, task
 from staffeln.tests.functional.db import store_case
 from staffeln.tests.functional.db.store_case import (
     IDENTITY,
@@ -89,13 +89,18 @@ class PlanningSuite(store_case.StoreCase):
             cancelled=["t1"],
             cancel_reason="gone",
             records=[samples.record(volume_id="v2", failures=1)],
-            retentions={"v1": "9y"},
+            governed=[self.row(1, retention="9y")],
+            adopted=[self.row(3)],
+            vanished=[self.row(1)],
             selected_volumes=3,
         )
         self.assertIsNone(self.store.get_task("t2"))
         self.assertEqual(task.State.PLANNED, self.in_store("t1").state)
         self.assertIsNone(self.store.volume_record("v2"))
-        self.assertIsNone(self.backup_in_store("b1").retention)
+        untouched = self.backup_in_store("b1")
+        self.assertIsNone(untouched.retention)
+        self.assertEqual(model.BackupState.AVAILABLE, untouched.state)
+        self.assertIsNone(self.store.get_backup("b3"))
         self.assertIsNone(self.store.deployment().selected_volumes)
 
     # -- planning ------------------------------------------------------------
@@ -244,19 +249,6 @@ class PlanningSuite(store_case.StoreCase):
         self.assertEqual(second, self.store.volume_record("v1"))
         self.assertEqual(other, self.store.volume_record("v2"))
         self.assertIsNone(self.store.volume_record("v3"))
-
-    def test_retentions_are_refreshed_on_a_volumes_rows(self) -> None:
-        self.keep(
-            self.row(1, retention="1y"),
-            self.row(2, volume_id="v1"),
-            self.row(3, retention="2y"),
-            self.row(4, retention="3y"),
-        )
-        self.plan(retentions={"v1": "5d", "v4": None, "v9": "1d"})
-        self.assertEqual(
-            {"b1": "5d", "b2": "5d", "b3": "2y", "b4": None},
-            {row.id: row.retention for row in self.store.backups()},
-        )
 
     def test_the_count_of_selected_volumes_is_kept(self) -> None:
         self.plan(selected_volumes=12)

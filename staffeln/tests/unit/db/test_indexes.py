@@ -83,7 +83,9 @@ class IndexTest(base.TestCase):
             tasks=[samples.backup_task("t9", volume_id="v9")],
             cancelled=["t1"],
             cancel_reason="gone",
-            retentions={"v1": "1d"},
+            governed=[samples.backup("b1", retention="1d")],
+            adopted=[samples.backup("b2")],
+            vanished=[samples.backup("b3")],
             records=[samples.record(volume_id="v1")],
             selected_volumes=1,
         )

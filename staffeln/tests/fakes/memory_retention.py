@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What retention and reconciliation read and write, in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from staffeln.domain import model, task
+from staffeln.tests.fakes import memory_state
+
+_GOVERNED = (
+    "retention",
+    "retention_known",
+    "retention_valid",
+    "kept_for",
+    "grace",
+    "expires_at",
+)
+"""What governs a backup: of a row that is there only a plan writes it."""
+
+
+class MemoryRetention(memory_state.MemoryState):
+    """The part of the store that retention is about."""
+
+    # -- what governs ------------------------------------------------------
+
+    def governances(self, after: str, limit: int) -> list[model.Governance]:
+        with self._lock:
+            kinds = {row.governance for row in self._backups.values()}
+        volumes = sorted(
+            {each.volume_id for each in kinds if each.volume_id > after}
+        )[:limit]
+        return sorted(
+            (each for each in kinds if each.volume_id in volumes),
+            key=lambda each: each.volume_id,
+        )
+
+    def backups_of_volumes(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, list[model.Backup]]:
+        found: dict[str, list[model.Backup]] = {}
+        for row in self._rows():
+            if row.volume_id in volume_ids:
+                found.setdefault(row.volume_id, []).append(row)
+        return found
+
+    def _govern(self, backups: Iterable[model.Backup]) -> None:
+        for backup in backups:
+            row = self._backups.get(backup.id)
+            if row is not None:
+                self._backups[row.id] = dataclasses.replace(
+                    row, updated_at=self.now(), **_governing(backup)
+                )
+
+    # -- what is due -------------------------------------------------------
+
+    def expired(
+        self, now: datetime.datetime, after: model.Backup | None, limit: int
+    ) -> list[model.Backup]:
+        due = [
+            (row.expires_at, row.id, row)
+            for row in self._rows(model.BackupState.AVAILABLE)
+            if row.expires_at is not None and row.expires_at <= now
+        ]
+        if after is not None:
+            assert after.expires_at
+            place = after.expires_at, after.id
+            due = [each for each in due if each[:2] > place]
+        due.sort(key=lambda each: each[:2])
+        return [row for *_, row in due[:limit]]
+
+    def undated(
+        self, created_before: datetime.datetime, after: str, limit: int
+    ) -> list[model.Backup]:
+        found = [
+            row
+            for row in self._rows(model.BackupState.AVAILABLE)
+            if row.expires_at is None
+            and not row.retention_known
+            and row.created_at <= created_before
+            and row.id > after
+        ]
+        return sorted(found, key=lambda row: row.id)[:limit]
+
+    def missing(self, since_before: datetime.datetime) -> list[model.Backup]:
+        return [
+            row
+            for row in self._rows(model.BackupState.AVAILABLE)
+            if row.missing_since is not None
+            and row.missing_since <= since_before
+        ]
+
+    def count_managed(self) -> int:
+        return sum(
+            row.state is not model.BackupState.VANISHED for row in self._rows()
+        )
+
+    def live_tasks(self, slots: Collection[str]) -> list[task.Task]:
+        with self._lock:
+            return [
+                work
+                for work in self._tasks.values()
+                if work.state in task.LIVE and work.slot in slots
+            ]
+
+    # -- what waits for what -----------------------------------------------
+
+    def _release(self, gone: str) -> int:
+        """Let deletes go on that waited for a backup; how many."""
+        waiting = [
+            work for work in self._tasks.values() if work.waits_for == gone
+        ]
+        for work in waiting:
+            self._tasks[work.id] = dataclasses.replace(work, waits_for=None)
+        return len(waiting)
+
+    def release_waiting(self) -> int:
+        with self._lock:
+            there = {
+                row.id
+                for row in self._rows()
+                if row.state is not model.BackupState.VANISHED
+            }
+            waited_for = {work.waits_for for work in self._tasks.values()}
+            return sum(
+                self._release(each)
+                for each in waited_for
+                if each is not None and each not in there
+            )
+
+    # -- rows that come and go ---------------------------------------------
+
+    def _note_vanished(self, backups: Sequence[model.Backup]) -> None:
+        for backup in backups:
+            row = self._backups.get(backup.id)
+            if row is None or (row.state, row.missing_since) != (
+                backup.state,
+                backup.missing_since,
+            ):
+                continue
+            self._backups[row.id] = dataclasses.replace(
+                row,
+                state=model.BackupState.VANISHED,
+                reason="Cinder does not know it any more",
+                updated_at=self.now(),
+            )
+            self._release(row.id)
+
+    def forget_vanished(self, missing_before: datetime.datetime) -> int:
+        with self._lock:
+            old = [
+                row.id
+                for row in self._rows(model.BackupState.VANISHED)
+                if row.missing_since is not None
+                and row.missing_since <= missing_before
+            ]
+            for backup_id in old:
+                del self._backups[backup_id]
+            return len(old)
+
+    def made_between(
+        self, first: datetime.datetime, last: datetime.datetime
+    ) -> list[model.Backup]:
+        return [row for row in self._rows() if first <= row.created_at <= last]
+
+    def reconciled_at(self) -> datetime.datetime | None:
+        return self._reconciled_at
+
+    def note_reconciled(self, term: int, when: datetime.datetime) -> None:
+        with self._lock:
+            self._fence(term)
+            self._reconciled_at = when
+
+    def _put(self, backup: model.Backup, now: datetime.datetime) -> None:
+        """Insert a row, or bring all of it up to date but what governs it."""
+        row = self._backups.get(backup.id)
+        kept = {} if row is None else _governing(row)
+        self._backups[backup.id] = dataclasses.replace(
+            backup, **{**kept, "updated_at": now}
+        )
+
+    # -- the breaker -------------------------------------------------------
+
+    def breaker(self) -> model.Breaker | None:
+        return self._breaker
+
+    def trip_breaker(self, term: int, would: int, total: int) -> None:
+        with self._lock:
+            self._fence(term)
+            before = self._breaker
+            self._breaker = model.Breaker(
+                tripped_at=before.tripped_at if before else self.now(),
+                would=would,
+                total=total,
+            )
+
+    def reset_breaker(self, term: int) -> None:
+        with self._lock:
+            self._fence(term)
+            self._breaker = None
+
+    def confirm_breaker(self) -> model.Breaker | None:
+        with self._lock:
+            if self._breaker is not None:
+                self._breaker = dataclasses.replace(
+                    self._breaker, confirmed_at=self.now()
+                )
+            return self._breaker
+
+    def _rows(
+        self, state: model.BackupState | None = None
+    ) -> list[model.Backup]:
+        with self._lock:
+            return [
+                row
+                for row in self._backups.values()
+                if state in (None, row.state)
+            ]
+
+
+def _governing(backup: model.Backup) -> dict[str, Any]:
+    return {name: getattr(backup, name) for name in _GOVERNED}
