@@ -182,6 +182,9 @@ class Engine(Protocol):
         :raises NotAdministratorError: a 404 that proves nothing.
         """
 
+    def clock(self) -> datetime.datetime:
+        """The time by the backup system's own clock, UTC without a zone."""
+
     def volume_status(self, volume_id: str) -> str | None:
         """A volume's status; None: Cinder does not know the volume.
 
@@ -438,9 +441,9 @@ class Store(Protocol):
     # reconciliation
 
     def made_between(
-        self, first: datetime.datetime, last: datetime.datetime
+        self, first: datetime.datetime, last: datetime.datetime, limit: int
     ) -> list[model.Backup]:
-        """Rows of backups that were made then, both ends included."""
+        """Newest rows of backups made then, both ends included."""
 
     def reconciled_at(self) -> datetime.datetime | None:
         """When rows and Cinder were last held against each other."""

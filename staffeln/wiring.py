@@ -62,12 +62,30 @@ def selection_rule(conf: cfg.ConfigOpts) -> selection.Rule:
     )
 
 
+def retention_policy(conf: cfg.ConfigOpts) -> model.RetentionPolicy:
+    """The options that the rules of retention read."""
+    group = conf.conductor
+    return model.RetentionPolicy(
+        retention_time=group.retention_time,
+        minimum=group.retention_minimum,
+        keep_last=group.retention_keep_last,
+        shortening_grace=group.retention_shortening_grace.fixed,
+        max_fraction=group.retention_max_fraction,
+        small_round=group.retention_small_round,
+    )
+
+
 def settings(conf: cfg.ConfigOpts) -> Settings:
     """All options that the workflow obeys."""
     group = conf.conductor
     return Settings(
         policy=policy(conf),
         rule=selection_rule(conf),
+        retention=retention_policy(conf),
+        clock_tolerance=group.clock_tolerance.fixed,
+        vanished_period=group.vanished_period,
+        reconciliation_period=_seconds(group.reconciliation_period),
+        orphan_settle_time=group.orphan_settle_time.fixed,
         backup_cycle_timeout=group.backup_cycle_timeout,
         create_settle_time=conf.openstack.create_settle_time.fixed,
         absence_settle_time=group.absence_settle_time.fixed,
@@ -77,6 +95,7 @@ def settings(conf: cfg.ConfigOpts) -> Settings:
         max_running_backups_per_project=(
             group.max_running_backups_per_project
         ),
+        max_running_deletes=group.max_running_deletes,
         backup_workers=group.backup_workers,
         rotation_workers=group.rotation_workers,
     )

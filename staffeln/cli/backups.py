@@ -83,6 +83,11 @@ BRIEF: tuple[Field[Seen], ...] = (
     _of_backup("state"),
     attribute("age"),
     Field(
+        name="expires_at",
+        value=lambda seen: seen.backup.expires_at,
+        fitting=_WIDE,
+    ),
+    Field(
         name="created_at",
         value=lambda seen: seen.backup.created_at,
         fitting=_WIDER,

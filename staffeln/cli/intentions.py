@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ class Action(enum.StrEnum):
     SKIP = "skip"
     CANCEL = "cancel"
     DELETE = "delete"
+    KEEP = "keep"
 
 
 _ACTIONS = {
@@ -55,18 +57,21 @@ class Intention:
     task_id: str | None = None
     """The task to cancel."""
     backup_id: str | None = None
-    """The backup to delete."""
+    """The backup to delete, or to keep though it has expired."""
+    expires_at: datetime.datetime | None = None
+    """When that backup's time is over; None: nobody knows, or it is
+    unwanted."""
     reason: str
 
 
 def of(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
-    """All that a drawn plan means, backups first, in their order of work.
+    """What a drawn plan means, backups first, in their order of work.
 
-    Reads what planned tasks and unwanted backups there are.
+    Reads what planned tasks there are.
     """
     decided = [_decided(each) for each in drawn.plan.decisions]
     decided.sort(key=lambda each: _ORDER.index(each.action))
-    return [*decided, *_cancelled(drawn, store), *_removals(drawn, store)]
+    return [*decided, *_cancelled(drawn, store)]
 
 
 def _decided(decision: plan.VolumeDecision) -> Intention:
@@ -107,11 +112,12 @@ def _cancelled(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
     ]
 
 
-def _removals(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
+def removals(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
+    """Unwanted backups that nobody is removing yet."""
     return [
         Intention(
             action=Action.DELETE,
-            mode=_MODES[backup.incremental],
+            mode=MODES[backup.incremental],
             volume_id=backup.volume_id,
             volume_name=backup.volume_name,
             project_id=backup.project_id,
@@ -125,11 +131,12 @@ def _removals(drawn: planning.Drawn, store: ports.Store) -> list[Intention]:
     ]
 
 
-_MODES: Mapping[bool | None, str | None] = {
+MODES: Mapping[bool | None, str | None] = {
     True: task.Mode.INCREMENTAL,
     False: task.Mode.FULL,
     None: None,
 }
+"""What Cinder shows of a backup, in words; None: nobody knows."""
 
 
 ALL: tuple[Field[Intention], ...] = tuple(
@@ -204,7 +211,8 @@ def summary(intentions: Sequence[Intention]) -> str:
         f"{counts[Action.POSTPONE]} postponed, "
         f"{counts[Action.SKIP]} not due, "
         f"{counts[Action.CANCEL]} to cancel, "
-        f"{counts[Action.DELETE]} to delete"
+        f"{counts[Action.DELETE]} to delete, "
+        f"{counts[Action.KEEP]} backups kept"
     )
 
 

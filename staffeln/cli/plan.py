@@ -7,16 +7,19 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from staffeln.cli import command, fields, intentions, words
+from staffeln.cli import command, expiries, fields, intentions, words
 from staffeln.cli.intentions import Action, Intention
 from staffeln.workflow import planning
+from staffeln.workflow.outlook import Outlook
 
 
 class ShowPlan(command.Lister):
     """Show what the next cycle would do and why; change nothing.
 
     Servers and volumes are read from the cloud as the scheduler reads them.
-    Backups come first, in their order of work.
+    Backups come first, in their order of work; then what retention would
+    delete, and what it keeps though it has expired. With --action keep all
+    backups are shown that stay, and what each waits for.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -41,14 +44,30 @@ class ShowPlan(command.Lister):
         doors = self.staffeln.doors
         with doors.store() as store:
             settings = doors.settings(store)
-            drawn = planning.draw(store, doors.cloud(), settings, bind=False)
-            found = intentions.of(drawn, store)
+            cloud = doors.cloud()
+            drawn = planning.draw(
+                store, cloud, settings, bind=False, thorough=True
+            )
+            outlook = Outlook(
+                store, cloud, settings, drawn.inventory, drawn.now
+            )
+            expiring = expiries.look(
+                outlook, store, intentions.removals(drawn, store), parsed_args
+            )
+            found = [*intentions.of(drawn, store), *expiring.intentions]
+            against = list(
+                expiries.against(
+                    expiring, drawn.inventory, store, cloud, settings
+                )
+            )
         shown = [each for each in found if _is_wanted(each, parsed_args)]
         for line in intentions.harvest(drawn.inventory):
             self.staffeln.tell(line)
         self.staffeln.tell(intentions.summary(found))
         for brake in drawn.brakes:
             self.staffeln.tell(f"Paused: {words.plain(brake.in_words())}.")
+        for line in against:
+            self.staffeln.tell(line)
         if drawn.overdue:
             self.staffeln.tell(f"{planning.overdue_in_words(drawn.overdue)}.")
         if not found:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from staffeln.conductor import loops, patience
 from staffeln.conductor.rounds import Parts
@@ -97,11 +97,25 @@ class Life:
             rhythm.heartbeat_period,
         )
         self._bench = loops.Loop(
-            "Work",
-            loops.Bench(parts.worker, rhythm).turn,
-            rhythm.task_poll_period,
+            "Work", loops.Bench(parts.worker).turn, rhythm.task_poll_period
         )
-        candidate = loops.Office(
+        scheduling = self._scheduling(parts)
+        turning = (heart, self._bench, *scheduling)
+        for loop in turning:
+            loop.start()
+        LOG.info("Conductor %s is up", parts.me.id)
+        while not self._stop.wait(WATCH_PERIOD):
+            if not all(loop.alive for loop in turning):
+                # Half a conductor would count as alive and do nothing: the
+                # parent starts a whole one.
+                LOG.critical("A loop of the conductor has ended; so does it")
+                os._exit(1)
+        self._end(parts, heart, self._bench, scheduling)
+
+    def _scheduling(self, parts: Parts) -> list[loops.Loop]:
+        """What only the conductor in office does."""
+        rhythm = parts.rhythm
+        office = loops.Office(
             parts.me,
             parts.store,
             parts.leadership,
@@ -109,29 +123,34 @@ class Life:
             rhythm,
             on_planned=self._wake,
         )
-        office = loops.Loop(
-            "Scheduling",
-            candidate.turn,
-            rhythm.office_period,
+        errands = (
+            (
+                "Retention",
+                parts.scheduler.retain,
+                rhythm.retention_service_period,
+            ),
+            ("Reconciliation", parts.scheduler.reconcile, loops.RETRY_PERIOD),
         )
-        for loop in (heart, self._bench, office):
-            loop.start()
-        LOG.info("Conductor %s is up", parts.me.id)
-        turning = (heart, self._bench, office)
-        while not self._stop.wait(WATCH_PERIOD):
-            if not all(loop.alive for loop in turning):
-                # Half a conductor would count as alive and do nothing: the
-                # parent starts a whole one.
-                LOG.critical("A loop of the conductor has ended; so does it")
-                os._exit(1)
-        self._end(parts, heart, self._bench, office)
+        return [
+            loops.Loop("Scheduling", office.turn, rhythm.office_period),
+            *(
+                loops.Loop(
+                    name,
+                    loops.Errand(
+                        office, errand, period, rhythm, on_planned=self._wake
+                    ).turn,
+                    rhythm.office_period,
+                )
+                for name, errand, period in errands
+            ),
+        ]
 
     def _end(
         self,
         parts: Parts,
         heart: loops.Loop,
         bench: loops.Loop,
-        office: loops.Loop,
+        scheduling: Sequence[loops.Loop],
     ) -> None:
         """Stop in the order that leaves nothing to the others to find out.
 
@@ -140,10 +159,12 @@ class Life:
         """
         LOG.info("Conductor %s stops", parts.me.id)
         bench.stop()
-        office.stop()
+        for loop in scheduling:
+            loop.stop()
         bench.join()
         handed_back = _last_step("Handing tasks back", parts.worker.hand_back)
-        office.join()
+        for loop in scheduling:
+            loop.join()
         _last_step("Giving the office back", parts.leadership.close)
         heart.stop()
         heart.join()

@@ -115,7 +115,7 @@ class Office:
         self._rests_until = -math.inf
         self._told = ""
         self._tell_at = 0.0
-        self._lead_at = self._tidy_at = self._look_at = clock()
+        self._lead_at = self._look_at = clock()
         backend.watch(self._lost)
 
     def turn(self) -> float:
@@ -135,13 +135,22 @@ class Office:
         try:
             self._do_what_is_due()
         except errors.OvertakenError:
-            self._in_office = False
+            self.overtaken()
             raise
         except Exception:
             self._failed(_WORKING)
             raise
-        waits = min(self._lead_at, self._tidy_at) - self._clock()
+        waits = self._lead_at - self._clock()
         return max(0.0, min(waits, self._rhythm.office_period))
+
+    @property
+    def held(self) -> bool:
+        """Whether this conductor is the scheduler, as far as it knows."""
+        return self._in_office
+
+    def overtaken(self) -> None:
+        """Another scheduler took office; this one applies again."""
+        self._in_office = False
 
     def _failed(self, what: str) -> None:
         """Do not keep others from an office that is of no use here.
@@ -243,25 +252,68 @@ class Office:
             self._lead_at = now + period
             if planned:
                 self._on_planned()
-        if now >= self._tidy_at:
-            period = self._rhythm.retention_service_period
-            self._tidy_at = now + min(period, RETRY_PERIOD)
-            planned = self._scheduler.tidy()
-            self._tidy_at = now + period
-            if planned:
-                self._on_planned()
+
+
+class Errand:
+    """What the scheduler does besides its cycles, in a loop of its own.
+
+    So a long list holds no backup up, and a long cycle no retention.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        errand: Callable[[], int],
+        period: float,
+        rhythm: Rhythm,
+        *,
+        on_planned: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """:param errand: returns how many tasks it planned.
+
+        :param period: seconds from the start of one to the next.
+        """
+        self._office = office
+        self._errand = errand
+        self._period = period
+        self._rhythm = rhythm
+        self._on_planned = on_planned
+        self._clock = clock
+        self._due_at = clock()
+
+    def turn(self) -> float:
+        """Do it if it is due and this is the scheduler; seconds to the next.
+
+        :raises StaffelnError: what failed; it is due again soon.
+        """
+        now = self._clock()
+        if not self._office.held or now < self._due_at:
+            return self._rhythm.office_period
+        self._due_at = now + min(self._period, RETRY_PERIOD)
+        try:
+            planned = self._errand()
+        except errors.OvertakenError:
+            self._office.overtaken()
+            raise
+        self._due_at = now + self._period
+        if planned:
+            self._on_planned()
+        waits = self._due_at - self._clock()
+        return max(0.0, min(waits, self._rhythm.office_period))
 
 
 class Bench:
     """The worker's loop: at once again while there is something to do."""
 
-    def __init__(self, worker: Working, rhythm: Rhythm) -> None:
+    def __init__(self, worker: Working) -> None:
         self._worker = worker
-        self._rhythm = rhythm
 
     def turn(self) -> float:
         """One round of work; seconds to the next."""
-        return 0.0 if self._worker.work() else self._rhythm.task_poll_period
+        if self._worker.work():
+            return 0.0
+        return self._worker.rest.total_seconds()
 
 
 class Heart:

@@ -20,8 +20,11 @@ class Scheduling(Protocol):
     def lead(self) -> int:
         """One cycle; how many tasks were planned."""
 
-    def tidy(self) -> int:
-        """Plan the removal of unwanted backups; how many were planned."""
+    def retain(self) -> int:
+        """One round of retention; how many deletes were planned."""
+
+    def reconcile(self) -> int:
+        """Hold rows and backups against each other when it is time."""
 
 
 class Working(Protocol):
@@ -29,6 +32,10 @@ class Working(Protocol):
 
     def work(self) -> int:
         """One round; how many tasks it moved or began to move."""
+
+    @property
+    def rest(self) -> datetime.timedelta:
+        """How long to wait for the next round if nothing wakes it."""
 
     def after_outage(self) -> None:
         """The database was away: others are not dead for being silent."""

@@ -31,9 +31,10 @@ _SELECTION = [
         default="__staffeln_retention",
         help="Metadata key of servers whose value is a duration such as "
         "1mon that stands for the server's volumes in the place of "
-        "retention_time. This release notes the value with each backup and "
-        "deletes nothing by it. Empty switches such values off. It must "
-        "differ from backup_metadata_key.",
+        "retention_time: the server's backups expire so long after they were "
+        "made. A value that is no duration counts as the longer of "
+        "retention_time and the last one that was. Empty switches such "
+        "values off. It must differ from backup_metadata_key.",
     ),
     cfg.BoolOpt(
         "honour_volume_opt_out",
@@ -46,12 +47,13 @@ _SELECTION = [
         "retention_time",
         type=types.Duration(),
         default="2w3d",
-        help="The retention of volumes whose server does not say "
-        "otherwise: a duration such as 1y2mon3w4d5h6min7s, any part left "
-        "out, at most 100 years. Years and months follow the calendar. NO "
-        "BACKUP EXPIRES IN THIS RELEASE: the option only decides which value "
-        "is noted where several servers share a volume. The longest wins, "
-        "and a server without a value counts with this one.",
+        help="How long backups are kept, counted from Cinder's created_at, "
+        "where the server that they were made of does not say otherwise: a "
+        "duration such as 1y2mon3w4d5h6min7s, any part left out, at most 100 "
+        "years. Years and months follow the calendar, in UTC. Where several "
+        "servers share a volume the longest value wins, and a server without "
+        "one counts with this. Shortened, it holds for existing backups "
+        "after retention_shortening_grace.",
     ),
 ]
 
@@ -89,8 +91,10 @@ _SCHEDULE = [
         default=1200,
         min=1,
         max=31_536_000,
-        help="Seconds between two rounds that plan the removal of unwanted "
-        "backups from Cinder.",
+        help="Seconds between two rounds of retention: they plan the removal "
+        "of backups that have expired or that nobody wants. A round that "
+        "finds nothing asks Cinder for nothing but a longer value that a "
+        "server may have, so short periods are cheap.",
     ),
     cfg.Opt(
         "failure_backoff",
@@ -117,6 +121,85 @@ _SCHEDULE = [
     ),
 ]
 
+_RETENTION = [
+    cfg.Opt(
+        "retention_minimum",
+        type=types.Duration(zero_allowed=True),
+        default="0s",
+        help="No backup is deleted sooner than this after it was made, "
+        "whatever retention_time and the servers say; 0s: no such floor.",
+    ),
+    cfg.IntOpt(
+        "retention_keep_last",
+        default=1,
+        min=0,
+        max=1000,
+        help="So many newest completed backups of a volume that is still "
+        "selected are kept however old they are, with all that they depend "
+        "on. With 0 a volume whose backups fail for as long as the "
+        "retention time ends without any.",
+    ),
+    cfg.Opt(
+        "retention_shortening_grace",
+        type=types.Duration(fixed=True, zero_allowed=True),
+        default="7d",
+        help="How long existing backups keep their expiry after it became "
+        "earlier: a server's value or retention_time was shortened, a value "
+        "or retention_metadata_key was removed. Whatever became longer holds "
+        "at once. With 0s a typing error, or a member with a stolen token, "
+        "deletes all backups that it reaches within one round.",
+    ),
+    cfg.FloatOpt(
+        "retention_max_fraction",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        help="A round of retention that would delete or forget more than "
+        "this part of all managed backups does nothing until an operator "
+        "says staffeln retention confirm. 1 lets every round happen.",
+    ),
+    cfg.IntOpt(
+        "retention_small_round",
+        default=50,
+        min=1,
+        max=1_000_000,
+        help="A round that would delete or forget fewer backups than this "
+        "happens whatever part of all they are.",
+    ),
+    cfg.Opt(
+        "clock_tolerance",
+        type=types.Duration(fixed=True),
+        default="5min",
+        help="How far the clocks of this host, of the database and of "
+        "Cinder may be apart. If they are further, no backup expires and "
+        "none is timed out, and the log says so.",
+    ),
+    cfg.Opt(
+        "vanished_period",
+        type=types.Duration(),
+        default="30d",
+        help="How long the row of a backup that vanished from Cinder stays "
+        "to be looked at.",
+    ),
+    cfg.IntOpt(
+        "reconciliation_period",
+        default=86_400,
+        min=1,
+        max=31_536_000,
+        help="Seconds between two reconciliations: all backups that Cinder "
+        "lists are held against the database, which finds those that were "
+        "deleted by hand and those of this deployment that have no row.",
+    ),
+    cfg.Opt(
+        "orphan_settle_time",
+        type=types.Duration(fixed=True),
+        default="1d",
+        help="How old a backup of this deployment that has no row must be "
+        "to be given one. It must be longer than a create call can take to "
+        "be looked up.",
+    ),
+]
+
 _TASKS = [
     cfg.IntOpt(
         "max_running_backups",
@@ -138,6 +221,15 @@ _TASKS = [
         max=100_000,
         help="How many backups of one project may run at once, over all "
         "conductors together; 0: no such limit. The same on all conductors.",
+    ),
+    cfg.IntOpt(
+        "max_running_deletes",
+        min=0,
+        max=100_000,
+        help="How many deletes may run at once, over all conductors "
+        "together; 0 lifts the limit. Unset means 4 for each cinder-backup "
+        "service that is enabled and up. Deletes take the same threads of "
+        "cinder-backup as backups and restores. The same on all conductors.",
     ),
     cfg.IntOpt(
         "backup_workers",
@@ -197,7 +289,7 @@ _LIFE = [
     ),
 ]
 
-OPTS = [*_SELECTION, *_SCHEDULE, *_TASKS, *_LIFE]
+OPTS = [*_SELECTION, *_SCHEDULE, *_RETENTION, *_TASKS, *_LIFE]
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

@@ -283,13 +283,15 @@ def made_between(
     connection: sa.Connection,
     first: datetime.datetime,
     last: datetime.datetime,
+    limit: int,
 ) -> list[model.Backup]:
-    """Rows of backups that were made then."""
+    """Newest rows of backups that were made then."""
     table = rows.BACKUPS
     found = connection.execute(
-        sa.select(*rows.BACKUP_COLUMNS).where(
-            table.c.created_at.between(first, last)
-        )
+        sa.select(*rows.BACKUP_COLUMNS)
+        .where(table.c.created_at.between(first, last))
+        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .limit(limit)
     )
     return [rows.backup_of(row) for row in found]
 

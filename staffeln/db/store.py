@@ -281,11 +281,13 @@ class SqlStore:
         return self._write(retention.confirm_breaker)
 
     def made_between(
-        self, first: datetime.datetime, last: datetime.datetime
+        self, first: datetime.datetime, last: datetime.datetime, limit: int
     ) -> list[model.Backup]:
-        """Rows of backups that were made then."""
+        """Newest rows of backups that were made then."""
         return self._read(
-            partial(retention.made_between, first=first, last=last)
+            partial(
+                retention.made_between, first=first, last=last, limit=limit
+            )
         )
 
     def reconciled_at(self) -> datetime.datetime | None:

@@ -128,6 +128,8 @@ class Inventory:
         default_factory=dict
     )
     """Ids of the servers that were read, of volumes with several."""
+    resting: frozenset[str] = frozenset()
+    """Volumes of soft-deleted servers that would be selected."""
     servers_seen: int = 0
     servers_selected: int = 0
     volumes_seen: int = 0

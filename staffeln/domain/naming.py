@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from staffeln.domain import task
 
+LONGEST_ID = 64
+"""Characters that the ids of our own rows have at most."""
+
 LONGEST_NAME = 255
 """Cinder's limit for a name, in characters."""
 
@@ -57,6 +60,20 @@ def made_by(
         metadata.get(METADATA_DEPLOYMENT) == deployment_uuid
         and metadata.get(METADATA_TASK) == work.id
     )
+
+
+def deployment_of(metadata: Mapping[str, str]) -> str | None:
+    """The deployment that a backup says it is of; None: it says nothing."""
+    return metadata.get(METADATA_DEPLOYMENT)
+
+
+def task_of(metadata: Mapping[str, str]) -> str | None:
+    """The task that a backup says it was made by; None: it says nothing.
+
+    An id longer than any of ours is none.
+    """
+    found = metadata.get(METADATA_TASK)
+    return found if found and len(found) <= LONGEST_ID else None
 
 
 def attempt_of(metadata: Mapping[str, str]) -> int | None:

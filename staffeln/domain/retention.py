@@ -133,7 +133,9 @@ def _promised(
     if duration is None:
         return backup
     return dataclasses.replace(
-        backup, expires_at=durations.after(backup.created_at, duration)
+        backup,
+        retention_valid=stored.retention_valid,
+        expires_at=durations.after(backup.created_at, duration),
     )
 
 
@@ -248,13 +250,10 @@ def judge(
     :param rows: as :func:`governed` returns them; vanished ones get no
         verdict.
     """
-    there = [
-        row for row in rows if row.state is not model.BackupState.VANISHED
-    ]
-    there.sort(key=_in_chain_order, reverse=True)
-    newest = frozenset(_newest(there, policy) if around.selected else ())
+    ordered = sorted(rows, key=_in_chain_order, reverse=True)
+    newest = frozenset(_newest(ordered, policy) if around.selected else ())
     of_projects: defaultdict[str, list[model.Backup]] = defaultdict(list)
-    for row in there:
+    for row in ordered:
         of_projects[row.project_id].append(row)
     return [
         verdict
@@ -299,6 +298,7 @@ def _judge_chains(
         holder = "a backup that may build on it is under way"
     newer: str | None = None
     for row in rows:
+        there = row.state is not model.BackupState.VANISHED
         own = _own_reason(row, project_id, newest, around, now)
         if row.state in _GOING:
             what, why = What.GOING, row.reason or f"it is {row.state}"
@@ -308,17 +308,31 @@ def _judge_chains(
             what, why = What.KEEP, holder
         else:
             what, why = What.DELETE, _expired(row)
-        yield Verdict(
-            backup=row,
-            what=what,
-            why=why,
-            waits_for=newer if what is What.DELETE else None,
-        )
-        newer = row.id
-        if row.incremental is False:
+        if there:
+            yield Verdict(
+                backup=row,
+                what=what,
+                why=why,
+                waits_for=newer if what is What.DELETE else None,
+            )
+        if _begins_chain(row):
             holder, newer = "", None
-        elif what is What.KEEP and own:
-            holder = f"backup {row.id} depends on it, which stays: {own}"
+        elif there and row.incremental is not False:
+            newer = row.id
+            if what is What.KEEP and own:
+                holder = f"backup {row.id} depends on it, which stays: {own}"
+
+
+def _begins_chain(row: model.Backup) -> bool:
+    """Whether what follows does not depend on what is before.
+
+    One that vanished did begin its chain. A full one that never held all
+    data did not: the backups after it build on the chain before it.
+    """
+    return row.incremental is False and (
+        row.completed_at is not None
+        or row.state is model.BackupState.AVAILABLE
+    )
 
 
 def _own_reason(

@@ -98,6 +98,10 @@ class CinderEngine:
             self._prove_that_all_is_shown()
             return None
 
+    def clock(self) -> datetime.datetime:
+        """The time by Cinder's clock."""
+        return self._cloud.time()
+
     def volume_status(self, volume_id: str) -> str | None:
         """A volume's status; None: Cinder does not know the volume.
 

@@ -16,16 +16,21 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import errors, task
-from staffeln.workflow import planning, record, rescue
+from staffeln.domain import errors, model, task
+from staffeln.workflow import clocks, planning, record, rescue
 from staffeln.workflow.capacity import Capacity
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
+from staffeln.workflow.reconcile import Reconciliation
 from staffeln.workflow.remove import Remover
+from staffeln.workflow.retain import Retention
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.start import Starter
 
 LOG = logging.getLogger(__name__)
+
+DELETE_POLL = datetime.timedelta(seconds=2)
+"""Between two looks at deletes that Cinder is at work on, at most."""
 
 
 class Scheduler:
@@ -39,14 +44,21 @@ class Scheduler:
         conductor_id: str,
         *,
         held: Callable[[], bool],
+        host_time: Callable[[], datetime.datetime] = clocks.host_time,
     ) -> None:
-        """:param held: whether this conductor still has the office."""
+        """:param held: whether this conductor still has the office.
+
+        :param host_time: this host's clock, UTC.
+        """
         self._store = store
         self._cloud = cloud
         self._settings = settings
         self._conductor_id = conductor_id
         self._held = held
         self._term = 0
+        self._last_harvest: model.Inventory | None = None
+        self._host_time = host_time
+        self._retention = Retention(store, cloud, settings, self, host_time)
 
     def take_office(self) -> None:
         """Begin a term: what an earlier scheduler still writes is refused."""
@@ -62,26 +74,43 @@ class Scheduler:
         """
         began = time.monotonic()
         drawn = planning.draw(
-            self._store, self._cloud, self._settings, go_on=self._check_office
+            self._store, self._cloud, self._settings, go_on=self.go_on
         )
         planning.tell(drawn, time.monotonic() - began)
-        written = self._write(planning.as_rows(drawn))
+        written = self.write(planning.as_rows(drawn))
+        self._last_harvest = drawn.inventory
         return sum(work.state is task.State.PLANNED for work in written)
 
-    def tidy(self) -> int:
-        """Plan the removal of backups that nobody wants in Cinder.
+    def retain(self) -> int:
+        """One round of retention; how many delete tasks were planned.
 
-        :returns: how many delete tasks were planned.
+        :raises CloudError: the cloud could not be asked at all.
+        :raises WrongCloudError: the database belongs to another cloud.
+        :raises OvertakenError: another scheduler took office.
+        """
+        return self._retention.round(self._last_harvest)
+
+    def reconcile(self) -> int:
+        """Hold rows and Cinder's backups against each other, if it is time.
+
+        :returns: 0: nothing is planned by it.
+        :raises CloudError: the list could not be read to its end.
+        :raises WrongCloudError: the database belongs to another cloud.
         :raises OvertakenError: another scheduler took office.
         """
         now = self._store.now()
-        unwanted = self._store.unwanted_backups()
-        if not unwanted:
+        last = self._store.reconciled_at()
+        period = self._settings.reconciliation_period
+        if last is not None and last <= now < last + period:
             return 0
-        tasks = [planning.unwanted(backup, now) for backup in unwanted]
-        return len(self._write(ports.PlanRecord(tasks=tasks)))
+        reconciliation = Reconciliation(
+            self._store, self._cloud, self._settings, self, self._host_time
+        )
+        if reconciliation.run() is not None:
+            self._store.note_reconciled(self._term, now)
+        return 0
 
-    def _check_office(self) -> None:
+    def go_on(self) -> None:
         """Begin nothing more that would be done in vain.
 
         :raises OvertakenError: the office was lost.
@@ -92,13 +121,25 @@ class Scheduler:
                 "is written"
             )
 
-    def _write(self, rows: ports.PlanRecord) -> list[task.Task]:
-        self._check_office()
+    def write(self, rows: ports.PlanRecord) -> list[task.Task]:
+        """Write what was planned, fenced, and tell it.
+
+        :raises OvertakenError: another scheduler took office.
+        """
+        self.go_on()
         written = self._store.write_plan(self._term, rows, self._conductor_id)
         for work in written:
             cancelled = work.state is task.State.CANCELLED
             record.tell(task.State.PLANNED if cancelled else None, work)
         return written
+
+    def trip_breaker(self, would: int, total: int) -> None:
+        """Note that a round of retention did nothing."""
+        self._store.trip_breaker(self._term, would, total)
+
+    def reset_breaker(self) -> None:
+        """Note that no round of retention waits."""
+        self._store.reset_breaker(self._term)
 
 
 class Worker:
@@ -117,11 +158,13 @@ class Worker:
         conductor_id: str,
         wake: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        host_time: Callable[[], datetime.datetime] = clocks.host_time,
     ) -> None:
         """:param wake: called when a thread has become free.
 
         :param clock: seconds, on a clock that goes on while this process
             stands still.
+        :param host_time: this host's clock, UTC.
         """
         self._store = store
         self._settings = settings
@@ -138,7 +181,7 @@ class Worker:
             clock,
         )
         self._follower = Follower(
-            store, engine, self._recorder, outcomes, settings
+            store, engine, self._recorder, outcomes, settings, host_time
         )
         self._rescuer = rescue.Rescuer(
             store,
@@ -164,8 +207,9 @@ class Worker:
                 self._rescuer.rescue,
                 self._settle,
                 self._follower.poll,
-                self._remover.poll,
             ]
+        # Deletes take seconds, and the parent of each waits for it.
+        steps.append(self._remover.poll)
         moved = 0
         failure: Exception | None = None
         for step in steps:
@@ -179,6 +223,12 @@ class Worker:
         if failure is not None:
             raise failure
         return moved
+
+    @property
+    def rest(self) -> datetime.timedelta:
+        """How long to wait for the next round if nothing wakes it."""
+        period = self._settings.task_poll_period
+        return min(period, DELETE_POLL) if self._remover.busy else period
 
     def after_outage(self) -> None:
         """The others could not be heard either; takes no task of theirs."""
@@ -215,8 +265,15 @@ class Worker:
         )
 
     def _claim_deletes(self, now: datetime.datetime) -> int:
+        """Claim deletes as far as threads, and the limit of all, allow."""
+        kind = task.Kind.DELETE
+        if not self._deletes.free or not self._store.claimable(kind, now):
+            return 0
+        throttle = self._capacity.throttle_deletes(now)
+        if throttle is None:
+            return 0
         return self._claim(
-            task.Kind.DELETE, self._deletes, self._remover.start, now
+            kind, self._deletes, self._remover.start, now, throttle
         )
 
     def _claim(
@@ -225,11 +282,9 @@ class Worker:
         pool: Pool,
         begin: Callable[[task.Task, datetime.datetime], None],
         now: datetime.datetime,
-        throttle: ports.Throttle = ports.NO_THROTTLE,
+        throttle: ports.Throttle,
     ) -> int:
         """Claim as many tasks as there are free threads, and begin them."""
-        if not pool.free:
-            return 0
         claimed = self._store.claim(
             self._recorder.conductor_id, kind, pool.free, now, throttle
         )

@@ -6,10 +6,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import chain, durations, model, task
-from staffeln.workflow import record, watch
+from staffeln.domain import chain, durations, errors, model, task
+from staffeln.workflow import clocks, record, watch
 from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.settings import Settings
 
@@ -30,7 +31,10 @@ class Follower:
         recorder: record.Recorder,
         outcomes: Outcomes,
         settings: Settings,
+        host_time: Callable[[], datetime.datetime] = clocks.host_time,
     ) -> None:
+        """:param host_time: this host's clock, UTC."""
+        self._host_time = host_time
         self._store = store
         self._engine = engine
         self._recorder = recorder
@@ -190,7 +194,7 @@ class Follower:
         """
         limit = self._settings.backup_cycle_timeout
         began = work.attempted_at or work.created_at
-        if now < durations.after(began, limit):
+        if now < durations.after(began, limit) or not self._time_is_right():
             return False
         reason = f"timed out: still creating after {limit}"
         self._outcomes.fail(
@@ -201,6 +205,24 @@ class Follower:
             still_busy=True,
         )
         return True
+
+    def _time_is_right(self) -> bool:
+        """Whether what seems to have taken too long has done so in truth.
+
+        A clock that jumped must not end what runs, and remove it.
+        """
+        try:
+            apart = clocks.apart(
+                self._store,
+                self._engine.clock,
+                self._settings.clock_tolerance,
+                self._host_time,
+            )
+        except errors.CloudError as error:
+            apart = f"Cinder's clock cannot be read: {error}"
+        if apart:
+            LOG.error("No backup is timed out: %s", apart)
+        return not apart
 
 
 def _unwanted(row: model.Backup, reason: str) -> model.Backup:

@@ -22,6 +22,13 @@ LARGEST_FALL = 0.05
 
 _EXAMPLES = 5
 
+_MOST_ASKED_FOR = 50
+"""Servers that a harvest asks for one by one: if more are left out of
+Nova's list, it is the list that is wrong."""
+
+_SOFT_DELETED = "SOFT_DELETED"
+"""Nova's status of a deleted server that its user may still restore."""
+
 
 @dataclasses.dataclass(slots=True)
 class _Reading:
@@ -29,6 +36,14 @@ class _Reading:
 
     go_on: Callable[[], None]
     server_ids: set[str] = dataclasses.field(default_factory=set)
+    retentions: dict[str, str | None] = dataclasses.field(default_factory=dict)
+    """Of all servers that were read."""
+    attached: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    """Ids of the servers that were read, by volume."""
+    resting: set[str] = dataclasses.field(default_factory=set)
+    """Volumes of servers that can still be restored."""
+    unlisted: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Servers that an attachment names and no list shows, with a volume."""
     servers_listed: bool = False
     """The list of servers did not end early."""
     selected: list[model.Server] = dataclasses.field(default_factory=list)
@@ -48,10 +63,14 @@ def harvest(
     rule: selection.Rule,
     last_count: int | None,
     go_on: Callable[[], None] = lambda: None,
+    *,
+    thorough: bool = False,
 ) -> model.Inventory:
     """List servers and volumes and say what is to be protected.
 
     :param last_count: how many volumes the last harvest selected.
+    :param thorough: read the attachments of all volumes, whatever is to be
+        protected: they prove whether the list of servers is whole.
     :param go_on: called with each page; what it raises ends the harvest.
     """
     reading = _Reading(go_on)
@@ -62,8 +81,9 @@ def harvest(
         for volume_id in server.volume_ids
     }
     fell = _fell(len(wanted), last_count)
-    if wanted or fell:
-        _read_volumes(cloud, wanted, reading, all_pages=fell)
+    if wanted or fell or thorough:
+        _read_volumes(cloud, wanted, reading, all_pages=fell or thorough)
+    _ask_for_unlisted(cloud, rule, reading)
     _name_strange_values(rule, reading)
     found = selection.candidates(rule, reading.selected, reading.volumes)
     unknown = len(wanted - reading.volumes.keys())
@@ -81,6 +101,13 @@ def harvest(
         complete=reading.complete,
         lists_complete=lists_complete,
         problems=tuple(reading.problems),
+        servers=reading.retentions,
+        shared={
+            volume_id: tuple(server_ids)
+            for volume_id, server_ids in reading.attached.items()
+            if len(server_ids) > 1
+        },
+        resting=frozenset(reading.resting),
         servers_seen=len(reading.server_ids),
         servers_selected=len(reading.selected),
         volumes_seen=reading.volumes_seen,
@@ -115,6 +142,9 @@ def _take_server(
             f"server {server.id} could not be read (status {server.status})"
         )
         return
+    reading.retentions[server.id] = selection.own_retention(rule, server)
+    for volume_id in server.volume_ids:
+        reading.attached.setdefault(volume_id, []).append(server.id)
     strange = selection.strange_value(rule, server)
     if strange is not None:
         reading.strange.append(f"{server.id} has {strange[:40]!r}")
@@ -199,13 +229,58 @@ def _take_volumes(
     for volume in volumes:
         reading.volumes_seen += 1
         unlisted = set(volume.server_ids) - reading.server_ids
-        if unlisted and reading.servers_listed:
-            reading.incomplete(
-                f"volume {volume.id} is attached to server "
-                f"{min(unlisted)}, which Nova's list does not show"
-            )
+        if reading.servers_listed:
+            reading.unlisted.update(dict.fromkeys(unlisted, volume.id))
         if volume.id in wanted:
             reading.volumes[volume.id] = volume
+
+
+def _ask_for_unlisted(
+    cloud: ports.Cloud, rule: selection.Rule, reading: _Reading
+) -> None:
+    """Find out what servers are that only an attachment names.
+
+    One that Nova does not know is gone, and its attachment stale. One that
+    is soft-deleted is in no list; it says itself what it wants. All others
+    belong on the list: it was not whole.
+    """
+    if len(reading.unlisted) > _MOST_ASKED_FOR:
+        reading.incomplete(
+            f"volumes are attached to {len(reading.unlisted)} servers that "
+            "Nova's list does not show"
+        )
+        return
+    for server_id, volume_id in sorted(reading.unlisted.items()):
+        reading.go_on()
+        attached = f"volume {volume_id} is attached to server {server_id}"
+        try:
+            server = cloud.server(server_id)
+        except errors.NotFoundError:
+            reading.problems.append(
+                f"{attached}, which Nova does not know: the attachment in "
+                "Cinder is stale"
+            )
+        except errors.CloudError as error:
+            reading.incomplete(f"{attached}, which was not read: {error}")
+        else:
+            _take_unlisted(rule, server, attached, reading)
+
+
+def _take_unlisted(
+    rule: selection.Rule,
+    server: model.Server,
+    attached: str,
+    reading: _Reading,
+) -> None:
+    if server.status != _SOFT_DELETED or not server.readable:
+        reading.incomplete(
+            f"{attached}, which Nova's list does not show (its status is "
+            f"{server.status})"
+        )
+        return
+    reading.retentions[server.id] = selection.own_retention(rule, server)
+    if selection.selects(rule, server):
+        reading.resting.update(server.volume_ids)
 
 
 def _fell(count: int, last_count: int | None) -> bool:

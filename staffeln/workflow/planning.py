@@ -50,11 +50,13 @@ def draw(
     settings: Settings,
     *,
     bind: bool = True,
+    thorough: bool = False,
     go_on: Callable[[], None] = lambda: None,
 ) -> Drawn:
     """Harvest and decide; writes nothing but the binding of a new database.
 
     :param bind: False leaves a new database unbound.
+    :param thorough: read all attachments, as retention does.
     :param go_on: called with each page of a list; what it raises ends it.
     :raises CloudError: the cloud could not be asked at all.
     :raises WrongCloudError: the database belongs to another cloud.
@@ -64,7 +66,11 @@ def draw(
     if not service_up:
         LOG.error("No cinder-backup service is up: all backups wait")
     inventory = harvest(
-        cloud, settings.rule, deployment.selected_volumes, go_on
+        cloud,
+        settings.rule,
+        deployment.selected_volumes,
+        go_on,
+        thorough=thorough,
     )
     now = store.now()
     histories = store.histories(

@@ -12,11 +12,12 @@ import dataclasses
 import datetime
 
 from staffeln import ports
-from staffeln.domain import errors, model, schedule, task
+from staffeln.domain import durations, errors, model, schedule, task
 from staffeln.workflow import record, watch
 from staffeln.workflow.settings import Settings
 
 _DELETING = "deleting"
+_AVAILABLE = "available"
 _TO_GO = frozenset({model.BackupState.UNWANTED, model.BackupState.DELETING})
 
 
@@ -34,6 +35,12 @@ class Remover:
         self._engine = engine
         self._recorder = recorder
         self._settings = settings
+        self._busy = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether Cinder was at work on a delete of ours a moment ago."""
+        return self._busy
 
     def start(self, claimed: task.Task, now: datetime.datetime) -> None:
         """Ask Cinder once to delete the task's backup."""
@@ -53,32 +60,61 @@ class Remover:
                 work, task.State.SUCCEEDED, now, "its row is gone already"
             )
             return
-        if row.state not in _TO_GO:
+        kept = _why_kept(work, row, now)
+        if kept:
             self._recorder.move(
-                work,
-                task.State.SUCCEEDED,
-                now,
-                f"not removed: its backup is {row.state} again",
+                work, task.State.SUCCEEDED, now, f"not deleted: {kept}"
             )
             return
         try:
+            if row.state is model.BackupState.DELETING and self._is_gone(row):
+                self._gone(work, self._store.now())
+                return
             self._engine.delete(row)
         except errors.NotFoundError:
             self._unknown_to_cinder(work, row, self._store.now())
+        except errors.DependentsError as error:
+            self._later(work, str(error), self._store.now())
+        except errors.InvalidRequestError as error:
+            self._refused(work, row, str(error))
         except errors.CloudError as error:
-            self._later(work, row, str(error), self._store.now())
+            self._later(work, str(error), self._store.now())
         else:
-            self._recorder.move(
-                work,
-                task.State.RUNNING,
-                self._store.now(),
-                "Cinder accepted the delete",
-                backup=dataclasses.replace(
-                    row,
-                    state=model.BackupState.DELETING,
-                    missing_since=None,
-                ),
-            )
+            self._accepted(work, row, "Cinder accepted the delete")
+
+    def _accepted(
+        self, work: task.Task, row: model.Backup, reason: str
+    ) -> None:
+        self._busy = True
+        self._recorder.move(
+            work,
+            task.State.RUNNING,
+            self._store.now(),
+            reason,
+            backup=dataclasses.replace(
+                row, state=model.BackupState.DELETING, missing_since=None
+            ),
+        )
+
+    def _refused(
+        self, work: task.Task, row: model.Backup, reason: str
+    ) -> None:
+        """A status that forbids it: also that of a delete under way.
+
+        Its caller may have died before the answer was recorded.
+        """
+        try:
+            shown = self._engine.look(row.id)
+        except errors.CloudError:
+            shown = None
+        if shown is not None and shown.status == _DELETING:
+            self._accepted(work, row, "Cinder is deleting it already")
+        else:
+            self._later(work, reason, self._store.now())
+
+    def _is_gone(self, row: model.Backup) -> bool:
+        """Whether a delete that Cinder accepted has ended meanwhile."""
+        return self._engine.look(row.id) is None
 
     def settle(self, work: task.Task, now: datetime.datetime) -> None:
         """A delete whose caller died: asking again does no harm."""
@@ -95,24 +131,55 @@ class Remover:
 
         :raises CloudError: the list of busy backups could not be read.
         """
-        ended = [
-            each
-            for each in watch.running(
-                self._store,
-                self._engine,
-                self._recorder.conductor_id,
-                task.Kind.DELETE,
-                _DELETING,
-            )
-            if each.ended
-        ]
-        for each in ended:
+        watched = watch.running(
+            self._store,
+            self._engine,
+            self._recorder.conductor_id,
+            task.Kind.DELETE,
+            _DELETING,
+        )
+        self._busy = bool(watched)
+        moved = 0
+        for each in watched:
+            if not each.ended:
+                moved += self._going_on(each.work, now)
+                continue
+            moved += 1
             if each.shown is None:
                 self._gone(each.work, now)
             else:
-                reason = f"the delete ended in {each.shown.status} status"
-                self._later(each.work, each.row, reason, now)
-        return len(ended)
+                self._failed(each.work, each.row, each.shown.status, now)
+        return moved
+
+    def _going_on(self, work: task.Task, now: datetime.datetime) -> bool:
+        """One that never ends leaves its seat to others, and is told."""
+        limit = self._settings.backup_cycle_timeout
+        began = work.attempted_at or work.created_at
+        if now < durations.after(began, limit):
+            return False
+        self._later(work, f"still deleting after {limit}", now)
+        return True
+
+    def _failed(
+        self,
+        work: task.Task,
+        row: model.Backup,
+        status: str,
+        now: datetime.datetime,
+    ) -> None:
+        """A delete that Cinder accepted, and that did not end in one.
+
+        What is whole is as it was before; all else is of no use any more.
+        """
+        state = model.BackupState.UNWANTED
+        if status == _AVAILABLE and work.cause is task.Cause.EXPIRED:
+            state = model.BackupState.AVAILABLE
+        self._later(
+            work,
+            f"the delete ended in {status} status",
+            now,
+            row=dataclasses.replace(row, state=state),
+        )
 
     def _gone(self, work: task.Task, now: datetime.datetime) -> None:
         """An accepted delete and one 404: proof; the row goes."""
@@ -136,11 +203,15 @@ class Remover:
         try:
             shown = self._engine.look(row.id)
         except errors.CloudError as error:
-            self._later(work, row, f"Cinder knows no {row.id}: {error}", now)
+            self._later(work, f"Cinder knows no {row.id}: {error}", now)
             return
         if shown is not None:
-            row = dataclasses.replace(row, missing_since=None)
-            self._later(work, row, "no backup service takes the delete", now)
+            self._later(
+                work,
+                "no backup service takes the delete",
+                now,
+                row=dataclasses.replace(row, missing_since=None),
+            )
             return
         settle = self._settings.absence_settle_time
         since = row.missing_since or now
@@ -168,10 +239,15 @@ class Remover:
     def _later(
         self,
         work: task.Task,
-        row: model.Backup,
         reason: str,
         now: datetime.datetime,
+        *,
+        row: model.Backup | None = None,
     ) -> None:
+        """Plan the next try, with growing intervals.
+
+        :param row: the backup's row, where something of it has changed.
+        """
         policy = self._settings.policy
         again_at = now + schedule.backoff(
             work.attempt, policy.failure_backoff, policy.failure_backoff_max
@@ -181,6 +257,25 @@ class Remover:
             task.State.PLANNED,
             now,
             f"{reason}; next try at {schedule.words(again_at)}",
-            backup=dataclasses.replace(row, state=model.BackupState.UNWANTED),
+            backup=row,
             not_before=again_at,
         )
+
+
+def _why_kept(
+    work: task.Task, row: model.Backup, now: datetime.datetime
+) -> str:
+    """Why a backup is not deleted after all; empty: it is.
+
+    What a server says may have become longer since its task was planned.
+    """
+    if row.state in _TO_GO:
+        return ""
+    if (
+        work.cause is not task.Cause.EXPIRED
+        or row.state is not model.BackupState.AVAILABLE
+    ):
+        return f"its backup is {row.state} again"
+    if row.expires_at is None or now < row.expires_at:
+        return f"it is kept until {row.expires_at or 'its server was read'}"
+    return ""

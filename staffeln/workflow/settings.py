@@ -15,6 +15,11 @@ class Settings:
 
     policy: model.Policy
     rule: selection.Rule
+    retention: model.RetentionPolicy
+    clock_tolerance: datetime.timedelta
+    vanished_period: durations.Duration
+    reconciliation_period: datetime.timedelta
+    orphan_settle_time: datetime.timedelta
     backup_cycle_timeout: durations.Duration
     create_settle_time: datetime.timedelta
     absence_settle_time: datetime.timedelta
@@ -24,5 +29,7 @@ class Settings:
     """None: so many for each backup service that is up; 0: no limit."""
     max_running_backups_per_project: int
     """0: no limit."""
+    max_running_deletes: int | None
+    """None: so many for each backup service that is up; 0: no limit."""
     backup_workers: int
     rotation_workers: int

@@ -162,9 +162,13 @@ class MemoryRetention(memory_state.MemoryState):
             return len(old)
 
     def made_between(
-        self, first: datetime.datetime, last: datetime.datetime
+        self, first: datetime.datetime, last: datetime.datetime, limit: int
     ) -> list[model.Backup]:
-        return [row for row in self._rows() if first <= row.created_at <= last]
+        found = [
+            row for row in self._rows() if first <= row.created_at <= last
+        ]
+        found.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+        return found[:limit]
 
     def reconciled_at(self) -> datetime.datetime | None:
         return self._reconciled_at

@@ -109,10 +109,17 @@ class Scheduler:
             raise self.failure
         return self.planned
 
-    def tidy(self) -> int:
-        """One round of removals."""
-        self._say("tidy")
+    def retain(self) -> int:
+        """One round of retention."""
+        self._say("retain")
+        if self.failure:
+            raise self.failure
         return self.planned
+
+    def reconcile(self) -> int:
+        """Look whether it is time."""
+        self._say("reconcile")
+        return 0
 
 
 class Worker:
@@ -123,6 +130,11 @@ class Worker:
         self.failure: Exception | None = None
         self.last_words: Exception | None = None
         self._say = say
+
+    @property
+    def rest(self) -> datetime.timedelta:
+        """Until the next round."""
+        return datetime.timedelta(seconds=10)
 
     def work(self) -> int:
         """One round."""

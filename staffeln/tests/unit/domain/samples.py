@@ -100,6 +100,19 @@ def backup(backup_id: str = "b1", **changes: Any) -> model.Backup:
     return model.Backup(**{**values, **changes})
 
 
+def retention_policy(**changes: Any) -> model.RetentionPolicy:
+    """The defaults of retention, with changes."""
+    values: dict[str, Any] = {
+        "retention_time": durations.Duration(days=30),
+        "minimum": durations.Duration(),
+        "keep_last": 1,
+        "shortening_grace": 7 * DAY,
+        "max_fraction": 0.5,
+        "small_round": 50,
+    }
+    return model.RetentionPolicy(**{**values, **changes})
+
+
 def record(**changes: Any) -> model.VolumeRecord:
     """What is remembered of v1."""
     values: dict[str, Any] = {"volume_id": "v1", "project_id": "p1"}

@@ -268,7 +268,7 @@ class Chaos:
             self.world.cloud.finish_all()
         elif blow is Blow.ERROR:
             self.world.cloud.finish_all("error")
-            self.scheduler.tidy()
+            self.scheduler.retain()
         return blow
 
     def carry_out_what_is_late(self) -> None:
@@ -309,7 +309,7 @@ class Chaos:
             self.pass_time(duration)
             for name in list(self.lives):
                 self.round(name)
-            self.scheduler.tidy()
+            self.scheduler.retain()
             self.world.cloud.finish_all()
             if not self.world.store.tasks(states=task.LIVE):
                 break

@@ -236,8 +236,8 @@ class OfficeTest(world.WorldTest):
         self.assertEqual([], w.store.tasks())
         self.assertEqual(1, w.lead("c2"))
 
-    def test_tidy_without_anything_to_do(self) -> None:
-        self.assertEqual(0, self.new_world().tidy())
+    def test_retention_without_anything_to_do(self) -> None:
+        self.assertEqual(0, self.new_world().retain())
 
 
 class Unbindable(MemoryStore):
@@ -319,7 +319,7 @@ class BindingTest(world.WorldTest):
         w.work()
         w.cloud.finish(w.made(failing)[0].id, "error")
         w.work()
-        w.tidy()
+        w.retain()
         w.work()
         w.cloud.finish(w.made(failing)[0].id)
         w.cloud.fail("backup_services", errors.NoAnswerError("timeout"))

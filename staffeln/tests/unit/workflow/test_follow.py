@@ -70,7 +70,7 @@ class EndTest(FollowTest):
             ),
         )
         self.assertEqual(BackupState.UNWANTED, self.row(incremental).state)
-        self.w.tidy()
+        self.w.retain()
         self.w.work()
         self.w.cloud.finish_all()
         self.w.work()
@@ -99,7 +99,7 @@ class EndTest(FollowTest):
         self.w.cloud.finish(backup_id, "error", "volume not found")
         self.w.work()
         self.assertEqual(State.FAILED, self.current().state)
-        self.w.tidy()
+        self.w.retain()
         self.w.work()
         self.w.cloud.finish_all()
         self.w.work()
@@ -205,8 +205,8 @@ class TimeoutTest(FollowTest):
         backup_id = self.start()
         self.w.pass_time(DAY)
         self.w.work()
-        self.assertEqual(1, self.w.tidy())
-        self.assertEqual(0, self.w.tidy())
+        self.assertEqual(1, self.w.retain())
+        self.assertEqual(0, self.w.retain())
         for _ in range(5):
             self.w.work()
             (removal,) = self.w.deletes()

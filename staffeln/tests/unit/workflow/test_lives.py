@@ -37,7 +37,7 @@ class LifeTest(world.WorldTest):
             task.State.SUCCEEDED, w.task_of(volume_id).state, str(days)
         )
         for _ in range(3):  # what is unwanted goes in the end
-            w.tidy()
+            w.retain()
             w.pass_time(DAY)
             w.work(2)
             w.cloud.finish_all()
@@ -69,7 +69,7 @@ class LifeTest(world.WorldTest):
         elif day == "moved":
             self.move_to_another_project(w, volume_id)
         w.lead()
-        w.tidy()
+        w.retain()
         w.work()
         if day == "error":
             w.cloud.finish_all("error")

@@ -52,7 +52,7 @@ class LostPlanTest(base.TestCase):
             try:
                 scheduler.take_office()
                 scheduler.lead()
-                scheduler.tidy()
+                scheduler.retain()
             except errors.StoreError:
                 continue
             break

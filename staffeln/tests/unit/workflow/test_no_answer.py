@@ -255,4 +255,4 @@ class NoAnswerTest(world.WorldTest):
         (row,) = w.rows(self.volume_id)
         self.assertEqual(model.BackupState.AVAILABLE, row.state)
         # A removal that was planned meanwhile leaves it alone.
-        self.assertEqual(0, w.tidy())
+        self.assertEqual(0, w.retain())

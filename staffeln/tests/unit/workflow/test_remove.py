@@ -26,7 +26,7 @@ class RemoveTest(world.WorldTest):
         (made,) = self.w.made(self.volume_id)
         self.backup_id = made.id
         self.assertEqual(BackupState.UNWANTED, self.row().state)
-        self.w.tidy()
+        self.w.retain()
 
     def row(self) -> model.Backup:
         row = self.w.store.get_backup(self.backup_id)
@@ -55,7 +55,7 @@ class RemoveTest(world.WorldTest):
         self.assertEqual(State.SUCCEEDED, self.removal().state)
         self.assertEqual("deleted from Cinder", self.removal().reason)
         self.assertEqual([], self.w.store.backups())
-        self.assertEqual(0, self.w.tidy())
+        self.assertEqual(0, self.w.retain())
         self.assertEqual(1, self.w.cloud.count("delete_backup"))
 
     def test_no_service_takes_it(self) -> None:
@@ -91,7 +91,7 @@ class RemoveTest(world.WorldTest):
         self.when_it_is_time()
         self.assertEqual(State.SUCCEEDED, self.removal().state)
         self.assertEqual(BackupState.VANISHED, self.row().state)
-        self.assertEqual(0, self.w.tidy())
+        self.assertEqual(0, self.w.retain())
 
     def test_an_absence_that_ends_starts_again(self) -> None:
         kept = self.w.cloud.backups.pop(self.backup_id)

@@ -48,12 +48,20 @@ LOST = frozenset(
 def settings(**changes: Any) -> Settings:
     """What conductors work by; names of the policy are its changes."""
     names = model.Policy.__dataclass_fields__
+    rules = model.RetentionPolicy.__dataclass_fields__
     values: dict[str, Any] = {
         "policy": samples.policy(
             failure_backoff=BACKOFF,
             **{name: changes.pop(name) for name in names if name in changes},
         ),
         "rule": samples.rule(),
+        "retention": samples.retention_policy(
+            **{name: changes.pop(name) for name in rules if name in changes}
+        ),
+        "clock_tolerance": 5 * MINUTE,
+        "vanished_period": durations.Duration(days=30),
+        "reconciliation_period": DAY,
+        "orphan_settle_time": DAY,
         "backup_cycle_timeout": durations.Duration(days=1),
         "create_settle_time": SETTLE,
         "absence_settle_time": ABSENCE,
@@ -61,6 +69,7 @@ def settings(**changes: Any) -> Settings:
         "task_poll_period": POLL,
         "max_running_backups": 0,
         "max_running_backups_per_project": 0,
+        "max_running_deletes": 0,
         "backup_workers": 4,
         "rotation_workers": 2,
     }
@@ -113,7 +122,12 @@ class Process:
         self._store = store
         store.register_conductor(name, "host", 1, "solo")
         self.scheduler = cycle.Scheduler(
-            store, cloud, worked_by, name, held=lambda: self.held
+            store,
+            cloud,
+            worked_by,
+            name,
+            held=lambda: self.held,
+            host_time=clock,
         )
         self.worker = cycle.Worker(
             store,
@@ -123,6 +137,7 @@ class Process:
             name,
             lambda: None,
             lambda: (clock.time - START).total_seconds(),
+            clock,
         )
         for pool in (self.worker._starts, self.worker._deletes):
             pool._threads = AtOnce()
@@ -190,9 +205,9 @@ class World:
         self.check()
         return planned
 
-    def tidy(self, name: str = "c1") -> int:
-        """The scheduler plans deletes."""
-        planned = self.processes[name].scheduler.tidy()
+    def retain(self, name: str = "c1") -> int:
+        """A round of retention: the scheduler plans deletes."""
+        planned = self.processes[name].scheduler.retain()
         self.check()
         return planned
 

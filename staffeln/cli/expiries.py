@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the next round of retention would do, backup by backup."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+from staffeln import ports
+from staffeln.cli.intentions import MODES, Action, Intention
+from staffeln.domain import errors, model, retention, task
+from staffeln.workflow import clocks
+from staffeln.workflow.outlook import Judged, Outlook
+from staffeln.workflow.settings import Settings
+
+
+@dataclasses.dataclass(slots=True)
+class Found:
+    """What a dry run of retention comes to."""
+
+    intentions: list[Intention] = dataclasses.field(default_factory=list)
+    to_delete: int = 0
+    """Backups that would get a delete task."""
+    unwanted: int = 0
+    """Of these, those that would go whatever their age."""
+
+
+def look(
+    outlook: Outlook,
+    store: ports.Store,
+    removals: Iterable[Intention],
+    parsed_args: argparse.Namespace,
+) -> Found:
+    """Judge what is due; with ``--action keep`` all that there is.
+
+    :param removals: what is deleted for another reason than its age.
+    """
+    found = Found(intentions=list(removals))
+    found.unwanted = found.to_delete = len(found.intentions)
+    outlook.ask_for_servers()
+    everything = Action.KEEP in (parsed_args.action or ())
+    for page in _volumes(outlook, everything, parsed_args.volume):
+        for judged in outlook.judge(page):
+            found.to_delete += len(judged.to_delete)
+            found.intentions += _of_volume(judged, store, everything)
+    return found
+
+
+def _volumes(
+    outlook: Outlook, everything: bool, volume_id: str | None
+) -> Iterator[list[str]]:
+    if volume_id is not None:
+        yield [volume_id]
+    elif everything:
+        yield from outlook.all_volumes()
+    else:
+        seen: set[str] = set()
+        for page in outlook.due():
+            seen.update(page)
+            yield page
+        for changed in outlook.unsettled():
+            new = {row.volume_id for row in changed} - seen
+            seen |= new
+            yield sorted(new)
+
+
+def _of_volume(
+    judged: Judged, store: ports.Store, everything: bool
+) -> Iterator[Intention]:
+    now = store.now()
+    for each in judged.verdicts:
+        row = each.backup
+        work = judged.removing.get(row.id)
+        if work is not None:
+            yield _intention(Action.DELETE, row, _under_way(work))
+        elif each.what is retention.What.DELETE:
+            yield _intention(Action.DELETE, row, _planned(each))
+        elif each.what is retention.What.KEEP and (
+            everything
+            or (row.expires_at is not None and row.expires_at <= now)
+        ):
+            yield _intention(Action.KEEP, row, each.why)
+
+
+def _under_way(work: task.Task) -> str:
+    if work.state is not task.State.PLANNED:
+        return f"{work.state}: {work.reason}"
+    if work.waits_for:
+        return f"{work.reason}; after backup {work.waits_for} is gone"
+    return work.reason
+
+
+def _planned(verdict: retention.Verdict) -> str:
+    if verdict.waits_for:
+        return f"{verdict.why}; after backup {verdict.waits_for} is gone"
+    return verdict.why
+
+
+def _intention(action: Action, row: model.Backup, reason: str) -> Intention:
+    return Intention(
+        action=action,
+        mode=MODES[row.incremental],
+        volume_id=row.volume_id,
+        volume_name=row.volume_name,
+        project_id=row.project_id,
+        server_id=row.server_id,
+        server_name=row.server_name,
+        size=row.size,
+        backup_id=row.id,
+        expires_at=row.expires_at,
+        reason=reason,
+    )
+
+
+def against(
+    found: Found,
+    inventory: model.Inventory,
+    store: ports.Store,
+    cloud: ports.Cloud,
+    settings: Settings,
+) -> Iterator[str]:
+    """Why a round would not do what the table shows, a line each."""
+    try:
+        apart = clocks.apart(store, cloud.time, settings.clock_tolerance)
+    except errors.CloudError as error:
+        apart = f"Cinder's clock cannot be read: {error}"
+    if apart:
+        yield f"Nothing would be deleted: {apart}."
+    if not inventory.complete:
+        yield "Nothing would expire: the harvest is incomplete."
+    total = store.count_managed()
+    if retention.is_too_large(found.to_delete, total, settings.retention):
+        breaker = store.breaker()
+        if retention.is_confirmed(breaker, found.to_delete, store.now()):
+            yield "So many deletes in one round were confirmed."
+        else:
+            yield (
+                f"Nothing would be deleted: {found.to_delete} of {total} "
+                "managed backups are more than one round may remove; "
+                "staffeln retention confirm lets it happen."
+            )

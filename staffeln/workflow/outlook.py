@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What retention would do now: read from the database and the cloud.
+
+The dry run stops here; :mod:`staffeln.workflow.retain` writes what follows
+from it. Volumes are read in pages, so that memory does not grow with the
+number of backups.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+
+from staffeln import ports
+from staffeln.domain import (
+    durations,
+    errors,
+    model,
+    retention,
+    selection,
+    task,
+)
+from staffeln.workflow.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+PAGE = 500
+"""Volumes, or rows, that are read at a time."""
+
+MOST_SERVERS_ASKED = 500
+"""Servers that one round asks for one by one; the next asks for others."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What becomes of one volume's backups."""
+
+    volume_id: str
+    verdicts: tuple[retention.Verdict, ...]
+    """Newest first within each chain."""
+    removing: Mapping[str, task.Task]
+    """Live delete tasks, by the backup's id."""
+
+    @property
+    def to_delete(self) -> list[retention.Verdict]:
+        """What is to be deleted and has no task for it yet."""
+        return [
+            each
+            for each in self.verdicts
+            if each.what is retention.What.DELETE
+            and each.backup.id not in self.removing
+        ]
+
+    @property
+    def to_cancel(self) -> list[task.Task]:
+        """Tasks that nobody began, whose backup is to be kept after all."""
+        kept = {
+            each.backup.id
+            for each in self.verdicts
+            if each.what is retention.What.KEEP
+        }
+        return [
+            work
+            for backup_id, work in self.removing.items()
+            if backup_id in kept
+            and work.state is task.State.PLANNED
+            and work.cause is task.Cause.EXPIRED
+        ]
+
+
+class Outlook:
+    """Retention as it looks at one moment, after one harvest."""
+
+    def __init__(
+        self,
+        store: ports.Store,
+        cloud: ports.Cloud,
+        settings: Settings,
+        inventory: model.Inventory,
+        now: datetime.datetime,
+    ) -> None:
+        self._store = store
+        self._cloud = cloud
+        self._rule = settings.rule
+        self._policy = settings.retention
+        self._inventory = inventory
+        self._now = now
+        self._asked: dict[str, retention.Reading] = {}
+        """Servers that were asked for one by one; GONE: proved gone."""
+        self._projects: Mapping[str, bool] | None = None
+        self._spared: dict[str, str] = {}
+        self._selected = inventory.resting.union(
+            each.volume.id for each in inventory.candidates
+        )
+
+    # -- what governs ------------------------------------------------------
+
+    def ask_for_servers(self) -> int:
+        """Ask for servers that an expiry depends on and no list showed.
+
+        Only a backup whose server was never read depends on that.
+
+        :returns: how many were asked for.
+        """
+        oldest = durations.before(self._now, self._policy.retention_time)
+        after = ""
+        while len(self._asked) < MOST_SERVERS_ASKED:
+            page = self._store.undated(oldest, after, PAGE)
+            for row in page:
+                self._ask_for(row.server_id)
+            if len(page) < PAGE:
+                break
+            after = page[-1].id
+        return len(self._asked)
+
+    def _ask_for(self, server_id: str) -> None:
+        known = (
+            server_id in self._inventory.servers or server_id in self._asked
+        )
+        if known or len(self._asked) >= MOST_SERVERS_ASKED:
+            return
+        if not server_id:
+            # Nobody knows whose it was: there is nothing to wait for.
+            self._asked[server_id] = retention.GONE
+            return
+        try:
+            server = self._cloud.server(server_id)
+        except errors.NotFoundError:
+            self._asked[server_id] = retention.GONE
+        except errors.CloudError as error:
+            LOG.warning("Retention: server %s not read: %s", server_id, error)
+        else:
+            if server.readable:
+                self._asked[server_id] = retention.Reading(
+                    selection.own_retention(self._rule, server)
+                )
+
+    def _reading(self, kept: model.Governance) -> retention.Reading | None:
+        found = retention.reading_of(
+            kept, self._inventory, self._policy.retention_time
+        )
+        if found is None:
+            found = self._asked.get(kept.server_id)
+        if found is retention.GONE and kept.retention_known:
+            # What it said last stays in force.
+            return None
+        return found
+
+    def unsettled(self) -> Iterator[list[model.Backup]]:
+        """Backups whose governance changes, as they are to be written."""
+        after = ""
+        while True:
+            page = self._store.governances(after, PAGE)
+            if not page:
+                return
+            after = page[-1].volume_id
+            volume_ids = {
+                each.volume_id
+                for each in page
+                if not retention.is_settled(
+                    each, self._reading(each), self._policy
+                )
+            }
+            changed = [
+                governed
+                for rows in self._store.backups_of_volumes(volume_ids).values()
+                for row in rows
+                if (governed := self._governed(row)) != row
+            ]
+            if changed:
+                yield changed
+
+    def _governed(self, row: model.Backup) -> model.Backup:
+        return retention.governed(
+            row, self._reading(row.governance), self._policy, self._now
+        )
+
+    # -- what goes ---------------------------------------------------------
+
+    def due(self) -> Iterator[list[str]]:
+        """Volumes with anything expired, or a task for it; each once."""
+        seen: set[str] = set()
+        planned = self._store.tasks(
+            kind=task.Kind.DELETE, states=[task.State.PLANNED]
+        )
+        waiting = {
+            work.volume_id
+            for work in planned
+            if work.cause is task.Cause.EXPIRED
+        }
+        yield from _pages(waiting, seen)
+        last: model.Backup | None = None
+        while True:
+            page = self._store.expired(self._now, last, PAGE)
+            if not page:
+                return
+            last = page[-1]
+            yield from _pages([row.volume_id for row in page], seen)
+
+    def all_volumes(self) -> Iterator[list[str]]:
+        """All volumes that have a backup."""
+        after = ""
+        while page := self._store.governances(after, PAGE):
+            after = page[-1].volume_id
+            yield sorted({each.volume_id for each in page})
+
+    def judge(self, volume_ids: Iterable[str]) -> list[Judged]:
+        """Decide for some volumes."""
+        volumes = {
+            volume_id: [self._governed(row) for row in rows]
+            for volume_id, rows in self._store.backups_of_volumes(
+                list(volume_ids)
+            ).items()
+        }
+        slots = [task.backup_slot(volume_id) for volume_id in volumes]
+        slots += [
+            task.delete_slot(row.id)
+            for rows in volumes.values()
+            for row in rows
+        ]
+        growing: dict[str, set[str]] = {}
+        removing: dict[str, dict[str, task.Task]] = {}
+        for work in self._store.live_tasks(slots):
+            if work.kind is task.Kind.DELETE:
+                removing.setdefault(work.volume_id, {})[
+                    work.backup_id or ""
+                ] = work
+            elif work.mode is not task.Mode.FULL:
+                growing.setdefault(work.volume_id, set()).add(work.project_id)
+        return [
+            Judged(
+                volume_id=volume_id,
+                verdicts=tuple(
+                    retention.judge(
+                        rows,
+                        retention.Circumstances(
+                            selected=volume_id in self._selected,
+                            growing=frozenset(growing.get(volume_id, ())),
+                            spared=self._sparing(rows),
+                        ),
+                        self._policy,
+                        self._now,
+                    )
+                ),
+                removing=removing.get(volume_id, {}),
+            )
+            for volume_id, rows in sorted(volumes.items())
+        ]
+
+    def _sparing(self, rows: Iterable[model.Backup]) -> dict[str, str]:
+        """Why backups of these rows' projects do not expire, if not."""
+        expired = {
+            row.project_id
+            for row in rows
+            if row.expires_at is not None and row.expires_at <= self._now
+        }
+        for project_id in expired - self._spared.keys():
+            self._spared[project_id] = self._why_spared(project_id)
+        return {
+            project_id: why
+            for project_id in expired
+            if (why := self._spared[project_id])
+        }
+
+    def _why_spared(self, project_id: str) -> str:
+        """Why a project's backups do not expire; empty: they do.
+
+        A deleted project keeps nobody's backups; one that is disabled may
+        be enabled again.
+        """
+        try:
+            if self._projects is None:
+                self._projects = self._cloud.projects()
+            enabled = self._projects.get(project_id)
+            if enabled is None:
+                enabled = self._cloud.project(project_id)
+        except errors.NotFoundError:
+            return ""
+        except errors.CloudError as error:
+            LOG.warning(
+                "Retention: project %s not read: %s", project_id, error
+            )
+            return f"project {project_id} could not be read"
+        return "" if enabled else f"project {project_id} is disabled"
+
+
+def _pages(volume_ids: Iterable[str], seen: set[str]) -> Iterator[list[str]]:
+    new = sorted(set(volume_ids) - seen)
+    seen.update(new)
+    for start in range(0, len(new), PAGE):
+        yield new[start : start + PAGE]
