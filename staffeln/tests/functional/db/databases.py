@@ -98,6 +98,7 @@ def forget_everything(database: session.Database) -> None:
                 block_storage_url=None,
                 user_id=None,
                 selected_volumes=None,
+                reconciled_at=None,
             )
         )
         connection.execute(sa.update(rows.TERM).values(term=0, seq=0))

@@ -5,7 +5,9 @@ from staffeln.tests.functional.db import (
     moving_suite,
     planning_suite,
     reading_suite,
+    retention_suite,
     throttle_suite,
+    waiting_suite,
 )
 
 
@@ -14,5 +16,7 @@ class StoreSuite(
     moving_suite.MovingSuite,
     reading_suite.ReadingSuite,
     throttle_suite.ThrottleSuite,
+    retention_suite.RetentionSuite,
+    waiting_suite.WaitingSuite,
 ):
     """Inherit this with ``new_store``; a store passes when all tests do."""

@@ -18,6 +18,7 @@ from staffeln.tests.functional.db import (
     planning_suite,
     store_case,
     throttle_suite,
+    waiting_suite,
 )
 
 
@@ -39,6 +40,7 @@ class GaleraStoreTest(
     planning_suite.PlanningSuite,
     moving_suite.MovingSuite,
     throttle_suite.ThrottleSuite,
+    waiting_suite.WaitingSuite,
 ):
     """All that writes; reading is the same as on one server."""
 

@@ -114,12 +114,6 @@ class ThrottleSuite(store_case.StoreCase):
         found = self.claim(limit=2, per_project=1)
         self.assertEqual(["t1", "t8"], [work.id for work in found])
 
-    def test_removals_have_no_seats(self) -> None:
-        self.plan(*(removal(number) for number in range(3)))
-        self.assertEqual(3, len(self.claim(kind=DELETE, running=1)))
-        self.plan(planned(9))
-        self.assertEqual(["t9"], self.claimed(running=1))
-
     def test_conductors_that_claim_at_once_keep_the_limits(self) -> None:
         self.plan(
             *(
