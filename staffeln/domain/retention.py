@@ -298,29 +298,38 @@ def _judge_chains(
         holder = "a backup that may build on it is under way"
     newer: str | None = None
     for row in rows:
-        there = row.state is not model.BackupState.VANISHED
-        own = _own_reason(row, project_id, newest, around, now)
-        if row.state in _GOING:
-            what, why = What.GOING, row.reason or f"it is {row.state}"
-        elif own:
-            what, why = What.KEEP, own
-        elif holder:
-            what, why = What.KEEP, holder
-        else:
-            what, why = What.DELETE, _expired(row)
-        if there:
+        if row.state is not model.BackupState.VANISHED:
+            own = _own_reason(row, project_id, newest, around, now)
+            what, why = _decide(row, own, holder)
             yield Verdict(
                 backup=row,
                 what=what,
                 why=why,
                 waits_for=newer if what is What.DELETE else None,
             )
+            if row.incremental is not False:
+                if what is What.KEEP and own:
+                    holder = f"backup {row.id} depends on it, which stays: "
+                    holder += own
+                if what is not What.GOING or newer is None:
+                    # One that goes anyway is no sign that those after it
+                    # are gone.
+                    newer = row.id
         if _begins_chain(row):
             holder, newer = "", None
-        elif there and row.incremental is not False:
-            newer = row.id
-            if what is What.KEEP and own:
-                holder = f"backup {row.id} depends on it, which stays: {own}"
+
+
+def _decide(row: model.Backup, own: str, holder: str) -> tuple[What, str]:
+    """What becomes of a backup, and why.
+
+    :param own: why it stays, whatever depends on it.
+    :param holder: why it stays for what depends on it.
+    """
+    if row.state in _GOING:
+        return What.GOING, row.reason or f"it is {row.state}"
+    if own or holder:
+        return What.KEEP, own or holder
+    return What.DELETE, _expired(row)
 
 
 def _begins_chain(row: model.Backup) -> bool:
