@@ -66,8 +66,40 @@ class Cloud(Protocol):
         :raises NotAdministratorError: the service user may not.
         """
 
+    def time(self) -> datetime.datetime:
+        """Cinder's clock, by the Date header of an answer of its own.
+
+        :raises MalformedAnswerError: the header is missing or no date.
+        """
+
+    def project(self, project_id: str) -> bool:
+        """Whether a project of any domain is enabled.
+
+        :raises NotFoundError: 404 in Keystone's own JSON, which names it.
+        :raises ForbiddenError: only administrators may ask.
+        """
+
+    def projects(self) -> Mapping[str, bool]:
+        """Which projects of all domains are enabled, by id: one call.
+
+        Keystone may cut the list off, and what cannot be read is left
+        out: what is absent is proved by :meth:`project` alone.
+
+        :raises ForbiddenError: only administrators may ask.
+        """
+
     def server_pages(self) -> Iterator[Page[model.Server]]:
         """All servers of all projects."""
+
+    def server(self, server_id: str) -> model.Server:
+        """One server, in whatever status; also what no list shows.
+
+        Soft-deleted ones are in no list; one whose cell is down is not
+        readable. Nova answers 404 to those who are no administrators for
+        every server of other projects.
+
+        :raises NotFoundError: 404 in Nova's own JSON.
+        """
 
     def volume_pages(self) -> Iterator[Page[model.Volume]]:
         """All volumes of all projects; the first page tells the total."""
@@ -119,7 +151,9 @@ class Cloud(Protocol):
     def delete_backup(self, backup_id: str) -> None:
         """Ask for a backup to be deleted (service scope).
 
-        :raises InvalidRequestError: its state or a dependent forbids it.
+        :raises DependentsError: these backups depend on it.
+        :raises InvalidRequestError: its state forbids it, or Cinder knows
+            of a dependent that no list shows.
         :raises NotFoundError: unknown, or no backup service is up.
         """
 

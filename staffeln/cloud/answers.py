@@ -8,6 +8,7 @@ bounded length, without markup, control characters or secrets.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import email.utils
@@ -59,6 +60,10 @@ class Asked:
     method: str
     path: str
     secrets: tuple[str, ...] = ()
+    not_found: str = "itemNotFound"
+    """What the service's own faults with status 404 are called."""
+    missing: str = ""
+    """What the words of a 404 must name to prove that it is not there."""
 
     def message(self, words: str, detail: str = "") -> str:
         """One line: who said what, to which question."""
@@ -189,7 +194,8 @@ def fault_of(response: requests.Response) -> tuple[str, str] | None:
     """Name and message of a fault in the services' own JSON form.
 
     Cinder and Nova answer ``{"itemNotFound": {"message": ..., "code":
-    404}}``. None: the body has another form, so a proxy may have made it.
+    404}}``, Keystone calls every fault ``error``. None: the body has
+    another form, so a proxy may have made it.
     """
     try:
         body = response.json()
@@ -212,16 +218,19 @@ _KINDS: dict[int, type[errors.CloudError]] = {
 }
 
 
-def _kind(status: int, fault: str | None) -> type[errors.CloudError]:
+def _kind(
+    status: int, fault: tuple[str, str] | None, asked: Asked
+) -> type[errors.CloudError]:
     """Which of our errors a status amounts to."""
+    name, words = fault or ("", "")
     if status >= 500:
         return errors.NoAnswerError
     if status == 404:
         # Only the service's own words prove that something is not there.
-        if fault == "itemNotFound":
+        if name == asked.not_found and asked.missing in words:
             return errors.NotFoundError
         return errors.NoAnswerError
-    if status == 413 and fault == "overLimit":
+    if status == 413 and name == "overLimit":
         return errors.OverQuotaError
     if status == 429:
         return errors.NotSentError
@@ -250,7 +259,7 @@ def check(response: requests.Response, asked: Asked) -> None:
     words = fault[1] if fault else response.text or response.reason or ""
     details = f"{status}, {request_id}" if request_id else str(status)
     raise FailedCall(
-        _kind(status, fault[0] if fault else None)(
+        _kind(status, fault, asked)(
             asked.message(words or "no words", details),
             status=status,
             request_id=request_id,
@@ -289,6 +298,32 @@ def body_of(response: requests.Response, asked: Asked, key: str) -> Any:
     if not isinstance(body, dict) or key not in body:
         raise malformed(response, asked, f"the body has no {key!r}")
     return body
+
+
+@contextlib.contextmanager
+def reading(asked: Asked) -> Iterator[None]:
+    """Turn what goes wrong while reading into a MalformedAnswerError."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        words = f"the answer cannot be read: {type(error).__name__} {error}"
+        raise errors.MalformedAnswerError(asked.message(words)) from None
+
+
+def date_of(response: requests.Response, asked: Asked) -> datetime.datetime:
+    """When the service answered, by its own clock: UTC without a zone.
+
+    :raises FailedCall: with a MalformedAnswerError.
+    """
+    text = response.headers.get("Date", "")
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    except (IndexError, OverflowError, TypeError, ValueError):
+        words = f"the Date header {text!r} is no date"
+        raise malformed(response, asked, words) from None
+    return moment
 
 
 # -- Keystone, through keystoneauth ----------------------------------------

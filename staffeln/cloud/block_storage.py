@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from staffeln import ports
 from staffeln.cloud import answers, paging
-from staffeln.cloud.catalogue import Service
+from staffeln.cloud.catalogue import Microversions, Service
 from staffeln.cloud.fields import identifier, name, size, text, texts
 from staffeln.cloud.session import CloudSession, Params
 from staffeln.domain import errors, model
@@ -19,11 +20,15 @@ CINDER = Service(
     name="Cinder",
     type="block-storage",
     path="/v3",
-    oldest=(3, 45),
-    wanted=(3, 64),
-    header="volume",
+    microversions=Microversions("volume", oldest=(3, 45), wanted=(3, 64)),
 )
-"""3.43 brought metadata of backups, 3.45 the count of a list."""
+"""3.43 brought metadata of backups, 3.45 the count of a list.
+
+3.56 brought who made a backup, which may be missing.
+"""
+
+CHILDREN_TOLD = 5
+"""How many of the backups that depend on one are looked up."""
 
 _NEWEST_FIRST = "created_at:desc"
 
@@ -54,6 +59,11 @@ def backup_services(session: CloudSession) -> list[model.BackupService]:
             for row in body["services"]
             if row.get("binary", "cinder-backup") == "cinder-backup"
         ]
+
+
+def time(session: CloudSession) -> datetime.datetime:
+    """Cinder's clock, by a list of one row at most."""
+    return session.date(CINDER, "/backups", "backups", {"limit": 1})
 
 
 def volume_pages(session: CloudSession) -> Iterator[ports.Page[model.Volume]]:
@@ -188,23 +198,25 @@ def delete_backup(session: CloudSession, backup_id: str) -> None:
     Cinder does not let them delete there either.
     """
     path = f"/backups/{backup_id}"
-    if _has_children(session, backup_id):
+    children = _children(session, backup_id)
+    if children:
         asked = answers.Asked(CINDER.name, "DELETE", path)
-        raise errors.InvalidRequestError(
-            asked.message("incremental backups depend on this backup")
-        )
+        words = f"held by backup {', '.join(children)}, which depends on it"
+        raise errors.DependentsError(asked.message(words), children)
     session.delete(CINDER, path)
 
 
-def _has_children(session: CloudSession, backup_id: str) -> bool:
-    """Whether a backup is the parent of another one, in any status."""
+def _children(session: CloudSession, backup_id: str) -> tuple[str, ...]:
+    """Some of the backups whose parent a backup is, in any status."""
+    path = "/backups"
     params: dict[str, str | int] = {
         "all_tenants": 1,
         "parent_id": backup_id,
-        "limit": 1,
+        "limit": CHILDREN_TOLD,
     }
-    body = session.get(CINDER, "/backups", "backups", params)
-    return bool(body["backups"])
+    body = session.get(CINDER, path, "backups", params)
+    with _reading(path):
+        return tuple(identifier(row["id"]) for row in body["backups"])
 
 
 # -- reading what Cinder shows ---------------------------------------------
@@ -214,28 +226,10 @@ def _all_backups(limit: int) -> dict[str, str | int]:
     return {"all_tenants": 1, "limit": limit, "sort": _NEWEST_FIRST}
 
 
-class _reading:
-    """Turns what goes wrong while reading into a MalformedAnswerError."""
-
-    def __init__(self, path: str, method: str = "GET") -> None:
-        self._asked = answers.Asked(CINDER.name, method, path)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: object, error: BaseException | None, trace: object
-    ) -> None:
-        if isinstance(
-            error,
-            AttributeError | LookupError | TypeError | ValueError,
-        ):
-            raise errors.MalformedAnswerError(
-                self._asked.message(
-                    f"the answer cannot be read: {type(error).__name__} "
-                    f"{error}"
-                )
-            ) from None
+def _reading(
+    path: str, method: str = "GET"
+) -> contextlib.AbstractContextManager[None]:
+    return answers.reading(answers.Asked(CINDER.name, method, path))
 
 
 def moment(value: object) -> datetime.datetime:
@@ -273,6 +267,7 @@ def backup(
     """
     owner = row.get("os-backup-project-attr:project_id", project_id)
     fail_reason = name(row.get("fail_reason"))
+    user_id = row.get("user_id")
     incremental = row["is_incremental"]
     if not isinstance(incremental, bool):
         raise ValueError(f"is_incremental is {incremental!r}")
@@ -286,4 +281,5 @@ def backup(
         size=size(row["size"]),
         metadata=texts(row.get("metadata") or {}),
         fail_reason=answers.one_line(fail_reason) or None,
+        user_id=identifier(user_id) if user_id is not None else None,
     )

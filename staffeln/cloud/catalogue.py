@@ -16,9 +16,22 @@ from staffeln.cloud import answers, scopes, settings, wire
 from staffeln.domain import errors
 
 Version = tuple[int, int]
+_VERSION = re.compile(r"/v\d+(\.\d+)?$")
 Fetch = Callable[
     ["Service", str, str], tuple[requests.Response, answers.Asked]
 ]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Microversions:
+    """Which microversions of a service are spoken."""
+
+    header: str
+    """The service's name in the microversion header."""
+    oldest: Version
+    """The oldest that will do."""
+    wanted: Version
+    """What is asked for where the service has it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,12 +44,12 @@ class Service:
     """The official type, such as block-storage."""
     path: str
     """The path of its API version, such as /v3."""
-    oldest: Version
-    """The oldest microversion that will do."""
-    wanted: Version
-    """What is asked for where the service has it."""
-    header: str
-    """Its name in the microversion header."""
+    microversions: Microversions | None
+    """None: it has none, and nothing is to be found out about them."""
+    not_found: str = "itemNotFound"
+    """What its own faults with status 404 are called."""
+    at_auth_url: bool = False
+    """It is where tokens come from, whatever the catalogue says of it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,20 +96,33 @@ class Catalogue:
     def _find(self, service: Service, access: scopes.Access) -> Endpoint:
         url, region = self._place(service, access)
         url, in_project = _without_project(url, access.project_id)
-        if not re.search(r"/v\d+(\.\d+)?$", url):
+        if service.microversions is None:
+            # Catalogues still name versions of it that are long gone.
+            url = _VERSION.sub("", url) + service.path
+            return Endpoint(url, region, in_project, {})
+        if not _VERSION.search(url):
             url += service.path
-        newest = self._newest(service, url, access.token)
-        if newest < service.oldest:
+        spoken = self._agree(service, service.microversions, url, access.token)
+        return Endpoint(url, region, in_project, spoken)
+
+    def _agree(
+        self, service: Service, ours: Microversions, url: str, token: str
+    ) -> Mapping[str, str]:
+        """The header that asks for the best microversion of both sides.
+
+        :raises FailedCall: the service has none that will do.
+        """
+        newest = self._newest(service, url, token)
+        if newest < ours.oldest:
             raise answers.FailedCall(
                 errors.RefusedError(
                     f"{service.name} at {url} is too old: it speaks "
                     f"microversion {_text(newest)}, at least "
-                    f"{_text(service.oldest)} is needed"
+                    f"{_text(ours.oldest)} is needed"
                 )
             )
-        number = _text(min(newest, service.wanted))
-        header = {"OpenStack-API-Version": f"{service.header} {number}"}
-        return Endpoint(url, region, in_project, header)
+        number = _text(min(newest, ours.wanted))
+        return {"OpenStack-API-Version": f"{ours.header} {number}"}
 
     def _place(
         self, service: Service, access: scopes.Access
@@ -120,6 +146,9 @@ class Catalogue:
             ) from None
         found = [data for group in by_type.values() for data in group]
         regions = sorted({data.region_name or "" for data in found})
+        if service.at_auth_url and len(regions) != 1:
+            # One that several regions share need not be listed in each.
+            return _auth_url(known), known.region or ""
         if not found:
             place = f" in region {known.region}" if known.region else ""
             raise errors.ConfigurationError(
@@ -156,6 +185,10 @@ class Catalogue:
             raise answers.malformed(
                 response, asked, "no document of API versions"
             ) from None
+
+
+def _auth_url(known: settings.Credentials) -> str:
+    return str(known.auth["auth_url"]).strip().rstrip("/")
 
 
 def _version(text: Any) -> Version:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from staffeln import ports
-from staffeln.cloud import paging
-from staffeln.cloud.catalogue import Service
+from staffeln.cloud import answers, paging
+from staffeln.cloud.catalogue import Microversions, Service
 from staffeln.cloud.fields import identifier, name, text, texts
 from staffeln.cloud.session import CloudSession
 from staffeln.domain import model
@@ -17,9 +18,7 @@ NOVA = Service(
     name="Nova",
     type="compute",
     path="/v2.1",
-    oldest=(2, 69),
-    wanted=(2, 69),
-    header="compute",
+    microversions=Microversions("compute", oldest=(2, 69), wanted=(2, 69)),
 )
 """From 2.69 on a server of a cell that is down shows as UNKNOWN."""
 
@@ -35,8 +34,19 @@ def server_pages(session: CloudSession) -> Iterator[ports.Page[model.Server]]:
     )
 
 
+def one_server(session: CloudSession, server_id: str) -> model.Server:
+    """One server of any project.
+
+    Those that are soft-deleted or in a cell that is down are shown too.
+    """
+    path = f"/servers/{urllib.parse.quote(server_id, safe='')}"
+    body = session.get(NOVA, path, "server")
+    with answers.reading(answers.Asked(NOVA.name, "GET", path)):
+        return server(body["server"])
+
+
 def server(row: Mapping[str, Any]) -> model.Server:
-    """A server as a list shows it; unread where too little is shown.
+    """A server as Nova shows it; unread where too little is shown.
 
     :raises KeyError, TypeError, ValueError: what is there is malformed.
     """

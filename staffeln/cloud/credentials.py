@@ -42,7 +42,7 @@ _SCOPE = frozenset(
     }
 )
 
-_SERVICE_TYPES = ("block-storage", "compute")
+_SERVICE_TYPES = ("block-storage", "compute", "identity")
 
 
 def find(

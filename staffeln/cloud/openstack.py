@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from staffeln import ports
-from staffeln.cloud import block_storage, compute, identity
+from staffeln.cloud import block_storage, compute, identity, projects
 from staffeln.cloud.session import CloudSession
 from staffeln.cloud.settings import CloudSettings
 from staffeln.cloud.wire import Observe
@@ -52,9 +53,25 @@ class OpenStackCloud:
         """The cinder-backup services, which only administrators see."""
         return block_storage.backup_services(self._session)
 
+    def time(self) -> datetime.datetime:
+        """Cinder's clock, UTC without a zone."""
+        return block_storage.time(self._session)
+
+    def project(self, project_id: str) -> bool:
+        """Whether one project is enabled."""
+        return projects.one_project(self._session, project_id)
+
+    def projects(self) -> Mapping[str, bool]:
+        """Which projects are enabled, as far as one list tells."""
+        return projects.all_projects(self._session)
+
     def server_pages(self) -> Iterator[ports.Page[model.Server]]:
         """All servers of all projects."""
         return compute.server_pages(self._session)
+
+    def server(self, server_id: str) -> model.Server:
+        """One server."""
+        return compute.one_server(self._session, server_id)
 
     def volume_pages(self) -> Iterator[ports.Page[model.Volume]]:
         """All volumes of all projects."""

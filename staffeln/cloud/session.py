@@ -7,6 +7,7 @@ Tokens come from :mod:`staffeln.cloud.scopes`, endpoints from
 
 from __future__ import annotations
 
+import datetime
 import functools
 import threading
 import time
@@ -80,17 +81,40 @@ class CloudSession:
         key: str,
         params: Params | None = None,
         project_id: str | None = None,
+        missing: str = "",
     ) -> dict[str, Any]:
         """Read; the answer's JSON object, which has the key.
 
         :param project_id: the scope; None is the service's own.
+        :param missing: what the words of a 404 must name to be believed.
         """
-        asked = self._asked(service, "GET", path)
+        asked = self._asked(service, "GET", path, missing)
 
         def call() -> dict[str, Any]:
             response = self._attempt(service, asked, project_id, params, None)
             body: dict[str, Any] = answers.body_of(response, asked, key)
             return body
+
+        return self._retries.run(call, only_if_not_sent=False)
+
+    def date(
+        self,
+        service: catalogue.Service,
+        path: str,
+        key: str,
+        params: Params | None = None,
+    ) -> datetime.datetime:
+        """The service's clock while it reads: UTC without a zone.
+
+        :param key: of the answer's JSON object, which shows that it is
+            the service who answers.
+        """
+        asked = self._asked(service, "GET", path)
+
+        def call() -> datetime.datetime:
+            response = self._attempt(service, asked, None, params, None)
+            answers.body_of(response, asked, key)
+            return answers.date_of(response, asked)
 
         return self._retries.run(call, only_if_not_sent=False)
 
@@ -134,9 +158,20 @@ class CloudSession:
     # -- one try -----------------------------------------------------------
 
     def _asked(
-        self, service: catalogue.Service, method: str, path: str
+        self,
+        service: catalogue.Service,
+        method: str,
+        path: str,
+        missing: str = "",
     ) -> answers.Asked:
-        return answers.Asked(service.name, method, path, self._secrets)
+        return answers.Asked(
+            service.name,
+            method,
+            path,
+            self._secrets,
+            service.not_found,
+            missing,
+        )
 
     def _endpoint(self, service: catalogue.Service) -> catalogue.Endpoint:
         access = self._scopes.service().access()

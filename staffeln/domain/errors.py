@@ -100,6 +100,24 @@ class InvalidRequestError(RefusedError):
     """400: the state of the thing does not allow it."""
 
 
+class DependentsError(InvalidRequestError):
+    """A backup cannot go before others that depend on it.
+
+    ``backups`` are the ids of some of those, never of none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        backups: tuple[str, ...],
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, request_id=request_id)
+        self.backups = backups
+
+
 class ForbiddenError(RefusedError):
     """401 or 403 with a fresh token."""
 

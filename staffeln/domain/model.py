@@ -81,6 +81,8 @@ class CloudBackup:
     size: int
     metadata: Mapping[str, str]
     fail_reason: str | None = None
+    user_id: str | None = None
+    """Who made it; None: Cinder is older than 3.56, or does not tell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

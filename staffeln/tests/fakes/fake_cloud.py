@@ -39,6 +39,7 @@ class Project:
     has_role: bool = True
     max_backups: int = -1
     max_gigabytes: int = -1
+    enabled: bool = True
 
 
 @dataclasses.dataclass
@@ -56,7 +57,8 @@ class FakeCloud:
     A backup stays ``creating`` until :meth:`finish` is called, a deletion
     ``deleting`` likewise. ``calls`` holds every call made; one page is one
     call. ``hidden`` ids are left out of lists, ``malformed`` ids become
-    problems of their page.
+    problems of their page. ``clock_error`` is how far Cinder's clock is
+    ahead of the cloud's time.
 
     :param clock: tells the time (UTC, naive); default: a clock that stands
         until :meth:`pass_time` moves it.
@@ -78,7 +80,8 @@ class FakeCloud:
         self._status_before: dict[str, str] = {}
         self._order: dict[str, int] = {}
         self.calls: list[Call] = []
-        self.projects: dict[str, Project] = {}
+        self.known_projects: dict[str, Project] = {}
+        """What Keystone knows."""
         self.servers: dict[str, model.Server] = {}
         self.volumes: dict[str, model.Volume] = {}
         self.backups: dict[str, model.CloudBackup] = {}
@@ -88,6 +91,7 @@ class FakeCloud:
         """What each incremental builds on, by id."""
         self.hidden: set[str] = set()
         self.malformed: set[str] = set()
+        self.clock_error = datetime.timedelta()
         self.administrator = True
         self.service_project = "service-project"
         self.services = [
@@ -123,13 +127,24 @@ class FakeCloud:
         has_role: bool = True,
         max_backups: int = -1,
         max_gigabytes: int = -1,
+        enabled: bool = True,
     ) -> str:
         """Add a project; quotas of -1 are unlimited. Returns its id."""
         project_id = project_id or self.new_id()
-        self.projects[project_id] = Project(
-            project_id, has_role, max_backups, max_gigabytes
+        self.known_projects[project_id] = Project(
+            project_id, has_role, max_backups, max_gigabytes, enabled
         )
         return project_id
+
+    def change_project(self, project_id: str, **changes: Any) -> None:
+        """Change fields of a project."""
+        self.known_projects[project_id] = dataclasses.replace(
+            self.known_projects[project_id], **changes
+        )
+
+    def delete_project(self, project_id: str) -> None:
+        """An operator deletes a project; all that is in it stays."""
+        del self.known_projects[project_id]
 
     def add_volume(
         self,
@@ -144,7 +159,7 @@ class FakeCloud:
     ) -> str:
         """Add a volume; returns its id."""
         volume_id = volume_id or self.new_id()
-        self.projects.setdefault(project_id, Project(project_id))
+        self.known_projects.setdefault(project_id, Project(project_id))
         self.volumes[volume_id] = model.Volume(
             id=volume_id,
             name=name,
@@ -170,7 +185,7 @@ class FakeCloud:
     ) -> str:
         """Add a server; its volumes become attached. Returns its id."""
         server_id = server_id or self.new_id()
-        self.projects.setdefault(project_id, Project(project_id))
+        self.known_projects.setdefault(project_id, Project(project_id))
         self.servers[server_id] = model.Server(
             id=server_id,
             name=name,
@@ -219,6 +234,7 @@ class FakeCloud:
         incremental: bool = False,
         created_at: datetime.datetime | None = None,
         metadata: Mapping[str, str] | None = None,
+        user_id: str | None = None,
     ) -> str:
         """Add a backup that somebody made; returns its id."""
         backup_id = backup_id or self.new_id()
@@ -238,6 +254,7 @@ class FakeCloud:
             created_at=created_at,
             size=volume.size if volume else 1,
             metadata=dict(metadata or {}),
+            user_id=user_id,
         )
         return backup_id
 
@@ -325,6 +342,34 @@ class FakeCloud:
                 )
             return list(self.services)
 
+    def time(self) -> datetime.datetime:
+        """Cinder's clock."""
+        with self._call("time"):
+            return self.now() + self.clock_error
+
+    def project(self, project_id: str) -> bool:
+        """Whether a project is enabled, for administrators."""
+        with self._call("project", project_id):
+            self._check_administrator()
+            project = self.known_projects.get(project_id)
+            if project is None:
+                raise errors.NotFoundError(
+                    f"Keystone: Could not find project: {project_id}.",
+                    status=404,
+                )
+            return project.enabled
+
+    def projects(self) -> Mapping[str, bool]:
+        """Which projects are enabled, for administrators."""
+        with self._call("projects"):
+            self._check_administrator()
+            absent = self.hidden | self.malformed
+            return {
+                each.id: each.enabled
+                for each in self.known_projects.values()
+                if each.id not in absent
+            }
+
     def server_pages(self) -> Iterator[ports.Page[model.Server]]:
         """All servers; as in Nova a full page may be followed by none."""
         return self._pages(
@@ -333,6 +378,17 @@ class FakeCloud:
             lambda: list(self.servers.values()),
             counted=False,
         )
+
+    def server(self, server_id: str) -> model.Server:
+        """One server, hidden or not."""
+        with self._call("server", server_id):
+            server = self.servers.get(server_id)
+            if server is None or not self._shown(server):
+                raise errors.NotFoundError(
+                    f"Nova: Instance {server_id} could not be found.",
+                    status=404,
+                )
+            return server
 
     def volume_pages(self) -> Iterator[ports.Page[model.Volume]]:
         """All volumes."""
@@ -414,6 +470,7 @@ class FakeCloud:
                 status="creating",
                 incremental=request.incremental,
                 metadata=request.metadata,
+                user_id=self.cloud_identity.user_id,
             )
             self.names[backup_id] = request.name
             self._status_before[request.volume_id] = volume.status
@@ -430,9 +487,18 @@ class FakeCloud:
             backup = self.backups.get(backup_id)
             if backup is None or not self._shown(backup):
                 raise _not_found("Backup", backup_id)
+            children = self._children(backup)
+            listed = [each for each in children if each not in self.hidden]
+            if listed:
+                # Looked for before Cinder is asked.
+                raise errors.DependentsError(
+                    f"Cinder: held by backup {', '.join(listed[:5])}, which "
+                    "depends on it",
+                    tuple(listed[:5]),
+                )
             if backup.status not in {"available", "error"}:
                 raise _invalid("Backup status must be available or error")
-            if self._has_dependents(backup):
+            if children:
                 raise _invalid("Incremental backups exist for this backup.")
             if not self._service_is_up():
                 raise _not_found("Service", "cinder-backup")
@@ -465,7 +531,7 @@ class FakeCloud:
 
     def _token(self, project_id: str) -> None:
         """One token for each project is enough for ever."""
-        project = self.projects.get(project_id)
+        project = self.known_projects.get(project_id)
         if project_id not in self._tokens:
             self.calls.append(Call("token", (project_id,)))
         if project is None or not project.has_role:
@@ -477,6 +543,15 @@ class FakeCloud:
     def _shown(self, item: Any) -> bool:
         """Cinder ignores all_tenants for those who are no administrator."""
         return self.administrator or item.project_id == self.service_project
+
+    def _check_administrator(self) -> None:
+        """Keystone says no to others; Cinder and Nova show them less."""
+        if not self.administrator:
+            raise errors.ForbiddenError(
+                "Keystone: You are not authorized to perform the requested "
+                "action.",
+                status=403,
+            )
 
     def _listed(self, rows: list[T]) -> list[T]:
         return [
@@ -539,7 +614,7 @@ class FakeCloud:
         return volume
 
     def _check_quota(self, project_id: str, size: int) -> None:
-        project = self.projects[project_id]
+        project = self.known_projects[project_id]
         used = [
             backup.size
             for backup in self.backups.values()
@@ -580,11 +655,13 @@ class FakeCloud:
                 return backup.id
         return None
 
-    def _has_dependents(self, backup: model.CloudBackup) -> bool:
+    def _children(self, backup: model.CloudBackup) -> list[str]:
         """Children count in any state."""
-        return any(
-            self.parents.get(other) == backup.id for other in self.backups
-        )
+        return [
+            other
+            for other in self.backups
+            if self.parents.get(other) == backup.id
+        ]
 
     def _service_is_up(self) -> bool:
         return any(service.up for service in self.services)

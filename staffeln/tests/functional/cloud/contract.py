@@ -8,6 +8,7 @@ A test class inherits :class:`CloudContract` and gives it a
 from __future__ import annotations
 
 import abc
+import datetime
 import uuid
 from collections.abc import Iterator
 
@@ -117,6 +118,28 @@ class CloudContract(testtools.TestCase, abc.ABC):
             self.world.without_administrator().backup_services,
         )
 
+    def test_cinders_clock_is_that_of_its_backups(self) -> None:
+        before = self.cloud.time()
+        self.assertIsNone(before.tzinfo)
+        project = self.world.project()
+        backup_id = self.make(project, self.world.volume(project, "disk"))
+        made = self.cloud.backup(backup_id).created_at
+        # A Date header has no fractions of seconds.
+        second = datetime.timedelta(seconds=1)
+        self.assertLess(before - second, made)
+        self.assertLess(made, self.cloud.time() + second)
+
+    def test_projects_are_told_to_administrators(self) -> None:
+        made = {self.world.project() for _ in range(PAGE_SIZE + 1)}
+        found = self.cloud.projects()
+        for project in made:
+            self.assertIs(True, found[project])
+            self.assertIs(True, self.cloud.project(project))
+        self.assertNotIn(UNKNOWN, found)
+        other = self.world.without_administrator()
+        self.assertRaises(errors.ForbiddenError, other.projects)
+        self.assertRaises(errors.ForbiddenError, other.project, made.pop())
+
     def test_servers_of_all_projects_are_listed(self) -> None:
         made = {}
         for number in range(3):
@@ -138,6 +161,7 @@ class CloudContract(testtools.TestCase, abc.ABC):
             self.assertEqual(volumes, found.volume_ids)
             self.assertEqual(name, found.name)
             self.assertEqual("TRUE", found.metadata["kept"])
+            self.assertEqual(found, self.cloud.server(server))
 
     def test_volumes_of_all_projects_are_listed(self) -> None:
         made = []
@@ -159,6 +183,8 @@ class CloudContract(testtools.TestCase, abc.ABC):
     def test_what_is_not_there_is_not_found(self) -> None:
         project = self.world.project()
         for call in (
+            lambda: self.cloud.project(UNKNOWN),
+            lambda: self.cloud.server(UNKNOWN),
             lambda: self.cloud.volume(UNKNOWN),
             lambda: self.cloud.backup(UNKNOWN),
             lambda: self.cloud.delete_backup(UNKNOWN),
@@ -184,6 +210,7 @@ class CloudContract(testtools.TestCase, abc.ABC):
             self.assertEqual(project, each.project_id)
             self.assertEqual(volume, each.volume_id)
             self.assertEqual(1, each.size)
+            self.assertEqual(self.cloud.identity().user_id, each.user_id)
             self.assertEqual(
                 f"täsk of {volume}", each.metadata["staffeln_task"]
             )
@@ -198,9 +225,11 @@ class CloudContract(testtools.TestCase, abc.ABC):
         listed = [each for each in self.all_backups() if each in shown]
         self.assertEqual(newest_first, [each.id for each in listed])
         self.assertEqual("available", self.cloud.volume(volume).status)
-        self.assertRaises(
-            errors.InvalidRequestError, self.cloud.delete_backup, full
+        error = self.assertRaises(
+            errors.DependentsError, self.cloud.delete_backup, full
         )
+        self.assertEqual((first,), error.backups)
+        self.assertIn(f"held by backup {first}", str(error))
         for backup_id in newest_first:
             self.remove(backup_id)
             self.assertRaises(

@@ -33,7 +33,7 @@ class FakeWorld(contract.World):
 
     def set_backup_quota(self, project_id: str, backups: int) -> None:
         """A limit."""
-        self.fake.projects[project_id].max_backups = backups
+        self.fake.change_project(project_id, max_backups=backups)
 
     def settle(self, backup_id: str) -> None:
         """The end of what goes on."""

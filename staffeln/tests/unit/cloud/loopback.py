@@ -36,6 +36,8 @@ class Reply:
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     reset: bool = False
     """No answer: the connection is reset once the request was read."""
+    undated: bool = False
+    """Without a Date header."""
     silent: bool = False
     """No answer: the connection stays open and nothing comes."""
 
@@ -66,8 +68,10 @@ def fault(name: str, status: int, words: str, **headers: str) -> Reply:
 class LoopbackCloud(fixtures.Fixture):
     """Starts and stops the services.
 
-    ``replies`` maps ``(method, path)`` (Cinder's below /v3, Nova's below
-    /v2.1) to answers, given one after the other; the last one stays.
+    ``replies`` maps ``(method, path)`` (Cinder's and Keystone's below /v3,
+    Nova's below /v2.1) to answers, given one after the other; the last one
+    stays. ``identity`` is the path of Keystone in the catalogue, None leaves
+    it out.
     """
 
     def _setUp(self) -> None:
@@ -80,6 +84,7 @@ class LoopbackCloud(fixtures.Fixture):
         self.token_replies: list[Reply] = []
         self.regions = ["RegionOne"]
         self.in_project = False
+        self.identity: str | None = "/v3"
         self.extra: dict[str, Any] = {}
         self.versions = {"cinder": "3.71", "nova": "2.96"}
         self.release = threading.Event()
@@ -156,7 +161,7 @@ class LoopbackCloud(fixtures.Fixture):
                 return self._version("v3.0", self.versions["cinder"])
             if request.path == "/compute/v2.1/":
                 return self._version("v2.1", self.versions["nova"])
-            for base in ("/volume/v3", "/compute/v2.1"):
+            for base in ("/volume/v3", "/compute/v2.1", "/v3"):
                 if request.path.startswith(base):
                     below = request.path[len(base) :]
                     return self._scripted(request, below)
@@ -223,6 +228,8 @@ class LoopbackCloud(fixtures.Fixture):
             "volumev3": f"{self.url}/volume/v3{tail}",
             "compute": f"{self.url}/compute/v2.1",
         }
+        if self.identity is not None:
+            urls["identity"] = self.url + self.identity
         return [
             {
                 "type": kind,
@@ -272,8 +279,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             content = body.encode()
         else:
             content = json.dumps(body).encode() if body is not None else b""
-        self.send_response(reply.status)
-        for name, value in {"Content-Type": kind, **reply.headers}.items():
+        self.send_response_only(reply.status)
+        headers = {"Content-Type": kind, **reply.headers}
+        if not reply.undated:
+            headers.setdefault("Date", self.date_time_string())
+        for name, value in headers.items():
             self.send_header(name, value)
         if "Content-Length" not in reply.headers:
             self.send_header("Content-Length", str(len(content)))

@@ -254,6 +254,62 @@ class TestRows(ReadingCase):
             page.items[0],
         )
 
+    def test_one_server(self) -> None:
+        self.serve("/servers/detail", "servers", [server("a")])
+        (page,) = self.cloud.server_pages()
+        self.services.reply(
+            "GET", "/servers/a", Reply(200, {"server": server("a")})
+        )
+        self.assertEqual(page.items[0], self.cloud.server("a"))
+        (request,) = self.services.asked("GET", "/servers/a")
+        self.assertEqual(
+            "compute 2.69", request.headers["openstack-api-version"]
+        )
+
+    def test_one_server_that_lists_do_not_show(self) -> None:
+        for row, status, readable in (
+            (server("a", status="SOFT_DELETED"), "SOFT_DELETED", True),
+            (
+                {"id": "a", "tenant_id": PROJECT, "status": "UNKNOWN"},
+                "UNKNOWN",
+                False,
+            ),
+        ):
+            self.services.reply(
+                "GET", "/servers/a", Reply(200, {"server": row})
+            )
+            found = self.cloud.server("a")
+            self.assertEqual(
+                (status, readable), (found.status, found.readable)
+            )
+
+    def test_only_novas_own_words_prove_that_a_server_is_gone(self) -> None:
+        words = "Instance a could not be found."
+        table: list[tuple[Reply, type[errors.CloudError]]] = [
+            (fault("itemNotFound", 404, words), errors.NotFoundError),
+            (fault("error", 404, words), errors.NoAnswerError),
+            (Reply(404, f"<html>{words}</html>"), errors.NoAnswerError),
+            (Reply(404, {}), errors.NoAnswerError),
+            (fault("forbidden", 403, "no"), errors.ForbiddenError),
+            (Reply(200, {"server": None}), errors.MalformedAnswerError),
+            (Reply(200, {"servers": []}), errors.MalformedAnswerError),
+        ]
+        for reply, kind in table:
+            with self.subTest(reply=str(reply)):
+                self.services.reply("GET", "/servers/a", reply)
+                error = self.assertRaises(
+                    errors.CloudError, self.cloud.server, "a"
+                )
+                self.assertIs(kind, type(error))
+
+    def test_the_id_of_a_server_is_no_path(self) -> None:
+        self.services.reply(
+            "GET",
+            "/servers/..%2Fa%3Fb%C3%A4",
+            Reply(200, {"server": server("a")}),
+        )
+        self.assertEqual("a", self.cloud.server("../a?bä").id)
+
     def test_a_server_that_shows_too_little_is_unread(self) -> None:
         rows = [
             server("a", status="UNKNOWN"),
@@ -312,6 +368,7 @@ class TestRows(ReadingCase):
                     "size": sizes,
                     "metadata": meta,
                     "fail_reason": [7, ["disk"]],
+                    "user_id": [7, "x" * 65, "", ["u"]],
                 },
             ),
         ]
@@ -401,6 +458,18 @@ class TestRows(ReadingCase):
             self.cloud.backup("a"),
         )
 
+    def test_who_made_a_backup_where_cinder_tells(self) -> None:
+        rows = [
+            backup("c", user_id=loopback.USER),
+            backup("b", user_id=None),
+            backup("a"),
+        ]
+        self.serve("/backups/detail", "backups", rows)
+        (page,) = self.cloud.backup_pages()
+        self.assertEqual(
+            [loopback.USER, None, None], [each.user_id for each in page.items]
+        )
+
     def test_a_time_with_a_zone_becomes_utc(self) -> None:
         row = backup("a", created_at="2026-01-02T05:04:05+02:00")
         self.services.reply("GET", "/backups/a", Reply(200, {"backup": row}))
@@ -486,6 +555,54 @@ class TestRows(ReadingCase):
         self.assertEqual(["a"], [each.id for each in found])
 
 
+class TestTime(ReadingCase):
+    """Cinder's clock."""
+
+    def serve_date(self, text: str) -> None:
+        reply = Reply(200, {"backups": []}, {"Date": text})
+        self.services.reply("GET", "/backups", reply)
+
+    def test_it_is_the_date_of_an_answer(self) -> None:
+        for text in (
+            "Fri, 02 Jan 2026 03:04:05 GMT",
+            "Fri, 02 Jan 2026 03:04:05 -0000",
+            "Fri, 02 Jan 2026 05:04:05 +0200",
+        ):
+            self.serve_date(text)
+            self.assertEqual(
+                datetime.datetime(2026, 1, 2, 3, 4, 5),  # noqa: DTZ001
+                self.cloud.time(),
+            )
+        self.assertEqual(
+            {"limit": "1"}, self.services.asked("GET", "/backups")[0].query
+        )
+
+    def test_a_date_that_is_none_is_malformed(self) -> None:
+        for text in (
+            "",
+            "now",
+            "2026-01-02T03:04:05Z",
+            "Fri, 32 Jan 2026 03:04:05 GMT",
+            "Fri, 31 Dec 9999 23:00:00 -0200",
+        ):
+            with self.subTest(text=text):
+                self.serve_date(text)
+                error = self.assertRaises(
+                    errors.MalformedAnswerError, self.cloud.time
+                )
+                self.assertIn("Date", str(error))
+        self.services.reply(
+            "GET", "/backups", Reply(200, {"backups": []}, undated=True)
+        )
+        self.assertRaises(errors.MalformedAnswerError, self.cloud.time)
+
+    def test_only_cinders_own_answer_counts(self) -> None:
+        bodies: list[Any] = ["<html>Sign in</html>", {"versions": []}]
+        for body in bodies:
+            self.services.reply("GET", "/backups", Reply(200, body))
+            self.assertRaises(errors.MalformedAnswerError, self.cloud.time)
+
+
 class TestCreating(ReadingCase):
     """What the create call says."""
 
@@ -524,26 +641,47 @@ class TestDeleting(ReadingCase):
 
     def test_children_in_other_projects_forbid_it(self) -> None:
         self.services.reply("DELETE", "/backups/a", Reply(202))
-        children = Reply(200, {"backups": [{"id": "child"}]})
-        self.services.reply("GET", "/backups", children)
+        rows = [{"id": "child"}, {"id": "other"}]
+        self.services.reply("GET", "/backups", Reply(200, {"backups": rows}))
         error = self.assertRaises(
-            errors.InvalidRequestError, self.cloud.delete_backup, "a"
+            errors.DependentsError, self.cloud.delete_backup, "a"
         )
-        self.assertIn("depend", str(error))
+        self.assertEqual(("child", "other"), error.backups)
+        self.assertIn("held by backup child, other", str(error))
         self.assertEqual([], self.services.asked("DELETE", "/backups/a"))
         (request,) = self.services.asked("GET", "/backups")
         self.assertEqual(
-            {"all_tenants": "1", "parent_id": "a", "limit": "1"},
+            {"all_tenants": "1", "parent_id": "a", "limit": "5"},
             request.query,
         )
 
     def test_children_that_cannot_be_read_forbid_it(self) -> None:
         self.services.reply("DELETE", "/backups/a", Reply(202))
-        self.services.reply("GET", "/backups", Reply(200, {}))
-        self.assertRaises(
-            errors.MalformedAnswerError, self.cloud.delete_backup, "a"
-        )
+        bodies: list[Any] = [
+            {},
+            {"backups": None},
+            {"backups": {"a": 1}},
+            {"backups": [{}]},
+            {"backups": [{"id": 7}]},
+        ]
+        for body in bodies:
+            self.services.reply("GET", "/backups", Reply(200, body))
+            self.assertRaises(
+                errors.MalformedAnswerError, self.cloud.delete_backup, "a"
+            )
         self.assertEqual([], self.services.asked("DELETE", "/backups/a"))
+
+    def test_children_that_cinder_alone_knows_are_its_words(self) -> None:
+        words = "Invalid backup: Incremental backups exist for this backup."
+        self.services.reply("GET", "/backups", Reply(200, {"backups": []}))
+        self.services.reply(
+            "DELETE", "/backups/a", fault("badRequest", 400, words)
+        )
+        error = self.assertRaises(
+            errors.InvalidRequestError, self.cloud.delete_backup, "a"
+        )
+        self.assertIs(errors.InvalidRequestError, type(error))
+        self.assertIn(words, str(error))
 
     def test_without_children_it_is_asked_for(self) -> None:
         self.services.reply("DELETE", "/backups/a", Reply(202))

@@ -211,7 +211,7 @@ class ChangedVolumeTest(world.WorldTest):
 class ClearRefusalTest(world.WorldTest):
     def test_over_quota_skips_what_is_as_large(self) -> None:
         w = self.new_world(backup_workers=1)
-        w.cloud.projects["p"].max_gigabytes = 4
+        w.cloud.change_project("p", max_gigabytes=4)
         w.cloud.add_project("q")
         ids = [w.protect(size=size) for size in (5, 5, 9, 1, 3)]
         other = w.protect("q", size=50)
