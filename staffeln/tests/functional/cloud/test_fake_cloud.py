@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fake cloud keeps the contract of the real one."""
 
+import datetime
+
 from staffeln import ports
+from staffeln.domain import errors
 from staffeln.tests import base
 from staffeln.tests.fakes import fake_cloud
 from staffeln.tests.functional.cloud import contract
@@ -52,3 +55,54 @@ class TestFakeCloud(contract.CloudContract, base.TestCase):
     def make_world(self) -> contract.World:
         """A new one for each test."""
         return FakeWorld()
+
+
+class TestWhatTestsSetUp(base.TestCase):
+    """What no contract can bring about in a real cloud."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.fake = fake_cloud.FakeCloud()
+        self.project = self.fake.add_project()
+        self.volume = self.fake.add_volume(self.project)
+
+    def test_a_clock_that_is_wrong(self) -> None:
+        self.fake.clock_error = datetime.timedelta(hours=-1)
+        self.assertEqual(
+            self.fake.now(), self.fake.time() + datetime.timedelta(hours=1)
+        )
+
+    def test_projects_that_are_disabled_cut_off_or_gone(self) -> None:
+        off = self.fake.add_project(enabled=False)
+        self.assertEqual(
+            {self.project: True, off: False}, self.fake.projects()
+        )
+        self.fake.hidden.add(off)
+        self.fake.change_project(self.project, enabled=False)
+        self.assertEqual({self.project: False}, self.fake.projects())
+        self.assertIs(False, self.fake.project(off))
+        self.fake.delete_project(off)
+        self.assertRaises(errors.NotFoundError, self.fake.project, off)
+
+    def test_a_server_that_is_in_no_list(self) -> None:
+        server = self.fake.add_server(self.project, status="SOFT_DELETED")
+        self.fake.hidden.add(server)
+        self.assertEqual((), next(self.fake.server_pages()).items)
+        self.assertEqual("SOFT_DELETED", self.fake.server(server).status)
+
+    def test_a_child_that_is_in_no_list(self) -> None:
+        full = self.fake.add_backup(self.project, self.volume)
+        self.fake.pass_time(datetime.timedelta(hours=1))
+        child = self.fake.add_backup(
+            self.project, self.volume, incremental=True, user_id="somebody"
+        )
+        self.assertEqual("somebody", self.fake.backup(child).user_id)
+        error = self.assertRaises(
+            errors.DependentsError, self.fake.delete_backup, full
+        )
+        self.assertEqual((child,), error.backups)
+        self.fake.hidden.add(child)
+        refusal = self.assertRaises(
+            errors.InvalidRequestError, self.fake.delete_backup, full
+        )
+        self.assertIs(errors.InvalidRequestError, type(refusal))

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from staffeln.cloud import openstack
 from staffeln.domain import errors
 from staffeln.tests import base
 from staffeln.tests.unit.cloud import loopback
@@ -177,6 +178,22 @@ class TestKeystonesPlace(ProjectsCase):
         self.assertEqual(
             "/v3/identity/v3/projects",
             self.place(endpoints={"identity": url}),
+        )
+
+    def test_calls_are_named_for_the_observer(self) -> None:
+        seen: list[tuple[object, ...]] = []
+        cloud = openstack.OpenStackCloud(
+            self.services.settings(), observe=lambda *call: seen.append(call)
+        )
+        self.services.reply("GET", PATH, gone(f"no project {PROJECT}"))
+        self.assertRaises(errors.NotFoundError, cloud.project, PROJECT)
+        self.assertEqual(
+            [
+                ("identity", "GET", "/v3", 200),
+                ("identity", "POST", "/v3/auth/tokens", 201),
+                ("identity", "GET", "/v3/projects/{id}", 404),
+            ],
+            [call[:4] for call in seen],
         )
 
     def test_no_document_of_versions_is_read(self) -> None:
