@@ -203,19 +203,21 @@ def live_tasks(
 # -- what waits for what -----------------------------------------------------
 
 
-def release(connection: sa.Connection, gone: Iterable[str]) -> None:
-    """Let deletes go on that waited for these backups to be gone."""
+def release(connection: sa.Connection, gone: Iterable[str]) -> int:
+    """Let deletes go on that waited for these backups; how many."""
     table = rows.TASKS
-    for chunk in history.chunks(list(gone)):
+    return sum(
         connection.execute(
             sa.update(table)
             .where(table.c.waits_for.in_(chunk))
             .values(waits_for=None)
-        )
+        ).rowcount
+        for chunk in history.chunks(list(gone))
+    )
 
 
 def release_waiting(connection: sa.Connection) -> int:
-    """Let deletes go on whose dependents are gone already."""
+    """Let deletes go on whose dependents are gone already; how many."""
     waited_for = set(
         connection.execute(
             sa.select(rows.TASKS.c.waits_for)
@@ -233,9 +235,7 @@ def release_waiting(connection: sa.Connection) -> int:
             )
         ).scalars()
     }
-    gone = waited_for - there
-    release(connection, gone)
-    return len(gone)
+    return release(connection, waited_for - there)
 
 
 # -- rows that come and go ---------------------------------------------------

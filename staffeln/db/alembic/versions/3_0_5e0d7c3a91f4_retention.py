@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from staffeln.db import adoption
+
 revision = "5e0d7c3a91f4"
 down_revision = "c1f9a40b62d7"
 branch_labels = None
@@ -108,17 +110,7 @@ def upgrade() -> None:
     for name, column in _columns():
         if (name, column.name) not in present:
             op.add_column(name, column)
-    backups = sa.table(
-        "backups",
-        sa.column("task_id"),
-        sa.column("attempt"),
-        sa.column("retention_known", sa.Boolean()),
-    )
-    op.execute(
-        sa.update(backups)
-        .where(sa.or_(backups.c.task_id.is_(None), backups.c.attempt == 0))
-        .values(retention_known=sa.false())
-    )
+    _doubt_adopted()
     tasks = sa.table("tasks", sa.column("kind"), sa.column("cause"))
     op.execute(
         sa.update(tasks)
@@ -144,3 +136,34 @@ def upgrade() -> None:
             op.create_index(name, table_name, names)
     if "ix_tasks_queue" in indexes:
         op.drop_index("ix_tasks_queue", "tasks")
+
+
+def _doubt_adopted() -> None:
+    """Of backups of the release before, and those it was making."""
+    backups = sa.table(
+        "backups",
+        sa.column("task_id"),
+        sa.column("attempt"),
+        sa.column("retention_known", sa.Boolean()),
+    )
+    events = sa.table(
+        "task_events",
+        sa.column("task_id"),
+        sa.column("from_state"),
+        sa.column("conductor_id"),
+    )
+    adopted = sa.select(events.c.task_id).where(
+        events.c.from_state.is_(None),
+        events.c.conductor_id == adoption.HOLDER,
+    )
+    op.execute(
+        sa.update(backups)
+        .where(
+            sa.or_(
+                backups.c.task_id.is_(None),
+                backups.c.attempt == 0,
+                backups.c.task_id.in_(adopted),
+            )
+        )
+        .values(retention_known=sa.false())
+    )
