@@ -4,18 +4,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-
-import sqlalchemy as sa
 
 from staffeln.db import migration, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import errors
 from staffeln.tests.functional.db import migration_case, old_release
 from staffeln.tests.functional.db.migration_case import (
-    CrashError,
     backup_row,
     queue_row,
 )
@@ -81,43 +76,9 @@ class CrashSuite(migration_case.MigrationCase):
             self.shape(database),
             store.deployment().adopted,
             sorted(
-                (row.id, row.state, row.task_id) for row in store.backups()
+                (row.id, row.state, row.task_id, row.retention_known)
+                for row in store.backups()
             ),
             sorted((work.id, work.state, work.slot) for work in store.tasks()),
             sorted(len(store.events(work.id)) for work in store.tasks()),
         )
-
-    @contextmanager
-    def crash_after(
-        self, database: session.Database, statements: int
-    ) -> Iterator[list[str]]:
-        """Crash before the next statement that writes.
-
-        :returns: the statement it crashed at, once it did.
-        """
-        crashed: list[str] = []
-        left = statements
-
-        def count(
-            _connection: Any, _cursor: Any, statement: str, *_rest: Any
-        ) -> None:
-            nonlocal left
-            if statement.split()[0] not in _WRITING:
-                return
-            if left == 0:
-                crashed.append(statement)
-                raise CrashError(statement)
-            left -= 1
-
-        event = "before_cursor_execute"
-        sa.event.listen(database.engine, event, count)
-        try:
-            yield crashed
-        except (CrashError, errors.StoreError):
-            if not crashed:
-                raise
-        finally:
-            sa.event.remove(database.engine, event, count)
-
-
-_WRITING = ("CREATE", "INSERT", "UPDATE", "DELETE", "ALTER")

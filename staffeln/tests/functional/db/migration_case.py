@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from staffeln.db import migration, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import task
+from staffeln.domain import errors, task
 from staffeln.tests.functional.db import databases, old_release
 
 LONG_AGO = datetime.datetime(2026, 1, 1)  # noqa: DTZ001  UTC by rule
@@ -21,6 +23,8 @@ STARTS = [
     (old_release.REVISIONS[0], None),
 ]
 """Revision of the tables, and what alembic_version says."""
+
+_WRITING = ("CREATE", "INSERT", "UPDATE", "DELETE", "ALTER")
 
 
 def backup_row(number: int, **changes: Any) -> dict[str, Any]:
@@ -123,3 +127,35 @@ class MigrationCase(databases.DatabaseCase):
                 sa.text("UPDATE alembic_version SET version_num = :it"),
                 {"it": revision},
             )
+
+    @contextmanager
+    def crash_after(
+        self, database: session.Database, statements: int
+    ) -> Iterator[list[str]]:
+        """Crash before the next statement that writes.
+
+        :returns: the statement it crashed at, once it did.
+        """
+        crashed: list[str] = []
+        left = statements
+
+        def count(
+            _connection: Any, _cursor: Any, statement: str, *_rest: Any
+        ) -> None:
+            nonlocal left
+            if statement.split()[0] not in _WRITING:
+                return
+            if left == 0:
+                crashed.append(statement)
+                raise CrashError(statement)
+            left -= 1
+
+        event = "before_cursor_execute"
+        sa.event.listen(database.engine, event, count)
+        try:
+            yield crashed
+        except (CrashError, errors.StoreError):
+            if not crashed:
+                raise
+        finally:
+            sa.event.remove(database.engine, event, count)

@@ -4,6 +4,7 @@
 from staffeln.tests.functional.db import (
     adoption_suite,
     crash_suite,
+    released_suite,
     schema_suite,
 )
 
@@ -12,5 +13,6 @@ class MigrationSuite(
     schema_suite.SchemaSuite,
     adoption_suite.AdoptionSuite,
     crash_suite.CrashSuite,
+    released_suite.ReleasedSuite,
 ):
     """Inherit this with ``new_url``."""

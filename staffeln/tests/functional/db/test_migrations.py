@@ -49,8 +49,10 @@ class MariaDbMigrationTest(databases.MariaDb, migration_suite.MigrationSuite):
             for column in table.columns:
                 there: Any = shown[column.name]
                 where = f"{table.name}.{column.name}"
-                if column.type in (models.ID, models.SLOT):
+                if column.type in (models.ID, models.SLOT, models.VALUE):
                     self.assertEqual("utf8mb4_bin", there.collation, where)
+                elif column.type is models.SPAN:
+                    self.assertEqual("ascii_bin", there.collation, where)
                 elif column.type is models.TIME:
                     self.assertEqual(6, there.fsp, where)
         with database.engine.connect() as connection:
@@ -63,7 +65,15 @@ class MariaDbMigrationTest(databases.MariaDb, migration_suite.MigrationSuite):
                 ),
                 {"name": name},
             ).all()
-        self.assertEqual(["alembic_version.version_num"], narrow)
+        self.assertEqual(
+            [
+                "alembic_version.version_num",
+                "backups.grace",
+                "backups.kept_for",
+                "backups.retention_valid",
+            ],
+            sorted(narrow),
+        )
 
     def test_the_sample_is_adopted_as_it_was_dumped(self) -> None:
         url = self.new_url()
