@@ -192,6 +192,7 @@ class Worker:
         self._starts = Pool("start", settings.backup_workers, wake)
         self._deletes = Pool("delete", settings.rotation_workers, wake)
         self._polled_at: datetime.datetime | None = None
+        self._deletes_polled_at: datetime.datetime | None = None
 
     def work(self) -> int:
         """One round; how many tasks it moved or began to move.
@@ -200,7 +201,8 @@ class Worker:
             taken all the same.
         """
         now = self._store.now()
-        steps = [self._claim_backups, self._claim_deletes]
+        # Deletes take seconds, and the parent of each waits for it.
+        steps = [self._poll_deletes, self._claim_backups, self._claim_deletes]
         if self._poll_is_due(now):
             self._polled_at = now
             steps += [
@@ -208,8 +210,6 @@ class Worker:
                 self._settle,
                 self._follower.poll,
             ]
-        # Deletes take seconds, and the parent of each waits for it.
-        steps.append(self._remover.poll)
         moved = 0
         failure: Exception | None = None
         for step in steps:
@@ -291,6 +291,14 @@ class Worker:
         for work in claimed:
             pool.submit(work, begin, now)
         return len(claimed)
+
+    def _poll_deletes(self, now: datetime.datetime) -> int:
+        """Follow deletes, however often other things wake this conductor."""
+        last = self._deletes_polled_at
+        if last is not None and last <= now < last + self.rest:
+            return 0
+        self._deletes_polled_at = now
+        return self._remover.poll(now)
 
     def _poll_is_due(self, now: datetime.datetime) -> bool:
         if self._polled_at is None or now < self._polled_at:

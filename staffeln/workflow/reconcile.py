@@ -102,7 +102,9 @@ class Reconciliation:
             ids = {each.id for each in page.items}
             self._suspect(oldest, newest, ids | before)
             self._find_orphans(deployment, page.items)
-            newest, before = oldest, ids
+            # Those of one moment may lie on several pages.
+            before = ids | (before if oldest == newest else set())
+            newest = oldest
         self._suspect(_FIRST, newest, before)
         self._look_at_suspects()
         self._tell()
@@ -116,10 +118,14 @@ class Reconciliation:
         newest: datetime.datetime,
         listed: set[str],
     ) -> None:
-        """Note available rows of a time that Cinder's list leaves out."""
+        """Note available rows of a time that Cinder's list leaves out.
+
+        :param oldest: not included: the next page may have more of it.
+        """
         for row in self._store.made_between(oldest, newest, _ROWS):
             if (
-                row.state is model.BackupState.AVAILABLE
+                row.created_at > oldest
+                and row.state is model.BackupState.AVAILABLE
                 and row.missing_since is None
                 and row.id not in listed
             ):

@@ -96,6 +96,31 @@ class Retention:
         if not is_due and last is self._read:
             return 0
         deployment, _ = binding.prove(self._cloud, self._store)
+        if not self._clocks_agree():
+            return 0
+        count = _Count()
+        if not is_due and last is not None:
+            self._take_over(self._outlook(last), count)
+            is_due = self._anything_is_due()
+        self._read = last
+        if is_due:
+            inventory = harvest(
+                self._cloud,
+                self._settings.rule,
+                deployment.selected_volumes,
+                self._writer.go_on,
+                thorough=True,
+            )
+            outlook = self._outlook(inventory)
+            outlook.ask_for_servers()
+            self._take_over(outlook, count)
+            self._remove(outlook, inventory, count)
+            self._tell_unreadable(inventory)
+        _tell(count, time.monotonic() - began)
+        self._tell_held()
+        return count.planned
+
+    def _clocks_agree(self) -> bool:
         apart = clocks.apart(
             self._store,
             self._cloud.time,
@@ -104,33 +129,16 @@ class Retention:
         )
         if apart:
             LOG.error("Retention does nothing: %s", apart)
-            return 0
-        inventory = last
-        if is_due or inventory is None:
-            inventory = harvest(
-                self._cloud,
-                self._settings.rule,
-                deployment.selected_volumes,
-                self._writer.go_on,
-                thorough=True,
-            )
-        count = _Count()
-        outlook = Outlook(
+        return not apart
+
+    def _outlook(self, inventory: model.Inventory) -> Outlook:
+        return Outlook(
             self._store,
             self._cloud,
             self._settings,
             inventory,
             self._store.now(),
         )
-        outlook.ask_for_servers()
-        self._take_over(outlook, count)
-        self._read = last
-        self._tell_unreadable(inventory)
-        if is_due:
-            self._remove(outlook, inventory, count)
-        _tell(count, time.monotonic() - began)
-        self._tell_held()
-        return count.planned
 
     def _anything_is_due(self) -> bool:
         """Whether there is anything to delete, to forget or to cancel."""
