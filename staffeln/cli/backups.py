@@ -85,7 +85,7 @@ BRIEF: tuple[Field[Seen], ...] = (
     Field(
         name="expires_at",
         value=lambda seen: seen.backup.expires_at,
-        fitting=_WIDE,
+        fitting=_WIDER,
     ),
     Field(
         name="created_at",

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from staffeln import ports
+from staffeln.workflow import clocks
 from staffeln.workflow.settings import Settings
 
 
@@ -24,3 +26,5 @@ class Doors:
     """The cloud; it was reached once."""
     settings: Callable[[ports.Store], Settings]
     """The options in force, as far as this database allows them."""
+    host_time: Callable[[], datetime.datetime] = clocks.host_time
+    """This host's clock, UTC."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Iterator
+import datetime
+from collections.abc import Callable, Iterable, Iterator
 
 from staffeln import ports
 from staffeln.cli.intentions import MODES, Action, Intention
@@ -119,10 +120,13 @@ def against(
     store: ports.Store,
     cloud: ports.Cloud,
     settings: Settings,
+    host_time: Callable[[], datetime.datetime],
 ) -> Iterator[str]:
     """Why a round would not do what the table shows, a line each."""
     try:
-        apart = clocks.apart(store, cloud.time, settings.clock_tolerance)
+        apart = clocks.apart(
+            store, cloud.time, settings.clock_tolerance, host_time
+        )
     except errors.CloudError as error:
         apart = f"Cinder's clock cannot be read: {error}"
     if apart:

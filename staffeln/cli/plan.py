@@ -57,7 +57,12 @@ class ShowPlan(command.Lister):
             found = [*intentions.of(drawn, store), *expiring.intentions]
             against = list(
                 expiries.against(
-                    expiring, drawn.inventory, store, cloud, settings
+                    expiring,
+                    drawn.inventory,
+                    store,
+                    cloud,
+                    settings,
+                    doors.host_time,
                 )
             )
         shown = [each for each in found if _is_wanted(each, parsed_args)]

@@ -288,19 +288,23 @@ class Errand:
         :raises StaffelnError: what failed; it is due again soon.
         """
         now = self._clock()
-        if not self._office.held or now < self._due_at:
+        if self._office.held and now >= self._due_at:
+            self._due_at = now + min(self._period, RETRY_PERIOD)
+            self._run()
+            self._due_at = now + self._period
+        if not self._office.held:
             return self._rhythm.office_period
-        self._due_at = now + min(self._period, RETRY_PERIOD)
+        waits = self._due_at - self._clock()
+        return max(0.0, min(waits, self._rhythm.office_period))
+
+    def _run(self) -> None:
         try:
             planned = self._errand()
         except errors.OvertakenError:
             self._office.overtaken()
             raise
-        self._due_at = now + self._period
         if planned:
             self._on_planned()
-        waits = self._due_at - self._clock()
-        return max(0.0, min(waits, self._rhythm.office_period))
 
 
 class Bench:

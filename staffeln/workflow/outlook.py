@@ -100,10 +100,14 @@ class Outlook:
     def ask_for_servers(self) -> int:
         """Ask for servers that an expiry depends on and no list showed.
 
-        Only a backup whose server was never read depends on that.
+        Only a backup whose server was never read depends on that. Where
+        the servers of all projects could not be listed nobody is asked: a
+        404 might only say that we may not see the server.
 
         :returns: how many were asked for.
         """
+        if not self._inventory.lists_complete:
+            return 0
         oldest = durations.before(self._now, self._policy.retention_time)
         after = ""
         while len(self._asked) < MOST_SERVERS_ASKED:

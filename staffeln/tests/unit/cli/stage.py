@@ -53,6 +53,7 @@ class CommandTestCase(base.TestCase):
             store=self.open_store,
             cloud=lambda: self.world.cloud,
             settings=lambda _: self.world.settings,
+            host_time=self.world.clock,
         )
 
     @contextlib.contextmanager

@@ -94,7 +94,7 @@ class ShowTest(BackupTestCase):
         )
         said = self.succeed("backup", "show", "b-old")
         self.assertIn("an earlier release made it", said.out)
-        self.assertIn("| mode          | - ", said.out)
+        self.assertIn("| mode            | - ", said.out)
 
     def test_an_unknown_id(self) -> None:
         self.assertEqual(

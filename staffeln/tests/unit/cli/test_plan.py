@@ -13,14 +13,21 @@ from staffeln.tests.unit.workflow import world
 READS = frozenset(
     {
         "backups",
+        "backups_of_volumes",
+        "breaker",
+        "count_managed",
         "deployment",
+        "expired",
+        "governances",
         "histories",
+        "live_tasks",
         "now",
         "overdue",
         "brakes",
         "planned_backups",
         "queued",
         "tasks",
+        "undated",
         "unwanted_backups",
     }
 )

@@ -47,6 +47,7 @@ class LostPlanTest(base.TestCase):
             w.settings,
             "c1",
             held=lambda: True,
+            host_time=w.clock,
         )
         for _ in range(2):
             try:
