@@ -111,8 +111,7 @@ def governed(
     )
     if duration is None:
         return backup
-    wanted = durations.after(backup.created_at, duration)
-    expires_at = wanted
+    expires_at = wanted = _wanted(backup, duration, policy)
     if backup.expires_at is not None:
         soonest = now + policy.shortening_grace
         expires_at = max(wanted, min(backup.expires_at, soonest))
@@ -135,7 +134,23 @@ def _promised(
     return dataclasses.replace(
         backup,
         retention_valid=stored.retention_valid,
-        expires_at=durations.after(backup.created_at, duration),
+        expires_at=_wanted(backup, duration, policy),
+    )
+
+
+def _wanted(
+    backup: model.Backup,
+    duration: durations.Duration,
+    policy: model.RetentionPolicy,
+) -> datetime.datetime:
+    """The expiry without any grace.
+
+    Whether 1mon or 30d is longer depends on the month, but the minimum is
+    a floor in every month.
+    """
+    return max(
+        durations.after(backup.created_at, duration),
+        durations.after(backup.created_at, policy.minimum),
     )
 
 

@@ -207,6 +207,15 @@ class WhatGovernsTest(base.TestCase):
             )
             self.assertEqual("40d", kept_for)
 
+    def test_the_minimum_is_one_in_short_months_too(self) -> None:
+        at = datetime.datetime(2026, 2, 1, 2, 0)  # noqa: DTZ001  UTC by rule
+        row = backup(created_at=at, retention="1mon")
+        row = governed(row, Reading("1mon"), minimum=days(30))
+        self.assertEqual(at + 30 * DAY, row.expires_at)
+        row = backup(created_at=at.replace(month=3), retention="1mon")
+        row = governed(row, Reading("1mon"), minimum=days(30))
+        self.assertEqual(at.replace(month=4), row.expires_at)
+
     def test_the_minimum_shortens_nothing(self) -> None:
         row = backup(retention="50d")
         reading = Reading("50d")
