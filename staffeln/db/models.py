@@ -159,15 +159,16 @@ class Task(Base):
         sa.UniqueConstraint("slot"),
         sa.UniqueConstraint("run_slot"),
         sa.UniqueConstraint("project_id", "project_slot"),
-        # What may be claimed, in order of work.
+        # What may be claimed, in order of work; and, without looking at the
+        # rows, what waits.
         sa.Index(
             "ix_tasks_claimable",
             "kind",
             "state",
-            "waits_for",
             "rank",
             "created_at",
             "id",
+            "waits_for",
         ),
         sa.Index("ix_tasks_claimed_by", "claimed_by", "state"),
         sa.Index("ix_tasks_volume_id", "volume_id", "created_at"),

@@ -48,7 +48,7 @@ _INDEXES = (
     (
         "ix_tasks_claimable",
         "tasks",
-        ["kind", "state", "waits_for", "rank", "created_at", "id"],
+        ["kind", "state", "rank", "created_at", "id", "waits_for"],
     ),
     ("ix_tasks_waits_for", "tasks", ["waits_for"]),
     ("ix_backups_missing_since", "backups", ["missing_since"]),
