@@ -243,8 +243,8 @@ class Backup(Base):
         sa.Index("ix_backups_volume_id", "volume_id", "created_at"),
         sa.Index("ix_backups_state", "state"),
         sa.Index("ix_backups_created_at", "created_at", "id"),
-        sa.Index("ix_backups_missing_since", "missing_since"),
-        # What has expired, in its order.
+        # What Cinder does not know, and what has expired, in order.
+        sa.Index("ix_backups_missing", "state", "missing_since", "id"),
         sa.Index("ix_backups_expiry", "state", "expires_at", "id"),
         # What governs the backups of each volume, read from here alone.
         sa.Index(

@@ -51,7 +51,7 @@ _INDEXES = (
         ["kind", "state", "rank", "created_at", "id", "waits_for"],
     ),
     ("ix_tasks_waits_for", "tasks", ["waits_for"]),
-    ("ix_backups_missing_since", "backups", ["missing_since"]),
+    ("ix_backups_missing", "backups", ["state", "missing_since", "id"]),
     ("ix_backups_expiry", "backups", ["state", "expires_at", "id"]),
     (
         "ix_backups_governance",
