@@ -16,6 +16,7 @@ from staffeln.tests.functional.db import (
     databases,
     moving_suite,
     planning_suite,
+    retention_suite,
     store_case,
     throttle_suite,
     waiting_suite,
@@ -40,6 +41,7 @@ class GaleraStoreTest(
     planning_suite.PlanningSuite,
     moving_suite.MovingSuite,
     throttle_suite.ThrottleSuite,
+    retention_suite.RetentionSuite,
     waiting_suite.WaitingSuite,
 ):
     """All that writes; reading is the same as on one server."""

@@ -33,13 +33,14 @@ class IndexTest(base.TestCase):
                 tasks=[
                     samples.backup_task("t1", volume_id="v1"),
                     samples.backup_task("t2", volume_id="v2"),
-                ]
+                ],
+                adopted=[samples.backup("b1")],
             ),
             "c1",
         )
 
-    def scans(self, call: Callable[[], Any]) -> list[str]:
-        """Lines of the plans that read a growing table without an index."""
+    def lines(self, call: Callable[[], Any]) -> list[str]:
+        """Lines of the plans of all that a call reads."""
         found: list[tuple[str, Any]] = []
 
         def seen(_connection: Any, _cursor: Any, *what: Any) -> None:
@@ -61,6 +62,14 @@ class IndexTest(base.TestCase):
                 )
                 lines += [str(row[3]) for row in plan]
         self.assertNotEqual([], lines)
+        return lines
+
+    def scans(self, call: Callable[[], Any]) -> list[str]:
+        """Lines of the plans that read a growing table without an index."""
+        return self.whole(self.lines(call))
+
+    def whole(self, lines: list[str]) -> list[str]:
+        """Those of a plan that read a growing table without an index."""
         return [
             line
             for line in lines
@@ -98,6 +107,82 @@ class IndexTest(base.TestCase):
             lambda: store.write_plan(term, plan, "c1"),
         ):
             self.assertEqual([], self.scans(call))
+
+    def test_retention(self) -> None:
+        store = self.store
+        row = samples.backup("b1", expires_at=NOW)
+        governance = "COVERING INDEX ix_backups_governance"
+        for call, expected in (
+            (lambda: store.governances("", 9), governance),
+            (
+                lambda: store.expired(NOW, None, 9),
+                "INDEX ix_backups_expiry (state=? AND expires_at<?)",
+            ),
+            (
+                lambda: store.expired(NOW, row, 9),
+                "INDEX ix_backups_expiry "
+                "(state=? AND expires_at>? AND expires_at<?)",
+            ),
+            (
+                lambda: store.undated(NOW, "b1", 9),
+                "INDEX ix_backups_expiry (state=? AND expires_at=? AND id>?)",
+            ),
+            (
+                lambda: store.missing(NOW),
+                "INDEX ix_backups_missing (state=? AND missing_since<?)",
+            ),
+            (
+                lambda: store.forget_vanished(NOW),
+                "INDEX ix_backups_missing (state=? AND missing_since<?)",
+            ),
+            (store.count_managed, "COVERING INDEX ix_backups_state"),
+            (
+                lambda: store.made_between(NOW, NOW, 9),
+                "INDEX ix_backups_created_at (created_at>? AND created_at<?)",
+            ),
+            (
+                lambda: store.claimable(task.Kind.DELETE, NOW),
+                "INDEX ix_tasks_claimable (kind=? AND state=?)",
+            ),
+            (
+                lambda: store.claim("c1", task.Kind.DELETE, 9, NOW),
+                "INDEX ix_tasks_claimable (kind=? AND state=?)",
+            ),
+        ):
+            lines = self.lines(call)
+            self.assertTrue(
+                any(expected in line for line in lines), (expected, lines)
+            )
+            self.assertNotIn("TEMP B-TREE", "\n".join(lines))
+            self.assertEqual([], self.whole(lines))
+
+    def test_what_waits_and_what_lives(self) -> None:
+        store = self.store
+        self.store.write_plan(
+            self.store.take_office("c1"),
+            ports.PlanRecord(
+                tasks=[
+                    samples.backup_task(
+                        "d1",
+                        kind=task.Kind.DELETE,
+                        backup_id="b1",
+                        waits_for="b2",
+                    )
+                ]
+            ),
+            "c1",
+        )
+        for call, expected in (
+            (lambda: store.live_tasks(["delete:b1"]), "(slot=?)"),
+            (lambda: store.backups_of_volumes(["v1"]), "(volume_id=?)"),
+            (
+                store.release_waiting,
+                "COVERING INDEX ix_tasks_waits_for (waits_for>?)",
+            ),
+        ):
+            lines = self.lines(call)
+            self.assertIn(expected, "\n".join(lines))
+            self.assertEqual([], self.whole(lines))
 
     def test_working(self) -> None:
         store = self.store

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What retention reads of full tables, and how a database finds it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from staffeln import ports
+from staffeln.db import migration, retention, rows, session
+from staffeln.db.store import SqlStore
+from staffeln.domain import model, task
+from staffeln.tests.functional.db import databases
+from staffeln.tests.unit.domain import samples
+
+NOW = samples.NOW
+HOUR = samples.HOUR
+VOLUMES = 1500
+OF_EACH = 10
+"""Backups of each volume, and tasks: enough that a scan would cost more."""
+
+GROWING = ("tasks", "task_events", "backups", "volumes")
+
+GOVERNANCE = "ix_backups_governance"
+EXPIRY = "ix_backups_expiry"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Access:
+    """One line of a plan: a table, and how it is read."""
+
+    table: str
+    index: str | None
+    """None: the whole table is read."""
+    sorts: bool = False
+    """What is found is put in order only after all of it was read."""
+
+
+class PlansSuite(databases.DatabaseCase):
+    """Inherit this with ``new_url`` and what asks for a plan."""
+
+    url: ClassVar[str | None] = None
+    """Of the one database that all tests of a class look at."""
+    database: session.Database
+
+    def setUp(self) -> None:
+        super().setUp()
+        cls = type(self)
+        if cls.url is not None:
+            self.database = self.connect(cls.url)
+        else:
+            url = self.new_url()
+            self.database = self.connect(url)
+            self.fill()
+            cls.url = url
+        self.store = SqlStore(self.database)
+
+    def fill(self) -> None:
+        migration.create_schema(self.database)
+        with self.database.engine.begin() as connection:
+            _insert(connection, rows.BACKUPS, _backups())
+            _insert(connection, rows.TASKS, _tasks())
+        self.learn()
+
+    def learn(self) -> None:
+        """Let the database count what is in its tables."""
+        raise NotImplementedError
+
+    def plan_of(
+        self, connection: sa.Connection, statement: str, parameters: Any
+    ) -> list[Access]:
+        """How the database would carry a statement out."""
+        raise NotImplementedError
+
+    def plans(self, call: Callable[[], Any]) -> list[Access]:
+        """How it would carry out all that a call asks of large tables."""
+        seen: list[tuple[str, Any]] = []
+
+        def listen(_connection: Any, _cursor: Any, *what: Any) -> None:
+            statement, parameters, _context, many = what
+            if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
+                seen.append((statement, parameters[0] if many else parameters))
+
+        event = "before_cursor_execute"
+        sa.event.listen(self.database.engine, event, listen)
+        call()
+        sa.event.remove(self.database.engine, event, listen)
+        with self.database.engine.connect() as connection:
+            found = [
+                access
+                for statement, parameters in seen
+                for access in self.plan_of(connection, statement, parameters)
+            ]
+        return [each for each in found if each.table in GROWING]
+
+    def assert_uses(
+        self,
+        call: Callable[[], Any],
+        *expected: str,
+        in_order: bool = False,
+    ) -> None:
+        """Make sure that a call reads by these indexes, and only so.
+
+        :param in_order: and that it reads in the order that it asks for.
+        """
+        found = self.plans(call)
+        self.assertEqual(
+            sorted(expected),
+            sorted({str(each.index) for each in found}),
+            str(found),
+        )
+        if in_order:
+            self.assertFalse(any(each.sorts for each in found), str(found))
+
+    # -- what governs --------------------------------------------------------
+
+    def test_what_governs(self) -> None:
+        for after in ("", _volume(700)):
+            volumes, kinds = self.plans(
+                partial(self.store.governances, after, 100)
+            )
+            self.assertIn(volumes.index, (GOVERNANCE, "ix_backups_volume_id"))
+            self.assertFalse(volumes.sorts)
+            self.assertEqual(GOVERNANCE, kinds.index)
+
+    def test_backups_of_volumes(self) -> None:
+        wanted = [_volume(number) for number in range(20)]
+        (access,) = self.plans(lambda: self.store.backups_of_volumes(wanted))
+        self.assertIn(access.index, (GOVERNANCE, "ix_backups_volume_id"))
+
+    # -- what is due ---------------------------------------------------------
+
+    def test_what_has_expired(self) -> None:
+        first = self.store.expired(NOW, None, 100)
+        self.assertEqual(100, len(first))
+        self.assert_uses(
+            lambda: self.store.expired(NOW, None, 100), EXPIRY, in_order=True
+        )
+        self.assert_uses(
+            lambda: self.store.expired(NOW, first[-1], 100),
+            EXPIRY,
+            in_order=True,
+        )
+
+    def test_what_nobody_dated(self) -> None:
+        self.assertEqual(50, len(self.store.undated(NOW, "", 50)))
+        self.assert_uses(lambda: self.store.undated(NOW, "", 50), EXPIRY)
+        self.assert_uses(
+            lambda: self.store.undated(NOW, _backup_id(40, 9), 50), EXPIRY
+        )
+
+    def test_what_is_missing(self) -> None:
+        self.assertNotEqual([], self.store.missing(NOW))
+        missing = "ix_backups_missing"
+        self.assert_uses(lambda: self.store.missing(NOW), missing)
+        self.assert_uses(
+            lambda: self.store.forget_vanished(NOW - 9 * HOUR), missing
+        )
+
+    def test_how_many_there_are(self) -> None:
+        (access,) = self.plans(self.store.count_managed)
+        self.assertIn(
+            access.index, ("ix_backups_state", "ix_backups_missing", EXPIRY)
+        )
+
+    def test_what_was_made_when(self) -> None:
+        self.assert_uses(
+            lambda: self.store.made_between(NOW - 9 * HOUR, NOW, 100),
+            "ix_backups_created_at",
+            in_order=True,
+        )
+
+    # -- tasks ---------------------------------------------------------------
+
+    def test_what_may_be_claimed(self) -> None:
+        self.assert_uses(
+            lambda: self.store.claimable(task.Kind.DELETE, NOW),
+            "ix_tasks_claimable",
+        )
+        self.assert_uses(
+            lambda: self.store.claimable(task.Kind.BACKUP, NOW),
+            "ix_tasks_claimable",
+        )
+
+    def test_the_first_that_may_be_claimed(self) -> None:
+        found = self.plans(
+            lambda: self.store.claim("c1", task.Kind.DELETE, 8, NOW)
+        )
+        claimable = [
+            each for each in found if each.index == "ix_tasks_claimable"
+        ]
+        self.assertNotEqual([], claimable)
+        self.assertFalse(any(each.sorts for each in claimable), str(found))
+
+    def test_a_claim_reads_no_whole_table(self) -> None:
+        for kind in task.Kind:
+            for running in (0, 20):
+                found = self.plans(
+                    partial(
+                        self.store.claim,
+                        "c1",
+                        kind,
+                        8,
+                        NOW,
+                        ports.Throttle(running=running),
+                    )
+                )
+                self.assertNotIn(
+                    None, {each.index for each in found}, str(found)
+                )
+
+    def test_live_tasks(self) -> None:
+        slots = [
+            task.delete_slot(_backup_id(number, 9)) for number in range(50)
+        ]
+        self.assertNotEqual([], self.store.live_tasks(slots))
+        self.assert_uses(lambda: self.store.live_tasks(slots), "uq_tasks_slot")
+
+    def test_what_waits(self) -> None:
+        found = self.plans(self.store.release_waiting)
+        self.assertIn("ix_tasks_waits_for", {each.index for each in found})
+        self.assertNotIn(None, {each.index for each in found}, str(found))
+
+    def test_what_waits_is_released_without_a_look_at_the_rest(self) -> None:
+        """A server would lock all that it looks at."""
+        gone = [_backup_id(number, 9) for number in range(1, 40, 20)]
+        self.assert_uses(
+            lambda: self.database.write(
+                lambda connection: retention.release(connection, gone)
+            ),
+            "ix_tasks_waits_for",
+        )
+
+
+def _volume(number: int) -> str:
+    return f"volume-{number:06}"
+
+
+def _backup_id(volume: int, number: int) -> str:
+    return f"backup-{volume:06}-{number}"
+
+
+def _backups() -> Iterator[model.Backup]:
+    """Each 20th volume has old ones, each 15th is of a server unknown."""
+    for volume in range(VOLUMES):
+        unknown = volume % 15 == 0
+        for number in range(OF_EACH):
+            made = NOW - number * samples.DAY
+            kept = datetime.timedelta(days=7 if volume % 20 == 1 else 30)
+            yield samples.backup(
+                _backup_id(volume, number),
+                volume_id=_volume(volume),
+                volume_name=f"name of volume {volume}",
+                server_id=f"server-{volume:06}",
+                created_at=made,
+                completed_at=made,
+                retention_known=not unknown,
+                kept_for="" if unknown else f"{kept.days}d",
+                expires_at=None if unknown else made + kept,
+                missing_since=NOW if volume % 300 == 7 else None,
+                state=model.BackupState.VANISHED
+                if volume % 300 == 8
+                else model.BackupState.AVAILABLE,
+                updated_at=made,
+            )
+
+
+def _tasks() -> Iterator[task.Task]:
+    """One for each backup, most of which have ended."""
+    for volume in range(VOLUMES):
+        for number in range(OF_EACH):
+            delete = number >= OF_EACH // 2
+            live = volume % 20 == 1 and number >= OF_EACH - 2
+            yield samples.backup_task(
+                f"task-{volume:06}-{number}",
+                kind=task.Kind.DELETE if delete else task.Kind.BACKUP,
+                state=task.State.PLANNED if live else task.State.SUCCEEDED,
+                volume_id=_volume(volume),
+                mode=None,
+                backup_id=_backup_id(volume, number),
+                waits_for=_backup_id(volume, number + 1)
+                if live and number < OF_EACH - 1
+                else None,
+                created_at=NOW - number * HOUR,
+            )
+
+
+def _insert(
+    connection: sa.Connection, table: Any, things: Iterable[Any]
+) -> None:
+    values = rows.backup_values if table is rows.BACKUPS else rows.task_values
+    connection.execute(sa.insert(table), [values(each) for each in things])
