@@ -142,14 +142,21 @@ def _take_server(
             f"server {server.id} could not be read (status {server.status})"
         )
         return
-    reading.retentions[server.id] = selection.own_retention(rule, server)
-    for volume_id in server.volume_ids:
-        reading.attached.setdefault(volume_id, []).append(server.id)
+    _take_values(rule, server, reading)
     strange = selection.strange_value(rule, server)
     if strange is not None:
         reading.strange.append(f"{server.id} has {strange[:40]!r}")
     if selection.selects(rule, server):
         reading.selected.append(server)
+
+
+def _take_values(
+    rule: selection.Rule, server: model.Server, reading: _Reading
+) -> None:
+    """What it says of retention, and of which volumes it says so."""
+    reading.retentions[server.id] = selection.own_retention(rule, server)
+    for volume_id in server.volume_ids:
+        reading.attached.setdefault(volume_id, []).append(server.id)
 
 
 def _name_strange_values(rule: selection.Rule, reading: _Reading) -> None:
@@ -278,7 +285,7 @@ def _take_unlisted(
             f"{server.status})"
         )
         return
-    reading.retentions[server.id] = selection.own_retention(rule, server)
+    _take_values(rule, server, reading)
     if selection.selects(rule, server):
         reading.resting.update(server.volume_ids)
 

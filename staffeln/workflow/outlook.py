@@ -153,7 +153,11 @@ class Outlook:
         return found
 
     def unsettled(self) -> Iterator[list[model.Backup]]:
-        """Backups whose governance changes, as they are to be written."""
+        """Backups whose governance changes, as they are to be written.
+
+        By an incomplete harvest none gets an earlier expiry: one that was
+        not read may share the volume, and say otherwise.
+        """
         after = ""
         while True:
             page = self._store.governances(after, PAGE)
@@ -172,6 +176,7 @@ class Outlook:
                 for rows in self._store.backups_of_volumes(volume_ids).values()
                 for row in rows
                 if (governed := self._governed(row)) != row
+                and (self._inventory.complete or not _is_sooner(governed, row))
             ]
             if changed:
                 yield changed
@@ -288,6 +293,12 @@ class Outlook:
             )
             return f"project {project_id} could not be read"
         return "" if enabled else f"project {project_id} is disabled"
+
+
+def _is_sooner(governed: model.Backup, row: model.Backup) -> bool:
+    if governed.expires_at is None or row.expires_at is None:
+        return False
+    return governed.expires_at < row.expires_at
 
 
 def _pages(volume_ids: Iterable[str], seen: set[str]) -> Iterator[list[str]]:

@@ -57,7 +57,11 @@ class _Count:
 
 
 class Retention:
-    """Rounds of retention, one after the other."""
+    """Rounds of retention, one after the other.
+
+    The first one looks at everything: an option may have changed since
+    another process led.
+    """
 
     def __init__(
         self,
@@ -73,8 +77,10 @@ class Retention:
         self._policy = settings.retention
         self._writer = writer
         self._host_time = host_time
+        self._began = False
+        """Whether there was a round by the options of now."""
         self._read: model.Inventory | None = None
-        """The last inventory whose values were taken over."""
+        """The last inventory of a cycle whose values were taken over."""
 
     def round(self, last: model.Inventory | None) -> int:
         """One round; how many delete tasks were planned.
@@ -92,7 +98,7 @@ class Retention:
         )
         if forgotten:
             LOG.info("Forgot %d backup(s) that vanished long ago", forgotten)
-        is_due = self._anything_is_due()
+        is_due = not self._began or self._anything_is_due()
         if not is_due and last is self._read:
             return 0
         deployment, _ = binding.prove(self._cloud, self._store)
@@ -103,6 +109,7 @@ class Retention:
             self._take_over(self._outlook(last), count)
             is_due = self._anything_is_due()
         self._read = last
+        self._began = True
         if is_due:
             inventory = harvest(
                 self._cloud,

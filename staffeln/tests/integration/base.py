@@ -308,13 +308,21 @@ class IntegrationTestCase(base.TestCase):
         return made
 
     def show_log_of(self, made: Deployment) -> None:
-        """Show the conductor's log with a failed test."""
-        self.addOnException(
-            lambda _: self.addDetail(
+        """Show the conductor's log with a failed test.
+
+        What it decided, and the last of its calls.
+        """
+
+        def show(_: object) -> None:
+            log = made.log()
+            told = [each for each in log.splitlines() if " DEBUG " not in each]
+            self.addDetail(
                 "conductor",
-                content.text_content(made.log()[-20000:]),
+                content.text_content("\n".join(told)[-30000:]),
             )
-        )
+            self.addDetail("calls", content.text_content(log[-10000:]))
+
+        self.addOnException(show)
 
     def fault(self, *arguments: str) -> None:
         """Harm Cinder's backups by the sandbox's own faults until the end.
