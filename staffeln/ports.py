@@ -444,6 +444,12 @@ class Store(Protocol):
     def live_tasks(self, slots: Collection[str]) -> list[task.Task]:
         """The live tasks that hold these slots."""
 
+    def expiring_volumes(self, limit: int | None = None) -> list[str]:
+        """Volumes with a planned delete of a backup that expired."""
+
+    def refused_deletes(self, limit: int) -> list[task.Task]:
+        """Planned deletes that were tried in vain, by when they began."""
+
     def release_waiting(self) -> int:
         """Let deletes go on whose dependents are gone; how many.
 

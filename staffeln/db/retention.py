@@ -200,6 +200,44 @@ def live_tasks(
     ]
 
 
+def _planned_deletes() -> tuple[sa.ColumnElement[bool], ...]:
+    table = rows.TASKS
+    return (
+        table.c.kind == task.Kind.DELETE.value,
+        table.c.state == task.State.PLANNED.value,
+    )
+
+
+def expiring_volumes(
+    connection: sa.Connection, limit: int | None
+) -> list[str]:
+    """Volumes with a planned delete of a backup that expired."""
+    table = rows.TASKS
+    return list(
+        connection.execute(
+            sa.select(table.c.volume_id)
+            .where(
+                *_planned_deletes(),
+                table.c.cause == task.Cause.EXPIRED.value,
+            )
+            .distinct()
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def refused_deletes(connection: sa.Connection, limit: int) -> list[task.Task]:
+    """Planned deletes that were tried in vain, by when they began."""
+    table = rows.TASKS
+    found = connection.execute(
+        sa.select(*rows.TASK_COLUMNS)
+        .where(*_planned_deletes(), table.c.attempt > 0)
+        .order_by(table.c.created_at, table.c.id)
+        .limit(limit)
+    )
+    return [rows.task_of(row) for row in found]
+
+
 # -- what waits for what -----------------------------------------------------
 
 

@@ -244,6 +244,14 @@ class SqlStore:
         """The live tasks that hold these slots."""
         return self._read(partial(retention.live_tasks, slots=slots))
 
+    def expiring_volumes(self, limit: int | None = None) -> list[str]:
+        """Volumes with a planned delete of a backup that expired."""
+        return self._read(partial(retention.expiring_volumes, limit=limit))
+
+    def refused_deletes(self, limit: int) -> list[task.Task]:
+        """Planned deletes that were tried in vain."""
+        return self._read(partial(retention.refused_deletes, limit=limit))
+
     def release_waiting(self) -> int:
         """Let deletes go on whose dependents are gone."""
         return self._write(retention.release_waiting)

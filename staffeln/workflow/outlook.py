@@ -191,15 +191,7 @@ class Outlook:
     def due(self) -> Iterator[list[str]]:
         """Volumes with anything expired, or a task for it; each once."""
         seen: set[str] = set()
-        planned = self._store.tasks(
-            kind=task.Kind.DELETE, states=[task.State.PLANNED]
-        )
-        waiting = {
-            work.volume_id
-            for work in planned
-            if work.cause is task.Cause.EXPIRED
-        }
-        yield from _pages(waiting, seen)
+        yield from _pages(self._store.expiring_volumes(), seen)
         last: model.Backup | None = None
         while True:
             page = self._store.expired(self._now, last, PAGE)

@@ -156,12 +156,7 @@ class Retention:
             or self._store.expired(now, None, 1)
             or self._store.undated(oldest, "", 1)
             or self._store.missing(now - self._settings.absence_settle_time)
-            or any(
-                work.cause is task.Cause.EXPIRED
-                for work in self._store.tasks(
-                    kind=task.Kind.DELETE, states=[task.State.PLANNED]
-                )
-            )
+            or self._store.expiring_volumes(1)
         )
 
     def _take_over(self, outlook: Outlook, count: _Count) -> None:
@@ -314,20 +309,13 @@ class Retention:
 
     def _tell_held(self) -> None:
         """Name deletes that were refused, and what refuses them."""
-        held = [
-            work
-            for work in self._store.tasks(
-                kind=task.Kind.DELETE, states=[task.State.PLANNED]
-            )
-            if work.attempt > 0
-        ]
+        held = self._store.refused_deletes(MOST_TOLD + 1)
         for work in held[:MOST_TOLD]:
             LOG.warning(
                 "Backup %s is not gone: %s", work.backup_id, work.reason
             )
-        more = len(held) - MOST_TOLD
-        if more > 0:
-            LOG.warning("%d more backups that are to go are not gone", more)
+        if len(held) > MOST_TOLD:
+            LOG.warning("More backups that are to go are not gone")
 
 
 def removals(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 
 from staffeln import ports
 from staffeln.domain import model, task
@@ -47,7 +48,11 @@ def running(
     rows = store.backups(ids=tasks.keys())
     if not rows:
         return []
-    ours = store.made_since(min(row.created_at for row in rows))
+    ours: list[datetime.datetime] = []
+    if kind is task.Kind.BACKUP:
+        # Of those that go the oldest may be as old as anything; and no page
+        # shows what is gone.
+        ours = store.made_since(min(row.created_at for row in rows))
     ended = engine.ended(rows, busy_status, ours)
     return [
         Watched(tasks[row.id], row, row.id in ended, ended.get(row.id))

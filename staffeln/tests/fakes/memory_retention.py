@@ -117,6 +117,27 @@ class MemoryRetention(memory_state.MemoryState):
             self._tasks[work.id] = dataclasses.replace(work, waits_for=None)
         return len(waiting)
 
+    def expiring_volumes(self, limit: int | None = None) -> list[str]:
+        found = {
+            work.volume_id
+            for work in self._planned_deletes()
+            if work.cause is task.Cause.EXPIRED
+        }
+        return sorted(found)[:limit]
+
+    def refused_deletes(self, limit: int) -> list[task.Task]:
+        found = [work for work in self._planned_deletes() if work.attempt]
+        found.sort(key=lambda work: (work.created_at, work.id))
+        return found[:limit]
+
+    def _planned_deletes(self) -> list[task.Task]:
+        return [
+            work
+            for work in self._tasks.values()
+            if work.kind is task.Kind.DELETE
+            and work.state is task.State.PLANNED
+        ]
+
     def release_waiting(self) -> int:
         with self._lock:
             there = {

@@ -18,6 +18,7 @@ READS = frozenset(
         "count_managed",
         "deployment",
         "expired",
+        "expiring_volumes",
         "governances",
         "histories",
         "live_tasks",
