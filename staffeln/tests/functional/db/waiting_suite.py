@@ -69,6 +69,25 @@ class WaitingSuite(store_case.StoreCase):
         self.assertEqual([], self.deletes())
         self.assertEqual(task.State.PLANNED, self.in_store("d2").state)
 
+    def test_volumes_of_which_something_expired_is_to_go(self) -> None:
+        self.plan(
+            removal(1, cause=task.Cause.EXPIRED, volume_id="v1"),
+            removal(2, cause=task.Cause.EXPIRED, volume_id="v1"),
+            removal(3, cause=task.Cause.EXPIRED, volume_id="v2"),
+            removal(4, cause=task.Cause.UNWANTED, volume_id="v3"),
+        )
+        self.assertEqual(["v1", "v2"], sorted(self.store.expiring_volumes()))
+        self.assertEqual(1, len(self.store.expiring_volumes(1)))
+
+    def test_deletes_that_were_refused(self) -> None:
+        self.plan(removal(1), removal(2))
+        self.assertEqual([], self.store.refused_deletes(9))
+        (work,) = self.claim(kind=DELETE, limit=1)
+        self.move(self.start(work), task.State.PLANNED)
+        self.assertEqual(
+            [work.id], [each.id for each in self.store.refused_deletes(9)]
+        )
+
     def test_what_waits_holds_nobody_up(self) -> None:
         self.plan(
             *(
