@@ -23,8 +23,8 @@ class Found:
     intentions: list[Intention] = dataclasses.field(default_factory=list)
     to_delete: int = 0
     """Backups that would get a delete task."""
-    unwanted: int = 0
-    """Of these, those that would go whatever their age."""
+    kept: int = 0
+    """Backups that stay though their time is over."""
 
 
 def look(
@@ -33,19 +33,34 @@ def look(
     removals: Iterable[Intention],
     parsed_args: argparse.Namespace,
 ) -> Found:
-    """Judge what is due; with ``--action keep`` all that there is.
+    """Judge what is due.
+
+    What stays is shown only where it is asked for: there is much of it.
 
     :param removals: what is deleted for another reason than its age.
     """
     found = Found(intentions=list(removals))
-    found.unwanted = found.to_delete = len(found.intentions)
+    found.to_delete = len(found.intentions)
     outlook.ask_for_servers()
+    now = store.now()
     everything = Action.KEEP in (parsed_args.action or ())
     for page in _volumes(outlook, everything, parsed_args.volume):
         for judged in outlook.judge(page):
             found.to_delete += len(judged.to_delete)
-            found.intentions += _of_volume(judged, store, everything)
+            found.kept += _kept_though_expired(judged, now)
+            found.intentions += _of_volume(
+                judged, everything or parsed_args.volume is not None
+            )
     return found
+
+
+def _kept_though_expired(judged: Judged, now: datetime.datetime) -> int:
+    return sum(
+        each.what is retention.What.KEEP
+        and each.backup.expires_at is not None
+        and each.backup.expires_at <= now
+        for each in judged.verdicts
+    )
 
 
 def _volumes(
@@ -66,10 +81,7 @@ def _volumes(
             yield sorted(new)
 
 
-def _of_volume(
-    judged: Judged, store: ports.Store, everything: bool
-) -> Iterator[Intention]:
-    now = store.now()
+def _of_volume(judged: Judged, everything: bool) -> Iterator[Intention]:
     for each in judged.verdicts:
         row = each.backup
         work = judged.removing.get(row.id)
@@ -77,10 +89,7 @@ def _of_volume(
             yield _intention(Action.DELETE, row, _under_way(work))
         elif each.what is retention.What.DELETE:
             yield _intention(Action.DELETE, row, _planned(each))
-        elif each.what is retention.What.KEEP and (
-            everything
-            or (row.expires_at is not None and row.expires_at <= now)
-        ):
+        elif each.what is retention.What.KEEP and everything:
             yield _intention(Action.KEEP, row, each.why)
 
 

@@ -159,7 +159,7 @@ def _reason(each: Intention) -> str:
     reason = words.plain(each.reason)
     for what, its_id in (("backup", each.backup_id), ("task", each.task_id)):
         if its_id and its_id not in reason:
-            reason += f" ({what} {its_id})"
+            reason = f"{what} {its_id}: {reason}"
     return reason
 
 
@@ -211,8 +211,7 @@ def summary(intentions: Sequence[Intention]) -> str:
         f"{counts[Action.POSTPONE]} postponed, "
         f"{counts[Action.SKIP]} not due, "
         f"{counts[Action.CANCEL]} to cancel, "
-        f"{counts[Action.DELETE]} to delete, "
-        f"{counts[Action.KEEP]} backups kept"
+        f"{counts[Action.DELETE]} to delete"
     )
 
 

@@ -18,8 +18,8 @@ class ShowPlan(command.Lister):
 
     Servers and volumes are read from the cloud as the scheduler reads them.
     Backups come first, in their order of work; then what retention would
-    delete, and what it keeps though it has expired. With --action keep all
-    backups are shown that stay, and what each waits for.
+    delete. With --action keep all backups are shown that stay, and what
+    each waits for.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -69,6 +69,11 @@ class ShowPlan(command.Lister):
         for line in intentions.harvest(drawn.inventory):
             self.staffeln.tell(line)
         self.staffeln.tell(intentions.summary(found))
+        if expiring.kept:
+            self.staffeln.tell(
+                f"{expiring.kept} expired backups are kept: --action keep "
+                "says why."
+            )
         for brake in drawn.brakes:
             self.staffeln.tell(f"Paused: {words.plain(brake.in_words())}.")
         for line in against:

@@ -324,7 +324,7 @@ def _judge_chains(
             )
             if row.incremental is not False:
                 if what is What.KEEP and own:
-                    holder = f"backup {row.id} depends on it, which stays: "
+                    holder = f"backup {row.id} depends on it and stays: "
                     holder += own
                 if what is not What.GOING or newer is None:
                     # One that goes anyway is no sign that those after it
@@ -380,8 +380,8 @@ def _own_reason(
         return _until(row)
     if row.id in newest:
         return (
-            f"expired {schedule.words(row.expires_at)}, but among the newest "
-            "of a volume that is selected (retention_keep_last)"
+            f"expired {schedule.words(row.expires_at)}, but one of the "
+            "newest of a selected volume (retention_keep_last)"
         )
     if project_id in around.spared:
         return around.spared[project_id]

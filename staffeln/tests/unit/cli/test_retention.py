@@ -61,7 +61,9 @@ class PlanTest(RetentionTestCase):
     def test_what_is_kept_though_it_has_expired(self) -> None:
         self.world.pass_time(11 * DAY)
         self.assertEqual([], self.plan("--action", "delete"))
-        kept = [each for each in self.plan() if each["action"] == "keep"]
+        said = self.succeed("plan")
+        self.assertIn("2 expired backups are kept", said.err)
+        kept = self.plan("--action", "keep")
         self.assertIn("retention_keep_last", kept[0]["reason"])
         self.assertIn(
             f"backup {self.incremental.id} depends on it", kept[1]["reason"]
