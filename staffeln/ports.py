@@ -362,7 +362,9 @@ class Store(Protocol):
         """Write what was planned, in one fenced transaction.
 
         A task whose slot is taken is left out; so is the cancellation of
-        a task that is not planned any more.
+        a task that is not planned any more. A backup that may build on
+        others is left out while expired ones of its volume go, and the
+        other way round.
 
         :returns: the new tasks that were written and the tasks that were
             cancelled, as they stand now.

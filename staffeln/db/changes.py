@@ -283,7 +283,8 @@ def add_tasks(
     conductor_id: str,
     term: int,
 ) -> list[task.Task]:
-    """Insert new tasks; one whose slot is taken is left out.
+    """Insert new tasks; one whose slot is taken is left out, and so is one
+    that would cross a live task of its volume.
 
     Who holds which slot is asked first, so that the bulk insert goes
     through; where another writer came in between, by halves. Tasks that
@@ -293,13 +294,14 @@ def add_tasks(
     there = listing.tasks_by_id(connection, [work.id for work in tasks])
     known = {work.id for work in there}
     new = [work for work in tasks if work.id not in known]
+    crossing = _crossing(connection, new)
     taken = _taken_slots(
         connection, [work.slot for work in new if work.state in task.LIVE]
     )
     free = []
     for work in new:
         if work.state in task.LIVE:
-            if work.slot in taken:
+            if work.slot in taken or work.id in crossing:
                 continue
             taken.add(work.slot)
         free.append(work)
@@ -320,6 +322,38 @@ def _taken_slots(
             sa.select(rows.TASKS.c.slot).where(rows.TASKS.c.slot.in_(chunk))
         ).scalars()
     }
+
+
+def _crossing(
+    connection: sa.Connection, tasks: Sequence[task.Task]
+) -> set[str]:
+    """Ids of tasks that would cross a live one of their volume.
+
+    An incremental must not begin while what it may build on goes, nor the
+    other way: Cinder looks at both without a lock.
+    """
+    table = rows.TASKS
+    building = [work for work in tasks if task.may_build(work)]
+    expiring = [work for work in tasks if work.cause is task.Cause.EXPIRED]
+    crossed: set[str] = set()
+    for chunk in history.chunks({work.volume_id for work in building}):
+        crossed.update(
+            connection.execute(
+                sa.select(table.c.volume_id).where(
+                    table.c.volume_id.in_(chunk),
+                    table.c.cause == task.Cause.EXPIRED.value,
+                    table.c.state.in_([each.value for each in task.LIVE]),
+                )
+            ).scalars()
+        )
+    found = {work.id for work in building if work.volume_id in crossed}
+    slots = {task.backup_slot(work.volume_id) for work in expiring}
+    growing = {
+        work.volume_id
+        for work in retention.live_tasks(connection, slots)
+        if task.may_build(work)
+    }
+    return found | {work.id for work in expiring if work.volume_id in growing}
 
 
 def _insert_tasks(

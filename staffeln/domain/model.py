@@ -130,8 +130,11 @@ class Inventory:
         default_factory=dict
     )
     """Ids of the servers that were read, of volumes with several."""
-    resting: frozenset[str] = frozenset()
-    """Volumes of soft-deleted servers that would be selected."""
+    still_selected: frozenset[str] = frozenset()
+    """Volumes that are selected as well, and no candidates now.
+
+    Their server is soft-deleted, or Cinder's list does not show them.
+    """
     servers_seen: int = 0
     servers_selected: int = 0
     volumes_seen: int = 0

@@ -162,6 +162,11 @@ class Task:
         return backup_slot(self.volume_id)
 
 
+def may_build(task: Task) -> bool:
+    """Whether a backup is to be made that may depend on one before it."""
+    return task.kind is Kind.BACKUP and task.mode is not Mode.FULL
+
+
 def backup_slot(volume_id: str) -> str:
     """What the one live backup task of a volume holds."""
     return f"backup:{volume_id}"

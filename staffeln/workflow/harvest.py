@@ -107,7 +107,9 @@ def harvest(
             for volume_id, server_ids in reading.attached.items()
             if len(server_ids) > 1
         },
-        resting=frozenset(reading.resting),
+        still_selected=frozenset(
+            reading.resting | (wanted - reading.volumes.keys())
+        ),
         servers_seen=len(reading.server_ids),
         servers_selected=len(reading.selected),
         volumes_seen=reading.volumes_seen,

@@ -91,7 +91,7 @@ class Outlook:
         """Servers that were asked for one by one; GONE: proved gone."""
         self._projects: Mapping[str, bool] | None = None
         self._spared: dict[str, str] = {}
-        self._selected = inventory.resting.union(
+        self._selected = inventory.still_selected.union(
             each.volume.id for each in inventory.candidates
         )
 
@@ -228,7 +228,7 @@ class Outlook:
                 removing.setdefault(work.volume_id, {})[
                     work.backup_id or ""
                 ] = work
-            elif work.mode is not task.Mode.FULL:
+            elif task.may_build(work):
                 growing.setdefault(work.volume_id, set()).add(work.project_id)
         return [
             Judged(

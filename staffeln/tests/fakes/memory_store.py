@@ -100,13 +100,26 @@ class MemoryStore(memory_retention.MemoryRetention):
                 added.append(self._tasks[work.id])
                 continue
             if work.state in task.LIVE:
-                if work.slot in taken:
+                if work.slot in taken or self._crosses(work):
                     continue
                 taken.add(work.slot)
             self._tasks[work.id] = work
             self._tell(None, work, conductor_id, term)
             added.append(work)
         return added
+
+    def _crosses(self, work: task.Task) -> bool:
+        """Whether a live task of its volume is in the way of another sort."""
+        live = [
+            each
+            for each in self._tasks.values()
+            if each.volume_id == work.volume_id and each.state in task.LIVE
+        ]
+        if work.cause is task.Cause.EXPIRED:
+            return any(map(task.may_build, live))
+        return task.may_build(work) and any(
+            each.cause is task.Cause.EXPIRED for each in live
+        )
 
     # -- what planning reads -----------------------------------------------
 

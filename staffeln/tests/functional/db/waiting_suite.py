@@ -79,6 +79,23 @@ class WaitingSuite(store_case.StoreCase):
         self.assertEqual(["v1", "v2"], sorted(self.store.expiring_volumes()))
         self.assertEqual(1, len(self.store.expiring_volumes(1)))
 
+    def test_no_incremental_begins_while_what_it_builds_on_goes(
+        self,
+    ) -> None:
+        going = removal(1, cause=task.Cause.EXPIRED, volume_id="v1")
+        self.plan(going)
+        incremental = planned(2, volume_id="v1", mode=task.Mode.INCREMENTAL)
+        self.assertEqual([], self.plan(incremental))
+        full = planned(3, volume_id="v1", mode=task.Mode.FULL)
+        self.assertEqual([full], self.plan(full))
+
+    def test_nothing_expires_while_an_incremental_is_made(self) -> None:
+        self.plan(planned(1, volume_id="v1", mode=task.Mode.INCREMENTAL))
+        going = removal(2, cause=task.Cause.EXPIRED, volume_id="v1")
+        self.assertEqual([], self.plan(going))
+        unwanted = removal(3, cause=task.Cause.UNWANTED, volume_id="v1")
+        self.assertEqual([unwanted], self.plan(unwanted))
+
     def test_deletes_that_were_refused(self) -> None:
         self.plan(removal(1), removal(2))
         self.assertEqual([], self.store.refused_deletes(9))

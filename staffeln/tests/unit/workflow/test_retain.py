@@ -105,6 +105,21 @@ class ExpiryTest(RetentionCase):
         self.retention_round(w, 2)
         self.assertEqual([], w.made(volume_id))
 
+    def test_the_newest_stay_where_cinder_does_not_show_the_volume(
+        self,
+    ) -> None:
+        w = self.new_world(keep_last=1, full_backup_depth=0)
+        shown = [w.protect() for _ in range(25)]
+        volume_id = self.chain(w, 2)
+        w.work(20)
+        w.cloud.finish_all()
+        w.work(3)
+        w.cloud.hidden.add(volume_id)
+        w.pass_time(30 * DAY)
+        self.retention_round(w, 9)
+        self.assertEqual(1, len(w.made(volume_id)))
+        self.assertEqual(1, len(w.made(shown[0])))
+
     def test_a_second_round_plans_nothing_twice(self) -> None:
         w = self.new_world()
         self.chain(w)
