@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from staffeln import ports
 from staffeln.cli.intentions import MODES, Action, Intention
-from staffeln.domain import errors, model, retention, task
+from staffeln.domain import breaker, deletion, errors, model, task
 from staffeln.workflow import clocks
 from staffeln.workflow.outlook import Judged, Outlook
 from staffeln.workflow.settings import Settings
@@ -56,7 +56,7 @@ def look(
 
 def _kept_though_expired(judged: Judged, now: datetime.datetime) -> int:
     return sum(
-        each.what is retention.What.KEEP
+        each.what is deletion.What.KEEP
         and each.backup.expires_at is not None
         and each.backup.expires_at <= now
         for each in judged.verdicts
@@ -87,9 +87,9 @@ def _of_volume(judged: Judged, everything: bool) -> Iterator[Intention]:
         work = judged.removing.get(row.id)
         if work is not None:
             yield _intention(Action.DELETE, row, _under_way(work))
-        elif each.what is retention.What.DELETE:
+        elif each.what is deletion.What.DELETE:
             yield _intention(Action.DELETE, row, _planned(each))
-        elif each.what is retention.What.KEEP and everything:
+        elif each.what is deletion.What.KEEP and everything:
             yield _intention(Action.KEEP, row, each.why)
 
 
@@ -101,7 +101,7 @@ def _under_way(work: task.Task) -> str:
     return work.reason
 
 
-def _planned(verdict: retention.Verdict) -> str:
+def _planned(verdict: deletion.Verdict) -> str:
     if verdict.waits_for:
         return f"{verdict.why}; after backup {verdict.waits_for} is gone"
     return verdict.why
@@ -143,9 +143,9 @@ def against(
     if not inventory.complete:
         yield "Nothing would expire: the harvest is incomplete."
     total = store.count_managed()
-    if retention.is_too_large(found.to_delete, total, settings.retention):
-        breaker = store.breaker()
-        if retention.is_confirmed(breaker, found.to_delete, store.now()):
+    if breaker.is_too_large(found.to_delete, total, settings.retention):
+        waiting = store.breaker()
+        if breaker.is_confirmed(waiting, found.to_delete, store.now()):
             yield "So many deletes in one round were confirmed."
         else:
             yield (

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import retention
+from staffeln.domain import breaker
 
 
 def host_time() -> datetime.datetime:
@@ -27,7 +27,7 @@ def apart(
 
     :raises CloudError: Cinder could not be asked.
     """
-    return retention.clocks_apart(
+    return breaker.clocks_apart(
         {
             "this host": host(),
             "the database": store.now(),

@@ -35,6 +35,8 @@ class Follower:
     ) -> None:
         """:param host_time: this host's clock, UTC."""
         self._host_time = host_time
+        self._time_was_right: bool | None = None
+        """Of this round; None: nothing of it depended on that."""
         self._store = store
         self._engine = engine
         self._recorder = recorder
@@ -46,6 +48,7 @@ class Follower:
 
         :raises CloudError: the list of busy backups could not be read.
         """
+        self._time_was_right = None
         moved = self._look_after_overdue()
         for each in watch.running(
             self._store,
@@ -194,7 +197,11 @@ class Follower:
         """
         limit = self._settings.backup_cycle_timeout
         began = work.attempted_at or work.created_at
-        if now < durations.after(began, limit) or not self._time_is_right():
+        if now < durations.after(began, limit):
+            return False
+        if self._time_was_right is None:
+            self._time_was_right = self._time_is_right()
+        if not self._time_was_right:
             return False
         reason = f"timed out: still creating after {limit}"
         self._outcomes.fail(

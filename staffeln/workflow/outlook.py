@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from staffeln import ports
 from staffeln.domain import (
+    deletion,
     durations,
     errors,
     model,
@@ -38,18 +39,18 @@ class Judged:
     """What becomes of one volume's backups."""
 
     volume_id: str
-    verdicts: tuple[retention.Verdict, ...]
+    verdicts: tuple[deletion.Verdict, ...]
     """Newest first within each chain."""
     removing: Mapping[str, task.Task]
     """Live delete tasks, by the backup's id."""
 
     @property
-    def to_delete(self) -> list[retention.Verdict]:
+    def to_delete(self) -> list[deletion.Verdict]:
         """What is to be deleted and has no task for it yet."""
         return [
             each
             for each in self.verdicts
-            if each.what is retention.What.DELETE
+            if each.what is deletion.What.DELETE
             and each.backup.id not in self.removing
         ]
 
@@ -59,7 +60,7 @@ class Judged:
         kept = {
             each.backup.id
             for each in self.verdicts
-            if each.what is retention.What.KEEP
+            if each.what is deletion.What.KEEP
         }
         return [
             work
@@ -234,9 +235,9 @@ class Outlook:
             Judged(
                 volume_id=volume_id,
                 verdicts=tuple(
-                    retention.judge(
+                    deletion.judge(
                         rows,
-                        retention.Circumstances(
+                        deletion.Circumstances(
                             selected=volume_id in self._selected,
                             growing=frozenset(growing.get(volume_id, ())),
                             spared=self._sparing(rows),

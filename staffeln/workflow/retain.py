@@ -15,7 +15,15 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from staffeln import ports
-from staffeln.domain import durations, errors, model, retention, task
+from staffeln.domain import (
+    breaker,
+    deletion,
+    durations,
+    errors,
+    model,
+    retention,
+    task,
+)
 from staffeln.workflow import binding, clocks, planning
 from staffeln.workflow.harvest import harvest
 from staffeln.workflow.outlook import Outlook
@@ -218,10 +226,10 @@ class Retention:
 
     def _may_remove(self, would: int) -> bool:
         """Whether the round is small enough, or somebody agreed to it."""
-        breaker = self._store.breaker()
+        waiting = self._store.breaker()
         total = self._store.count_managed()
-        confirmed = retention.is_confirmed(breaker, would, self._store.now())
-        if retention.is_too_large(would, total, self._policy):
+        confirmed = breaker.is_confirmed(waiting, would, self._store.now())
+        if breaker.is_too_large(would, total, self._policy):
             if not confirmed:
                 self._writer.trip_breaker(would, total)
                 LOG.error(
@@ -237,7 +245,7 @@ class Retention:
                 would,
                 total,
             )
-        if breaker is not None:
+        if waiting is not None:
             self._writer.reset_breaker()
         return True
 
@@ -319,7 +327,7 @@ class Retention:
 
 
 def removals(
-    verdicts: Sequence[retention.Verdict], now: datetime.datetime
+    verdicts: Sequence[deletion.Verdict], now: datetime.datetime
 ) -> list[task.Task]:
     """The delete tasks of one volume, each after what depends on it."""
     ranks: dict[str | None, int] = {}

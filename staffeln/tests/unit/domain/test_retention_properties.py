@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable, Sequence
 import hypothesis
 from hypothesis import strategies as st
 
-from staffeln.domain import durations, model, retention
+from staffeln.domain import breaker, deletion, durations, model, retention
 from staffeln.tests import base, oracle
 from staffeln.tests.unit.domain import samples
 from staffeln.tests.unit.domain.samples import DAY, HOUR, MICROSECOND, NOW
 
 State = model.BackupState
-What = retention.What
+What = deletion.What
 
 PROJECTS = ("p1", "p2")
 TOLERANCE = datetime.timedelta(minutes=5)
@@ -198,13 +198,13 @@ def govern(
 
 def judge(
     rows: Collection[model.Backup], seen: oracle.Observation
-) -> list[retention.Verdict]:
+) -> list[deletion.Verdict]:
     return [
         verdict
         for volume_id in sorted({row.volume_id for row in rows})
-        for verdict in retention.judge(
+        for verdict in deletion.judge(
             [row for row in rows if row.volume_id == volume_id],
-            retention.Circumstances(
+            deletion.Circumstances(
                 selected=volume_id in seen.selected,
                 growing=frozenset(
                     project
@@ -219,7 +219,7 @@ def judge(
     ]
 
 
-def deleted(verdicts: Iterable[retention.Verdict]) -> set[str]:
+def deleted(verdicts: Iterable[deletion.Verdict]) -> set[str]:
     return {each.backup.id for each in verdicts if each.what is What.DELETE}
 
 
@@ -232,7 +232,7 @@ class Round:
     seen: oracle.Observation
     before: list[model.Backup]
     rows: list[model.Backup]
-    verdicts: list[retention.Verdict]
+    verdicts: list[deletion.Verdict]
 
 
 def play(world: oracle.World) -> Iterable[Round]:
@@ -448,7 +448,7 @@ class TroubleTest(base.TestCase):
     ) -> None:
         clocks = dict.fromkeys(("this host", "the database", "Cinder"), NOW)
         clocks[whose] += by
-        apart = retention.clocks_apart(clocks, TOLERANCE)
+        apart = breaker.clocks_apart(clocks, TOLERANCE)
         if abs(by) <= TOLERANCE:
             self.assertIsNone(apart)
         else:
@@ -464,7 +464,7 @@ class TroubleTest(base.TestCase):
                 at=each.seen.at + datetime.timedelta(seconds=seconds),
             )
             clocks = {"this host": each.seen.at, "the database": wrong.at}
-            self.assertIsNone(retention.clocks_apart(clocks, TOLERANCE))
+            self.assertIsNone(breaker.clocks_apart(clocks, TOLERANCE))
             latest = dataclasses.replace(
                 each.seen, at=each.seen.at + TOLERANCE
             )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from staffeln.domain import errors, model, task
 from staffeln.tests.unit.workflow import world
 from staffeln.tests.unit.workflow.world import ABSENCE, DAY, HOUR, MINUTE
@@ -200,6 +202,18 @@ class TimeoutTest(FollowTest):
             "timed out: still creating after 1d", self.current().reason
         )
         self.assertEqual(BackupState.UNWANTED, self.row(backup_id).state)
+
+    def test_a_clock_that_jumped_ends_nothing(self) -> None:
+        """A year ahead, and so is the database on its host."""
+        self.start()
+        self.w.pass_time(365 * DAY)
+        self.w.cloud.clock_error = -365 * DAY
+        self.w.work()
+        self.assertEqual(State.RUNNING, self.current().state)
+        self.assertIn("No backup is timed out: the clock of", self.log.output)
+        self.w.cloud.clock_error = datetime.timedelta(0)
+        self.w.work()
+        self.assertEqual(State.FAILED, self.current().state)
 
     def test_the_delete_waits_until_cinder_allows_it(self) -> None:
         backup_id = self.start()

@@ -6,13 +6,13 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from staffeln.domain import model, retention
+from staffeln.domain import deletion, model
 from staffeln.tests import base
 from staffeln.tests.unit.domain import samples
 from staffeln.tests.unit.domain.samples import DAY, HOUR, MICROSECOND, NOW
 
 State = model.BackupState
-What = retention.What
+What = deletion.What
 
 
 def link(number: int, **changes: Any) -> model.Backup:
@@ -42,10 +42,10 @@ class JudgeTestCase(base.TestCase):
         spared: dict[str, str] | None = None,
         keep_last: int = 1,
         now: datetime.datetime = NOW,
-    ) -> list[retention.Verdict]:
-        return retention.judge(
+    ) -> list[deletion.Verdict]:
+        return deletion.judge(
             rows,
-            retention.Circumstances(
+            deletion.Circumstances(
                 selected=selected,
                 growing=frozenset(growing),
                 spared=spared or {},
