@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 from staffeln.domain import breaker, model
 from staffeln.tests import base
+from staffeln.tests.unit.domain import samples
 from staffeln.tests.unit.domain.samples import DAY, HOUR, MICROSECOND, NOW
 
 
@@ -14,7 +16,9 @@ class BreakerTest(base.TestCase):
     """A round that is too large waits for a yes."""
 
     def is_too_large(self, would: int, total: int, **options: Any) -> bool:
-        return breaker.is_too_large(would, total, policy(**options))
+        return breaker.is_too_large(
+            would, total, samples.retention_policy(**options)
+        )
 
     def test_more_than_half_needs_a_yes(self) -> None:
         self.assertFalse(self.is_too_large(100, 200))
