@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doors of Staffeln: what the workflow needs from the outside.
+
+``workflow`` knows these protocols and never an adapter. Every adapter and
+every fake of a port passes the same suite under ``tests/functional``.
+"""
+
+from staffeln.ports.cloud import Cloud, Page
+from staffeln.ports.engine import Engine
+from staffeln.ports.leadership import Leadership
+from staffeln.ports.records import (
+    NO_THROTTLE,
+    Change,
+    Conductor,
+    PlanRecord,
+    Term,
+    Throttle,
+)
+from staffeln.ports.store import Store
+
+__all__ = [
+    "NO_THROTTLE",
+    "Change",
+    "Cloud",
+    "Conductor",
+    "Engine",
+    "Leadership",
+    "Page",
+    "PlanRecord",
+    "Store",
+    "Term",
+    "Throttle",
+]
