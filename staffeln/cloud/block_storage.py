@@ -188,7 +188,9 @@ def create_backup(
         return identifier(answer["backup"]["id"])
 
 
-def delete_backup(session: CloudSession, backup_id: str) -> None:
+def delete_backup(
+    session: CloudSession, backup_id: str, in_time: Callable[[], bool]
+) -> None:
     """Ask for a backup to be deleted, as the administrator.
 
     Cinder looks for backups that depend on it in the project of the caller
@@ -203,7 +205,7 @@ def delete_backup(session: CloudSession, backup_id: str) -> None:
         asked = answers.Asked(CINDER.name, "DELETE", path)
         words = f"held by backup {', '.join(children)}, which depends on it"
         raise errors.DependentsError(asked.message(words), children)
-    session.delete(CINDER, path)
+    session.delete(CINDER, path, in_time)
 
 
 def _children(session: CloudSession, backup_id: str) -> tuple[str, ...]:

@@ -114,6 +114,11 @@ class OpenStackCloud:
         """
         return block_storage.create_backup(self._session, request, in_time)
 
-    def delete_backup(self, backup_id: str) -> None:
-        """Ask for a backup to be deleted, in the service's scope."""
-        block_storage.delete_backup(self._session, backup_id)
+    def delete_backup(
+        self, backup_id: str, in_time: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Ask for a backup to be deleted, in the service's scope.
+
+        :raises LateError: it was not sent: ``in_time`` said so.
+        """
+        block_storage.delete_backup(self._session, backup_id, in_time)

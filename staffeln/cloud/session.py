@@ -147,11 +147,21 @@ class CloudSession:
 
         return self._retries.run(call, only_if_not_sent=True, timeout=timeout)
 
-    def delete(self, service: catalogue.Service, path: str) -> None:
-        """Delete, in the service's own scope; safe to repeat."""
+    def delete(
+        self,
+        service: catalogue.Service,
+        path: str,
+        in_time: Callable[[], bool],
+    ) -> None:
+        """Delete, in the service's own scope; safe to repeat.
+
+        :param in_time: asked each time that all is ready to be sent: what
+            was to be deleted may be wanted again after a while.
+        """
         asked = self._asked(service, "DELETE", path)
+        last_look = functools.partial(self._retries.refuse_late, in_time)
         self._retries.run(
-            lambda: self._attempt(service, asked, None, None, None),
+            lambda: self._attempt(service, asked, None, None, None, last_look),
             only_if_not_sent=False,
         )
 

@@ -83,9 +83,13 @@ class CinderEngine:
         self._prove_that_all_is_shown()
         return following.Round(self._cloud, backups, busy_status, ours).ended()
 
-    def delete(self, backup: model.Backup) -> None:
-        """Ask for a backup to be deleted."""
-        self._cloud.delete_backup(backup.id)
+    def delete(
+        self,
+        backup: model.Backup,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Ask for a backup to be deleted, unless it is too late for it."""
+        self._cloud.delete_backup(backup.id, in_time)
 
     def look(self, backup_id: str) -> model.CloudBackup | None:
         """One backup; None: one proof that it is not there.

@@ -135,8 +135,13 @@ class Cloud(Protocol):
             OverQuotaError, 401 and 403 ForbiddenError or NoRoleError.
         """
 
-    def delete_backup(self, backup_id: str) -> None:
+    def delete_backup(
+        self, backup_id: str, in_time: Callable[[], bool] = lambda: True
+    ) -> None:
         """Ask for a backup to be deleted (service scope).
+
+        :param in_time: asked last, each time that it is about to be sent;
+            if not, nothing is sent: LateError.
 
         :raises DependentsError: these backups depend on it.
         :raises InvalidRequestError: its state forbids it, or Cinder knows

@@ -56,7 +56,11 @@ class Engine(Protocol):
         :raises CloudError: a list could not be read.
         """
 
-    def delete(self, backup: model.Backup) -> None:
+    def delete(
+        self,
+        backup: model.Backup,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Ask for a backup to be deleted, as :meth:`Cloud.delete_backup`."""
 
     def look(self, backup_id: str) -> model.CloudBackup | None:

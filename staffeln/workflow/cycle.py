@@ -188,7 +188,7 @@ class Worker:
             self._recorder,
             settings.heartbeat_timeout,
         )
-        self._remover = Remover(store, engine, self._recorder, settings)
+        self._remover = Remover(store, engine, self._recorder, settings, clock)
         self._starts = Pool("start", settings.backup_workers, wake)
         self._deletes = Pool("delete", settings.rotation_workers, wake)
         self._polled_at: datetime.datetime | None = None

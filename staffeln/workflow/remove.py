@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 
 from staffeln import ports
 from staffeln.domain import durations, errors, model, schedule, task
@@ -30,7 +31,10 @@ class Remover:
         engine: ports.Engine,
         recorder: record.Recorder,
         settings: Settings,
+        clock: Callable[[], float],
     ) -> None:
+        """:param clock: seconds, on one that goes on while we stand still."""
+        self._clock = clock
         self._store = store
         self._engine = engine
         self._recorder = recorder
@@ -54,6 +58,13 @@ class Remover:
         )
         if work is None:
             return
+        began = self._clock()
+        patience = self._settings.heartbeat_timeout.total_seconds()
+
+        def in_time() -> bool:
+            # Later the task may be another's, and the backup wanted again.
+            return self._clock() - began < patience
+
         row = self._store.get_backup(work.backup_id or "")
         if row is None:
             self._recorder.move(
@@ -70,7 +81,7 @@ class Remover:
             if row.state is model.BackupState.DELETING and self._is_gone(row):
                 self._gone(work, self._store.now())
                 return
-            self._engine.delete(row)
+            self._engine.delete(row, in_time)
         except errors.NotFoundError:
             self._unknown_to_cinder(work, row, self._store.now())
         except errors.DependentsError as error:

@@ -481,8 +481,12 @@ class FakeCloud:
                 )
             return backup_id
 
-    def delete_backup(self, backup_id: str) -> None:
+    def delete_backup(
+        self, backup_id: str, in_time: Callable[[], bool] = lambda: True
+    ) -> None:
         """Begin to delete a backup, where Cinder would."""
+        if not in_time():
+            raise errors.LateError("too late: nothing was sent")
         with self._call("delete_backup", backup_id):
             backup = self.backups.get(backup_id)
             if backup is None or not self._shown(backup):

@@ -465,6 +465,25 @@ class RefusalTest(RetentionCase):
         self.assertEqual(0, w.cloud.count("delete_backup"))
         self.assertEqual(1, len(w.rows(volume_id)))
 
+    def test_a_conductor_that_stood_still_deletes_nothing_late(self) -> None:
+        """It was taken for dead, and the backup is wanted again."""
+        w = self.new_world()
+        volume_id = w.protect()
+        w.backup_cycle()
+        w.pass_time(30 * DAY)
+        w.retain()
+        get_backup = w.store.get_backup
+
+        def stand_still(backup_id: str) -> model.Backup | None:
+            row = get_backup(backup_id)
+            w.pass_time(2 * MINUTE)
+            return row
+
+        w.store.get_backup = stand_still  # type: ignore[method-assign]
+        w.work()
+        self.assertEqual("available", w.made(volume_id)[0].status)
+        self.assertIn("too late", w.deletes()[0].reason)
+
     def test_a_delete_whose_caller_died_is_followed(self) -> None:
         w = self.new_world()
         volume_id = w.protect()
