@@ -229,6 +229,27 @@ class TestLateCreates(base.TestCase):
         self.assertIn("too much time had passed", str(error))
         self.assertEqual([], self.services.asked("POST", "/backups"))
 
+    def test_a_delete_that_would_come_late_is_not_sent(self) -> None:
+        """What looks for its dependents has taken too long."""
+        cloud = self.cloud()
+        cloud.identity()
+        answer = self.services.answer
+
+        def slow(request: Request) -> Reply:
+            self.clock.now += 21
+            return answer(request)
+
+        self.services.answer = slow  # type: ignore[method-assign]
+        limit = self.clock.now + 20
+        self.services.reply("GET", "/backups", Reply(body={"backups": []}))
+        self.assertRaises(
+            errors.LateError,
+            cloud.delete_backup,
+            "b1",
+            lambda: self.clock.now < limit,
+        )
+        self.assertEqual([], self.services.asked("DELETE", "/backups/b1"))
+
     def later(
         self, seconds: float, reply: Reply
     ) -> Callable[[Request], Reply]:
