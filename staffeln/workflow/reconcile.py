@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from staffeln import ports
 from staffeln.domain import errors, model, naming, selection
 from staffeln.workflow import binding, clocks
-from staffeln.workflow.retain import Writer
 from staffeln.workflow.settings import Settings
+from staffeln.workflow.writer import Writer
 
 LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ import datetime
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from staffeln import ports
 from staffeln.domain import (
@@ -28,6 +27,7 @@ from staffeln.workflow import binding, clocks, planning
 from staffeln.workflow.harvest import harvest
 from staffeln.workflow.outlook import Outlook
 from staffeln.workflow.settings import Settings
+from staffeln.workflow.writer import Writer
 
 LOG = logging.getLogger(__name__)
 
@@ -35,22 +35,6 @@ KEPT_AFTER_ALL = "its backup is to be kept after all"
 
 MOST_TOLD = 20
 """Lines of a log that one round spends on a sort of trouble, at most."""
-
-
-class Writer(Protocol):
-    """The scheduler's fenced door to the database."""
-
-    def write(self, rows: ports.PlanRecord) -> list[task.Task]:
-        """Write what was planned, and tell it."""
-
-    def trip_breaker(self, would: int, total: int) -> None:
-        """Note that a round did nothing."""
-
-    def reset_breaker(self) -> None:
-        """Note that no round waits."""
-
-    def go_on(self) -> None:
-        """Raises OvertakenError when the office was lost."""
 
 
 @dataclasses.dataclass(slots=True)
