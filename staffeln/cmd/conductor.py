@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     78 (EX_CONFIG) is a failure that somebody has to mend before another
     start can go well, 1 any other.
     """
+    # To be told to read again before anything was read is no reason to end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     arguments = sys.argv[1:] if argv is None else argv
     try:
         return wiring.run_conductor(
