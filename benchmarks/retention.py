@@ -1,0 +1,466 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a round of retention costs, by what is due and by the history.
+
+A history of so many backups, 20 of each volume and made within 20 days,
+with the tasks that made them, is written to a database of its own, and
+again with a tenth of them. Then rounds are held, each in a process of its
+own: its memory is that process's, at the round's begin and at most (Linux'
+VmRSS and VmHWM). All that a round reads of the cloud is served in pages
+that are made when they are asked for; a first round harvests, which is
+measured by itself as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import enum
+import multiprocessing
+import pathlib
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent import futures
+
+from benchmarks import history
+from benchmarks.statements import Plan, Watch
+from staffeln import ports
+from staffeln.db import migration, session
+from staffeln.db.store import SqlStore
+from staffeln.domain import durations, model, selection, task
+from staffeln.tests.functional.db import databases
+from staffeln.tests.servers import mariadb, postgresql
+from staffeln.tests.unit.workflow import world
+from staffeln.workflow.cycle import Scheduler
+from staffeln.workflow.harvest import harvest
+from staffeln.workflow.settings import Settings
+
+SLOW = 60.0
+"""Seconds that a round may take, unless an operator has agreed to it."""
+HEADINGS = (
+    "database  ",
+    "backups",
+    "round" + 33 * " ",
+    "seconds",
+    "statements",
+    "longest, s",
+    "MB before",
+    "MB at most",
+    "planned",
+    "governed",
+)
+
+
+# -- the databases -----------------------------------------------------------
+
+
+def _sqlite(stack: contextlib.ExitStack) -> Callable[[str], str]:
+    folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    return lambda name: f"sqlite:///{folder / name}.sqlite"
+
+
+def _mariadb(stack: contextlib.ExitStack) -> Callable[[str], str]:
+    server = mariadb.MariaDB("--innodb-buffer-pool-size=1G")
+    stack.callback(server.stop)
+    return server.create
+
+
+def _postgresql(stack: contextlib.ExitStack) -> Callable[[str], str]:
+    server = postgresql.PostgreSQL()
+    stack.callback(server.stop)
+    return server.create
+
+
+DATABASES: dict[
+    str, Callable[[contextlib.ExitStack], Callable[[str], str]]
+] = {
+    "sqlite": _sqlite,
+    "mariadb": _mariadb,
+    "postgresql": _postgresql,
+}
+
+
+# -- one round, in a process of its own --------------------------------------
+
+
+class Which(enum.Enum):
+    """Which round of a scheduler's life is measured."""
+
+    HARVEST = "no round: what one harvest takes"
+    FIRST = "the first, which looks at everything"
+    LATER = "one after a cycle has read the servers anew"
+    NEXT = "one after that, without another cycle"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a round took, and what it did."""
+
+    seconds: float
+    statements: int = 0
+    longest: float = 0.0
+    """Seconds of the longest statement."""
+    before: float = 0.0
+    at_most: float = 0.0
+    """Megabytes of the process."""
+    planned: int = 0
+    governed: int = 0
+    plans: tuple[Plan, ...] = ()
+
+
+class _Counting(Scheduler):
+    """A scheduler that counts what it writes for retention."""
+
+    governed = 0
+
+    def take_note(self, inventory: model.Inventory) -> None:
+        """What a cycle of backups leaves to retention."""
+        self._last_harvest = inventory
+
+    def write(self, rows: ports.PlanRecord) -> list[task.Task]:
+        self.governed += len(rows.governed)
+        return super().write(rows)
+
+
+def settings(retention_time: str) -> Settings:
+    """The options' own values, but for what the history was made by."""
+    kept = durations.parse(retention_time)
+    return world.settings(
+        rule=selection.Rule(
+            backup_key=history.BACKUP_KEY,
+            retention_key=history.RETENTION_KEY,
+            retention_time=kept,
+            honour_volume_opt_out=True,
+        ),
+        retention=model.RetentionPolicy(
+            retention_time=kept,
+            minimum=durations.Duration(),
+            keep_last=1,
+            shortening_grace=7 * history.DAY,
+            max_fraction=0.5,
+            small_round=50,
+        ),
+    )
+
+
+def hold(
+    url: str,
+    which: Which,
+    deployment: history.Deployment,
+    before: history.Deployment,
+) -> Outcome:
+    """Hold one round.
+
+    :param before: what the rounds saw that were held before it.
+    """
+    cloud = history.Cloud(before)
+    by = settings(deployment.retention_time)
+    database = session.connect(databases.configuration(url))
+    watch = Watch(database.engine)
+    store = SqlStore(database)
+    scheduler = _Counting(store, cloud, by, "it", held=lambda: True)
+    scheduler.take_office()
+    if which in (Which.LATER, Which.NEXT):
+        scheduler.retain()
+        cloud.deployment = deployment
+        scheduler.take_note(harvest(cloud, by.rule, None))
+    if which is Which.NEXT:
+        scheduler.retain()
+    cloud.deployment = deployment
+    watch.forget()
+    scheduler.governed = 0
+    memory = _measure_memory()
+    began = time.monotonic()
+    planned = 0
+    if which is Which.HARVEST:
+        # Kept, so that its memory counts.
+        scheduler.take_note(harvest(cloud, by.rule, None, thorough=True))
+    else:
+        planned = scheduler.retain()
+    seconds = time.monotonic() - began
+    outcome = Outcome(
+        seconds=seconds,
+        statements=watch.count,
+        longest=watch.longest,
+        before=memory,
+        at_most=_memory("VmHWM"),
+        planned=planned,
+        governed=scheduler.governed,
+        plans=tuple(watch.plans()),
+    )
+    store.close()
+    return outcome
+
+
+def _measure_memory() -> float:
+    """Let the peak of this process's memory begin here; MB of now."""
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    return _memory("VmRSS")
+
+
+def _memory(what: str) -> float:
+    """MB, by the kernel's name for them."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    found = re.search(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)
+    if found is None:
+        raise OSError(f"/proc/self/status has no {what}")
+    return int(found[1]) / 1024
+
+
+# -- all rounds on one database ----------------------------------------------
+
+
+class Series:
+    """Rounds on one database, and whether they did what they had to."""
+
+    def __init__(self, name: str, url: str, backups: int) -> None:
+        self.name = name
+        self.sound = True
+        self.outcomes: dict[str, Outcome] = {}
+        self._url = url
+        self._now = history.Deployment(backups, history.now())
+        self._database = session.connect(
+            databases.configuration(url), create=True
+        )
+
+    @property
+    def deployment(self) -> history.Deployment:
+        """As the database has it."""
+        return self._now
+
+    def write(self) -> None:
+        """Make the schema and the history."""
+        began = time.monotonic()
+        migration.create_schema(self._database)
+        history.write(self._database, self._now)
+        self._say("(written)", Outcome(time.monotonic() - began))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def hold(
+        self,
+        case: str,
+        which: Which = Which.FIRST,
+        *,
+        planned: int = 0,
+        governed: int = 0,
+        limit: float = SLOW,
+        **changes: object,
+    ) -> None:
+        """Hold a round and look at what it did.
+
+        :param changes: what is different of the deployment from it on.
+        """
+        before = self._now
+        self._now = dataclasses.replace(before, **changes)  # type: ignore[arg-type]
+        with futures.ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn")
+        ) as pool:
+            found = pool.submit(
+                hold, self._url, which, self._now, before
+            ).result()
+        self.outcomes[case] = found
+        self._say(case, found)
+        self._expect("deletes planned", planned, found.planned)
+        self._expect("backups governed anew", governed, found.governed)
+        if found.seconds > limit:
+            self.complain(f"it took more than {limit:.0f} s")
+        for plan in found.plans:
+            if plan.scans:
+                self.complain(
+                    f"a table is read as a whole: {plan.statement}: "
+                    + "; ".join(plan.lines)
+                )
+
+    def make_due(self, volumes: Iterable[int], older: int) -> int:
+        """Let backups of volumes be older; how many are to go."""
+        chosen = list(volumes)
+        history.age(self._database, chosen, older)
+        return self._now.expired(chosen, older)
+
+    def undo(self, volumes: Iterable[int], older: int) -> None:
+        """As it was before backups of volumes expired and were planned."""
+        history.forget_deletes(self._database)
+        history.age(self._database, volumes, -older)
+
+    def confirm(self) -> None:
+        """Let the round happen that waits, as an operator does."""
+        SqlStore(self._database).confirm_breaker()
+        history.learn(self._database)
+
+    def complain(self, what: str) -> None:
+        """Say what is not as it has to be."""
+        self.sound = False
+        print(f"    UNSOUND: {what}")
+
+    def _expect(self, what: str, wanted: int, found: int) -> None:
+        if wanted != found:
+            self.complain(f"{what}: {found}, not {wanted}")
+
+    def _say(self, case: str, found: Outcome) -> None:
+        say(
+            [
+                self.name,
+                str(self._now.backups),
+                case,
+                f"{found.seconds:.2f}",
+                str(found.statements),
+                f"{found.longest:.2f}",
+                f"{found.before:.0f}",
+                f"{found.at_most:.0f}",
+                str(found.planned),
+                str(found.governed),
+            ]
+        )
+
+
+NOTHING_DUE = "nothing due, first round"
+NOTHING_NEW = "nothing due, after a cycle"
+IDLE = "nothing due, nothing read"
+SOME_DUE = "2 % of the volumes due"
+PLANNED_ALREADY = "  planned already"
+FEW_DUE = "as many due as in a tenth"
+
+
+def hold_usual(series: Series) -> None:
+    """What is compared between histories."""
+    series.hold("(harvest alone)", Which.HARVEST)
+    series.hold(NOTHING_DUE)
+    series.hold(NOTHING_NEW, Which.LATER)
+    series.hold(IDLE, Which.NEXT)
+    due = range(0, series.deployment.volumes, 50)
+    series.hold(SOME_DUE, planned=series.make_due(due, 25))
+    series.hold(PLANNED_ALREADY)
+    series.undo(due, 25)
+
+
+def hold_others(series: Series) -> None:
+    """What a history is put through once."""
+    volumes = range(series.deployment.volumes)
+    few = volumes[: len(volumes) // 500]
+    series.hold(FEW_DUE, planned=series.make_due(few, 25))
+    series.undo(few, 25)
+    series.hold(
+        "1 of 100 servers has a new value",
+        Which.LATER,
+        governed=series.deployment.backups_of_servers(history.is_to_change),
+        changed=True,
+    )
+    series.hold(
+        "retention_time longer for all",
+        governed=series.deployment.backups_of_servers(
+            lambda each: series.deployment.own_retention(each) is None
+        ),
+        retention_time=history.LONGER,
+        limit=10 * SLOW,
+    )
+    most = volumes[: len(volumes) * 4 // 5]
+    due = series.make_due(most, 31)
+    series.hold("more than half expired: the breaker")
+    series.confirm()
+    series.hold("  confirmed", planned=due, limit=30 * SLOW)
+    series.hold("  all of them planned already")
+
+
+def measure(name: str, arguments: argparse.Namespace) -> bool:
+    """Hold all rounds on a kind of database; whether all was sound."""
+    found = []
+    with contextlib.ExitStack() as stack:
+        create = DATABASES[name](stack)
+        for backups in (arguments.backups // 10, arguments.backups):
+            series = Series(name, create(f"history_{backups}"), backups)
+            series.write()
+            hold_usual(series)
+            found.append(series)
+            if backups == arguments.backups:
+                hold_others(series)
+            series.close()
+    small, large = found
+    tell_growth(name, small.outcomes, large.outcomes)
+    if arguments.plans:
+        tell_plans(name, large.outcomes.values())
+    return small.sound and large.sound
+
+
+def tell_growth(
+    name: str, small: dict[str, Outcome], large: dict[str, Outcome]
+) -> None:
+    """Say how much more ten times as much history takes."""
+    pairs = [(case, case) for case in small]
+    pairs.append((SOME_DUE, FEW_DUE))
+    print(f"\n{name}: ten times as much history takes")
+    for before, after in pairs:
+        was, is_now = small[before], large[after]
+        print(
+            f"  {after:36}"
+            f"{is_now.seconds / max(was.seconds, 0.001):6.1f} x the time, "
+            f"{is_now.statements / max(was.statements, 1):6.1f} x the "
+            "statements, "
+            f"{is_now.at_most / was.at_most:5.2f} x the memory"
+        )
+    print(flush=True)
+
+
+def tell_plans(name: str, outcomes: Iterable[Outcome]) -> None:
+    """Print how each sort of statement is carried out, each way once."""
+    told: set[tuple[str, str]] = set()
+    for outcome in outcomes:
+        for plan in outcome.plans:
+            how = re.sub(r"\d[\d.]*", "", " ".join(plan.lines))
+            if (plan.statement, how) in told:
+                continue
+            told.add((plan.statement, how))
+            mark = "SCANS " if plan.scans else "sorts " if plan.sorts else ""
+            print(
+                f"{name}: {mark}{plan.times} x, {plan.longest:.3f} s at "
+                f"most: {plan.statement}"
+            )
+            for line in plan.lines:
+                print(f"    {line}")
+    print(flush=True)
+
+
+def say(cells: Sequence[str]) -> None:
+    """Print a line of the table."""
+    line = "".join(
+        cell.ljust(len(heading) + 2)
+        for cell, heading in zip(cells, HEADINGS, strict=True)
+    )
+    print(line.rstrip(), flush=True)
+
+
+def main() -> int:
+    """Measure and print; 1: a round did not do what it had to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "databases", nargs="*", metavar="DATABASE", help=", ".join(DATABASES)
+    )
+    parser.add_argument(
+        "--backups",
+        type=int,
+        default=1_000_000,
+        help="a multiple of 10000, default: 1000000",
+    )
+    parser.add_argument(
+        "--plans", action="store_true", help="print the plans of the queries"
+    )
+    arguments = parser.parse_args()
+    for name in arguments.databases:
+        if name not in DATABASES:
+            parser.error(f"{name} is not one of {', '.join(DATABASES)}")
+    if arguments.backups <= 0 or arguments.backups % 10_000:
+        parser.error(f"{arguments.backups} is no multiple of 10000")
+    say(HEADINGS)
+    outcomes = [
+        measure(name, arguments) for name in arguments.databases or DATABASES
+    ]
+    return 0 if all(outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
