@@ -263,15 +263,17 @@ def release_waiting(connection: sa.Connection) -> int:
             .distinct()
         ).scalars()
     )
+    # The state is looked at here: SQLite would go through all backups of
+    # it for every chunk.
     there = {
-        backup_id
+        row.id
         for chunk in history.chunks(waited_for)
-        for backup_id in connection.execute(
-            sa.select(rows.BACKUPS.c.id).where(
-                rows.BACKUPS.c.id.in_(chunk),
-                rows.BACKUPS.c.state.in_(_NOT_VANISHED),
+        for row in connection.execute(
+            sa.select(rows.BACKUPS.c.id, rows.BACKUPS.c.state).where(
+                rows.BACKUPS.c.id.in_(chunk)
             )
-        ).scalars()
+        )
+        if row.state != _VANISHED
     }
     return release(connection, waited_for - there)
 
