@@ -16,8 +16,11 @@ import os
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -148,6 +151,35 @@ class Deployment:
         done = self.run("db_manage", "create_schema")
         if done.returncode:
             raise RuntimeError(done.stderr)
+
+    def restore(self, other: Deployment) -> None:
+        """Put a copy of another deployment's SQLite database in place."""
+        with (
+            contextlib.closing(other.connect()) as theirs,
+            contextlib.closing(self.connect()) as ours,
+        ):
+            theirs.backup(ours)
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection to the SQLite database."""
+        return sqlite3.connect(self.database.removeprefix("sqlite:///"))
+
+    def come_to_rest(
+        self, options: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        """Go on with options by which nothing is due until no task is left.
+
+        The conductor is stopped then.
+        """
+        self.stop()
+        self.configure(options)
+        self.start()
+        states = ("planned", "claimed", "starting", "running")
+        asked = [part for each in states for part in ("--state", each)]
+        wait_for(
+            "all tasks end", lambda: not self.show("task", "list", *asked)
+        )
+        self.stop()
 
     def start(self) -> None:
         """Start the conductor in a process group of its own."""
@@ -280,12 +312,15 @@ class IntegrationTestCase(base.TestCase):
         environment: Mapping[str, str] | None = None,
         beside: Deployment | None = None,
         host: str | None = None,
+        copy_of: Deployment | None = None,
         **groups: Mapping[str, object],
     ) -> Deployment:
         """A new deployment for this test's servers, its database made.
 
         :param beside: the first conductor of the same deployment: this is
             another one, on its database.
+        :param copy_of: begin with a copy of its database, which may be in
+            use.
         :param host: the name of its host.
         :param groups: options by group, over those of the tests.
         """
@@ -301,7 +336,9 @@ class IntegrationTestCase(base.TestCase):
             beside.database if beside else None,
             host,
         )
-        if beside is None:
+        if copy_of is not None:
+            made.restore(copy_of)
+        elif beside is None:
             made.create_schema()
         self.addCleanup(made.kill)
         self.show_log_of(made)
@@ -380,6 +417,15 @@ class IntegrationTestCase(base.TestCase):
     ) -> None:
         """Wait until something holds."""
         wait_for(what, look, limit)
+
+    def see_it_hold(
+        self, what: str, holds: Callable[[], object], seconds: float
+    ) -> None:
+        """See something hold whenever it is looked at, for some time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.assertTrue(holds(), what)
+            threading.Event().wait(0.5)
 
     def wait_for_log(
         self, deployment: Deployment, expression: str, times: int = 1

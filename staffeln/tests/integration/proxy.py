@@ -56,12 +56,18 @@ class Rule:
     body: bytes = b""
     delay: float = 0.0
     """Seconds until a late request is carried out."""
+    port: int | None = None
+    """The service's; None: whichever."""
     used: int = 0
     over: threading.Event = dataclasses.field(default_factory=threading.Event)
 
-    def takes(self, method: str, path: str) -> bool:
+    def takes(self, method: str, port: int, path: str) -> bool:
         """Whether this request is harmed; counts it."""
-        fits = method == self.method and self.path.search(path) is not None
+        fits = (
+            self.method in ("", method)
+            and self.port in (None, port)
+            and self.path.search(path) is not None
+        )
         if not fits or self.used >= self.times or self.over.is_set():
             return False
         self.used += 1
@@ -112,10 +118,13 @@ class Proxy:
         headers: dict[str, str] | None = None,
         body: bytes = b"",
         delay: float = 0.0,
+        port: int | None = None,
     ) -> Rule:
         """Harm the next requests whose path the expression finds.
 
+        :param method: empty: whichever.
         :param delay: seconds until a late request is carried out.
+        :param port: that of a service; None: whichever.
         """
         rule = Rule(
             method,
@@ -126,6 +135,7 @@ class Proxy:
             headers or {},
             body,
             delay,
+            port,
         )
         with self._lock:
             self._rules.append(rule)
@@ -152,11 +162,11 @@ class Proxy:
         with self._lock:
             self._calls.clear()
 
-    def rule_for(self, method: str, path: str) -> Rule | None:
+    def rule_for(self, method: str, port: int, path: str) -> Rule | None:
         """The first rule that takes a request."""
         with self._lock:
             for rule in self._rules:
-                if rule.takes(method, path):
+                if rule.takes(method, port, path):
                     return rule
         return None
 
@@ -192,7 +202,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
         sent = self.rfile.read(length)
-        rule = proxy.rule_for(self.command, url.path)
+        rule = proxy.rule_for(self.command, url.port or 80, url.path)
         status, answered = 0, True
         try:
             if rule is None:

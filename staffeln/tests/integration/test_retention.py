@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
+import os
+import random
+import threading
+
+from testtools import content
+
 from staffeln.tests.integration import base
+from staffeln.tests.integration.proxy import Proxy
+
+KILLS = 10
 
 FULL, INCREMENTAL = "full", "incremental"
 AT_ONCE = {
@@ -49,3 +58,104 @@ class RetentionTest(base.IntegrationTestCase):
         )
         conductor.start()
         self.wait_until_gone(conductor, volume)
+
+    def test_a_users_own_incremental_holds_what_it_builds_on(self) -> None:
+        volume = self.tenant.volume("v", random_mebibytes=1)
+        self.tenant.server("s", volume, metadata=self.tag)
+        conductor = self.deployment(
+            conductor={"full_backup_depth": 1, "backup_min_interval": 0}
+        )
+        conductor.start()
+        self.wait_for_backups(volume, FULL, INCREMENTAL, FULL)
+        conductor.come_to_rest(self._expired())
+        made = self.backups_of(volume)
+        last_full = max(
+            number
+            for number, each in enumerate(made)
+            if not each["is_incremental"]
+        )
+        storage = self.tenant.connection.block_storage
+        own = storage.create_backup(
+            volume_id=volume, is_incremental=True, force=True, name="mine"
+        ).id
+        self.wait_until(
+            "the user's own backup is available",
+            lambda: storage.get_backup(own).status == "available",
+        )
+        held = [each["id"] for each in made[last_full:]]
+        conductor.configure(self._expired(retention_time="1s"))
+        conductor.start()
+        self.wait_for_log(conductor, f"{held[-1]} is not gone: .*held by")
+        self.wait_until(
+            "all others are gone",
+            lambda: self._ids(volume) == {*held, own},
+        )
+        shown = {
+            each["backup_id"]: each["reason"]
+            for each in conductor.show("plan", "--action", "delete")
+        }
+        self.assertEqual(set(held), shown.keys())
+        self.assertIn(f"held by backup {own}", shown[held[-1]])
+        self.assertIn(f"held by backup {own}", conductor.log())
+        self.assertEqual({*held, own}, self._ids(volume))
+        storage.delete_backup(own)
+        self.wait_until_gone(conductor, volume)
+
+    def test_killed_ten_times_while_it_deletes(self) -> None:
+        """Nothing extra is deleted, and nothing is forgotten."""
+        seed = os.environ.get("STAFFELN_SEED", "4")
+        dice = random.Random(seed)
+        self.addDetail("seed", content.text_content(seed))
+        kept = self.tenant.volume("kept")
+        self.tenant.server(
+            "kept", kept, metadata={**self.tag, "__staffeln_retention": "1y"}
+        )
+        gone = [self.tenant.volume(f"v{number}") for number in range(5)]
+        self.tenant.server("s", *gone, metadata=self.tag)
+        proxy = self.enterContext(Proxy())
+        conductor = self.deployment(
+            {"http_proxy": proxy.url, "no_proxy": ""},
+            conductor={"full_backup_depth": 20, "backup_min_interval": 0},
+        )
+        conductor.start()
+        for volume in (kept, *gone):
+            self.wait_for_backups(volume, FULL, *[INCREMENTAL] * 3)
+        conductor.come_to_rest(self._expired())
+        stays = self._ids(kept)
+        conductor.configure(
+            self._expired(
+                retention_time="1s",
+                max_running_deletes=2,
+                heartbeat_timeout="1s",
+            )
+        )
+        for _ in range(KILLS):
+            proxy.forget()
+            conductor.start()
+            self.wait_until("it deletes", lambda: proxy.calls("DELETE"))
+            threading.Event().wait(dice.uniform(0, 1))
+            conductor.kill()
+            self.assertEqual(stays, self._ids(kept))
+        conductor.start()
+        for volume in gone:
+            self.wait_until_gone(conductor, volume)
+        self.assertEqual(stays, self._ids(kept))
+        rows = conductor.show("backup", "list")
+        self.assertEqual(stays, {each["id"] for each in rows})
+        self.assertEqual({"available"}, {each["state"] for each in rows})
+
+    def _expired(self, **options: object) -> dict[str, dict[str, object]]:
+        """Options by which nothing more is made, and grace is none."""
+        return {
+            "conductor": {
+                **AT_ONCE,
+                "backup_metadata_key": self.key,
+                "retention_time": "30d",
+                "failure_backoff_max": "1s",
+                "retention_service_period": 1,
+                **options,
+            }
+        }
+
+    def _ids(self, volume_id: str) -> set[str]:
+        return {each["id"] for each in self.backups_of(volume_id)}
