@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from staffeln import ports
 from staffeln.cli.intentions import MODES, Action, Intention
-from staffeln.domain import breaker, deletion, errors, model, task
-from staffeln.workflow import clocks
+from staffeln.domain import breaker, deletion, model, task
+from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.outlook import Judged, Outlook
 from staffeln.workflow.settings import Settings
 
@@ -132,12 +132,9 @@ def against(
     host_time: Callable[[], datetime.datetime],
 ) -> Iterator[str]:
     """Why a round would not do what the table shows, a line each."""
-    try:
-        apart = clocks.apart(
-            store, cloud.time, settings.clock_tolerance, host_time
-        )
-    except errors.CloudError as error:
-        apart = f"Cinder's clock cannot be read: {error}"
+    apart = Clocks(
+        store, cloud.time, settings.clock_tolerance, host_time
+    ).apart()
     if apart:
         yield f"Nothing would be deleted: {apart}."
     if not inventory.complete:

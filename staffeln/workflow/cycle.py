@@ -57,8 +57,10 @@ class Scheduler:
         self._held = held
         self._term = 0
         self._last_harvest: model.Inventory | None = None
-        self._host_time = host_time
-        self._retention = Retention(store, cloud, settings, self, host_time)
+        self._clocks = clocks.Clocks(
+            store, cloud.time, settings.clock_tolerance, host_time
+        )
+        self._retention = Retention(store, cloud, settings, self, self._clocks)
 
     def take_office(self) -> None:
         """Begin a term: what an earlier scheduler still writes is refused."""
@@ -104,7 +106,7 @@ class Scheduler:
         if last is not None and last <= now < last + period:
             return 0
         reconciliation = Reconciliation(
-            self._store, self._cloud, self._settings, self, self._host_time
+            self._store, self._cloud, self._settings, self, self._clocks
         )
         if reconciliation.run() is not None:
             self._store.note_reconciled(self._term, now)
@@ -181,7 +183,14 @@ class Worker:
             clock,
         )
         self._follower = Follower(
-            store, engine, self._recorder, outcomes, settings, host_time
+            store,
+            engine,
+            self._recorder,
+            outcomes,
+            settings,
+            clocks.Clocks(
+                store, engine.clock, settings.clock_tolerance, host_time
+            ),
         )
         self._rescuer = rescue.Rescuer(
             store,

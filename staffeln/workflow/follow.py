@@ -6,11 +6,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import chain, durations, errors, model, task
-from staffeln.workflow import clocks, record, watch
+from staffeln.domain import chain, durations, model, task
+from staffeln.workflow import record, watch
+from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.settings import Settings
 
@@ -31,10 +31,9 @@ class Follower:
         recorder: record.Recorder,
         outcomes: Outcomes,
         settings: Settings,
-        host_time: Callable[[], datetime.datetime] = clocks.host_time,
+        clocks: Clocks,
     ) -> None:
-        """:param host_time: this host's clock, UTC."""
-        self._host_time = host_time
+        self._clocks = clocks
         self._time_was_right: bool | None = None
         """Of this round; None: nothing of it depended on that."""
         self._store = store
@@ -200,7 +199,8 @@ class Follower:
         if now < durations.after(began, limit):
             return False
         if self._time_was_right is None:
-            self._time_was_right = self._time_is_right()
+            # A clock that jumped must not end what runs, and remove it.
+            self._time_was_right = self._clocks.agree("No backup is timed out")
         if not self._time_was_right:
             return False
         reason = f"timed out: still creating after {limit}"
@@ -212,24 +212,6 @@ class Follower:
             still_busy=True,
         )
         return True
-
-    def _time_is_right(self) -> bool:
-        """Whether what seems to have taken too long has done so in truth.
-
-        A clock that jumped must not end what runs, and remove it.
-        """
-        try:
-            apart = clocks.apart(
-                self._store,
-                self._engine.clock,
-                self._settings.clock_tolerance,
-                self._host_time,
-            )
-        except errors.CloudError as error:
-            apart = f"Cinder's clock cannot be read: {error}"
-        if apart:
-            LOG.error("No backup is timed out: %s", apart)
-        return not apart
 
 
 def _unwanted(row: model.Backup, reason: str) -> model.Backup:

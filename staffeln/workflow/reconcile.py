@@ -11,11 +11,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from staffeln import ports
 from staffeln.domain import errors, model, naming, selection
-from staffeln.workflow import binding, clocks
+from staffeln.workflow import binding
+from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.writer import Writer
 
@@ -62,13 +63,13 @@ class Reconciliation:
         cloud: ports.Cloud,
         settings: Settings,
         writer: Writer,
-        host_time: Callable[[], datetime.datetime] = clocks.host_time,
+        clocks: Clocks,
     ) -> None:
         self._store = store
         self._cloud = cloud
         self._settings = settings
         self._writer = writer
-        self._host_time = host_time
+        self._clocks = clocks
         self._outcome = Outcome()
         self._suspects: list[model.Backup] = []
 
@@ -81,14 +82,7 @@ class Reconciliation:
         :raises OvertakenError: another scheduler took office.
         """
         deployment, _ = binding.prove(self._cloud, self._store)
-        apart = clocks.apart(
-            self._store,
-            self._cloud.time,
-            self._settings.clock_tolerance,
-            self._host_time,
-        )
-        if apart:
-            LOG.error("Reconciliation does nothing: %s", apart)
+        if not self._clocks.agree("Reconciliation does nothing"):
             return None
         newest = _LAST
         before: set[str] = set()

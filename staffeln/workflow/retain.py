@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from staffeln import ports
 from staffeln.domain import (
@@ -23,7 +23,8 @@ from staffeln.domain import (
     retention,
     task,
 )
-from staffeln.workflow import binding, clocks, planning
+from staffeln.workflow import binding, planning
+from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.harvest import harvest
 from staffeln.workflow.outlook import Outlook
 from staffeln.workflow.settings import Settings
@@ -61,14 +62,14 @@ class Retention:
         cloud: ports.Cloud,
         settings: Settings,
         writer: Writer,
-        host_time: Callable[[], datetime.datetime] = clocks.host_time,
+        clocks: Clocks,
     ) -> None:
         self._store = store
         self._cloud = cloud
         self._settings = settings
         self._policy = settings.retention
         self._writer = writer
-        self._host_time = host_time
+        self._clocks = clocks
         self._began = False
         """Whether there was a round by the options of now."""
         self._read: model.Inventory | None = None
@@ -94,7 +95,7 @@ class Retention:
         if not is_due and last is self._read:
             return 0
         deployment, _ = binding.prove(self._cloud, self._store)
-        if not self._clocks_agree():
+        if not self._clocks.agree("Retention does nothing"):
             return 0
         count = _Count()
         if not is_due and last is not None:
@@ -118,17 +119,6 @@ class Retention:
         _tell(count, time.monotonic() - began)
         self._tell_held()
         return count.planned
-
-    def _clocks_agree(self) -> bool:
-        apart = clocks.apart(
-            self._store,
-            self._cloud.time,
-            self._settings.clock_tolerance,
-            self._host_time,
-        )
-        if apart:
-            LOG.error("Retention does nothing: %s", apart)
-        return not apart
 
     def _outlook(self, inventory: model.Inventory) -> Outlook:
         return Outlook(
