@@ -80,9 +80,9 @@ class Watch:
         others[3].began_at = time.monotonic()
 
     def _ends(self, _connection: Any, *others: Any) -> None:
-        _, text, values, context, many = others
+        _, text, values, context, _ = others
         seconds = time.monotonic() - context.began_at
-        first = values[0] if many else values
+        first = values[0] if isinstance(values, list) else values
         found = self.sorts.setdefault(_alike(text), Sort(text, first))
         found.times += 1
         found.seconds += seconds
