@@ -169,7 +169,7 @@ class Deployment:
     ) -> None:
         """Go on with options by which nothing is due until no task is left.
 
-        The conductor is stopped then.
+        The conductor is stopped then, and its backups are paused.
         """
         self.stop()
         self.configure(options)
@@ -180,6 +180,7 @@ class Deployment:
             "all tasks end", lambda: not self.show("task", "list", *asked)
         )
         self.stop()
+        self.show("pause", "backups")
 
     def start(self) -> None:
         """Start the conductor in a process group of its own."""

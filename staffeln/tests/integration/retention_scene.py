@@ -71,7 +71,6 @@ class Scene:
         try:
             wait_for("two backups each", lambda: self._all_have_two(servers))
             self.master.come_to_rest({"conductor": self.options})
-            self.master.show("pause", "backups")
         finally:
             self.master.kill()
         return [

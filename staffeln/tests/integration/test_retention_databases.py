@@ -121,7 +121,6 @@ class DatabaseTest(base.IntegrationTestCase):
                 ),
             )
         conductor.come_to_rest({"conductor": options})
-        conductor.show("pause", "backups")
 
     def _there(self, volume: str) -> set[str]:
         return {each["id"] for each in self.backups_of(volume)}
