@@ -204,22 +204,6 @@ def unwanted_backups(connection: sa.Connection) -> list[model.Backup]:
     Without those either whose task is being looked up: it may adopt them.
     """
     table = rows.TASKS
-    removing = set(
-        connection.execute(
-            sa.select(table.c.backup_id).where(
-                table.c.kind == task.Kind.DELETE.value,
-                table.c.state.in_(_LIVE),
-            )
-        ).scalars()
-    )
-    looked_up = set(
-        connection.execute(
-            sa.select(table.c.id).where(
-                table.c.kind == task.Kind.BACKUP.value,
-                table.c.state == task.State.STARTING.value,
-            )
-        ).scalars()
-    )
     found = backups(
         connection,
         ids=None,
@@ -227,6 +211,24 @@ def unwanted_backups(connection: sa.Connection) -> list[model.Backup]:
         project_id=None,
         volume_id=None,
         limit=None,
+    )
+    # Of these alone: there may be very many deletes of what has expired.
+    removing = {
+        backup_id
+        for chunk in history.chunks(
+            [task.delete_slot(each.id) for each in found]
+        )
+        for backup_id in connection.execute(
+            sa.select(table.c.backup_id).where(table.c.slot.in_(chunk))
+        ).scalars()
+    }
+    looked_up = set(
+        connection.execute(
+            sa.select(table.c.id).where(
+                table.c.kind == task.Kind.BACKUP.value,
+                table.c.state == task.State.STARTING.value,
+            )
+        ).scalars()
     )
     return [
         each

@@ -256,26 +256,36 @@ def release(connection: sa.Connection, gone: Iterable[str]) -> int:
 
 def release_waiting(connection: sa.Connection) -> int:
     """Let deletes go on whose dependents are gone already; how many."""
-    waited_for = set(
+    released, after = 0, ""
+    while page := _waited_for(connection, after):
+        # The state is looked at here: SQLite would go through all backups
+        # of it for every page.
+        there = {
+            row.id
+            for row in connection.execute(
+                sa.select(rows.BACKUPS.c.id, rows.BACKUPS.c.state).where(
+                    rows.BACKUPS.c.id.in_(page)
+                )
+            )
+            if row.state != _VANISHED
+        }
+        released += release(connection, set(page) - there)
+        after = page[-1]
+    return released
+
+
+def _waited_for(connection: sa.Connection, after: str) -> list[str]:
+    """The next backups that deletes wait for: there may be very many."""
+    waits_for = rows.TASKS.c.waits_for
+    return list(
         connection.execute(
-            sa.select(rows.TASKS.c.waits_for)
-            .where(rows.TASKS.c.waits_for.is_not(None))
+            sa.select(waits_for)
+            .where(waits_for > after)
             .distinct()
+            .order_by(waits_for)
+            .limit(history.CHUNK)
         ).scalars()
     )
-    # The state is looked at here: SQLite would go through all backups of
-    # it for every chunk.
-    there = {
-        row.id
-        for chunk in history.chunks(waited_for)
-        for row in connection.execute(
-            sa.select(rows.BACKUPS.c.id, rows.BACKUPS.c.state).where(
-                rows.BACKUPS.c.id.in_(chunk)
-            )
-        )
-        if row.state != _VANISHED
-    }
-    return release(connection, waited_for - there)
 
 
 # -- rows that come and go ---------------------------------------------------
