@@ -22,7 +22,7 @@ from staffeln.tests.integration import base
 from staffeln.tests.integration.proxy import Harm, Proxy, Rule
 from staffeln.tests.integration.retention_scene import Chain, Scene
 
-CHAINS = 6
+CHAINS = 7
 RETENTION_KEY = "__staffeln_retention"
 WHILE = 3.0
 """Seconds of a disaster: longer than absence_settle_time, some rounds."""
