@@ -44,6 +44,7 @@ def backup_services(session: CloudSession) -> list[model.BackupService]:
     except errors.ForbiddenError as error:
         if error.status != 403:
             raise
+        session.forget_service_token()
         raise errors.NotAdministratorError(
             f"the service user has no administrator rights in Cinder: {error}",
             status=error.status,

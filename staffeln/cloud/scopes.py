@@ -67,6 +67,11 @@ class Scope:
         with self._lock:
             return self._access()
 
+    def forget(self) -> None:
+        """Get another token for the next call: this one lacks a role."""
+        with self._lock:
+            self._plugin.invalidate()
+
     def renewed(self, refused: str) -> Access:
         """Another token than the one that a service refused."""
         with self._lock:

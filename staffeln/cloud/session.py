@@ -68,6 +68,10 @@ class CloudSession:
             self._scopes.service().access, only_if_not_sent=False
         )
 
+    def forget_service_token(self) -> None:
+        """Begin anew: roles that were given since are in no old token."""
+        self._scopes.service().forget()
+
     def endpoint(self, service: catalogue.Service) -> catalogue.Endpoint:
         """Where a service is and which microversion it speaks with us."""
         return self._retries.run(

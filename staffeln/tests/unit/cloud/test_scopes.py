@@ -155,6 +155,22 @@ class TestScopes(base.TestCase):
         )
         self.assertIn("administrator", str(error))
 
+    def test_a_role_that_is_given_back_counts_at_once(self) -> None:
+        """A token that was given without it has to go."""
+        self.services.reply(
+            "GET",
+            "/os-services",
+            Reply(403, {"forbidden": {"message": "no", "code": 403}}),
+            Reply(body={"services": []}),
+        )
+        self.assertRaises(
+            errors.NotAdministratorError, self.cloud.backup_services
+        )
+        before = len(self.services.asked("POST", "/v3/auth/tokens"))
+        self.assertEqual([], self.cloud.backup_services())
+        after = len(self.services.asked("POST", "/v3/auth/tokens"))
+        self.assertEqual(before + 1, after)
+
     def test_nothing_secret_is_logged(self) -> None:
         self.read()
         self.assertNotIn(loopback.PASSWORD, self.log.output)
