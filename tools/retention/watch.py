@@ -13,8 +13,12 @@ from staffeln.domain import model, naming
 from staffeln.tests import oracle
 from tools.retention.deployments import Scene, now
 
-LATE = datetime.timedelta(seconds=30)
-"""A round, its deletes one link after the other, and a list."""
+LATE = datetime.timedelta(seconds=20)
+"""Allowed for a round, and for a delete among many others."""
+PER_LINK = datetime.timedelta(seconds=10)
+"""Allowed besides for each backup that has to be gone first."""
+MOST_LINES = 8
+"""Of a conductor's log that are shown with a violation."""
 
 _STATES = {
     "creating": model.BackupState.CREATING,
@@ -32,7 +36,7 @@ class Observer:
         self._scenes = scenes
         self._known: dict[str, oracle.Backup] = {}
         self._let_go: dict[str, datetime.datetime] = {}
-        """Since when the oracle lets a backup go that is still there."""
+        """Until when a backup has to be gone that the oracle lets go."""
         self._counts: Counter[str] = Counter()
         self._violations: list[str] = []
 
@@ -97,13 +101,23 @@ class Observer:
                 continue
             if backup_id not in may_go:
                 del self._let_go[backup_id]
+        mine = [
+            each
+            for each in self._known.values()
+            if each.volume_id in scene.volumes
+        ]
         for backup_id in may_go:
-            since = self._let_go.setdefault(backup_id, at)
-            if at - since > LATE:
-                del self._let_go[backup_id]
-                self._violate(
-                    scene, self._known[backup_id], "is there for too long"
+            backup = self._known[backup_id]
+            if backup_id not in self._let_go:
+                before = sum(
+                    oracle.may_depend(each, backup, mine)
+                    for each in mine
+                    if each.id != backup_id
                 )
+                self._let_go[backup_id] = at + LATE + PER_LINK * before
+            if at > self._let_go[backup_id]:
+                self._violate(scene, backup, "is there for too long")
+                self._let_go[backup_id] = datetime.datetime.max
 
     def _note(self, scene: Scene, shown: dict[str, Any]) -> None:
         server = scene.volumes[shown["volume_id"]]
@@ -160,9 +174,16 @@ class Observer:
             self._violate(scene, going, f"goes before {needs_it[0]}")
 
     def _violate(self, scene: Scene, backup: oracle.Backup, what: str) -> None:
+        told = [
+            line
+            for line in scene.deployment.log().splitlines()
+            if backup.id in line and " DEBUG " not in line
+        ]
         self._violations.append(
             f"{scene.name}: backup {backup.id} of volume {backup.volume_id} "
-            f"(made {backup.created_at}, promised {backup.promised}) {what}"
+            f"(made {backup.created_at}, promised {backup.promised}) {what} "
+            f"at {now()}"
+            + "".join(f"\n      {line}" for line in told[-MOST_LINES:])
         )
 
     def in_words(self) -> str:
