@@ -117,7 +117,7 @@ class Observer:
                 self._let_go[backup_id] = at + LATE + PER_LINK * before
             if at > self._let_go[backup_id]:
                 self._violate(scene, backup, "is there for too long")
-                self._let_go[backup_id] = datetime.datetime.max
+                self._let_go[backup_id] = at + datetime.timedelta(days=1)
 
     def _note(self, scene: Scene, shown: dict[str, Any]) -> None:
         server = scene.volumes[shown["volume_id"]]
