@@ -30,6 +30,9 @@ LOG = logging.getLogger(__name__)
 PAGE = 500
 """Volumes, or rows, that are read at a time."""
 
+MOST_WRITTEN = 2000
+"""Rows that are written at once: until they are, nobody takes office."""
+
 MOST_SERVERS_ASKED = 500
 """Servers that one round asks for one by one; the next asks for others."""
 
@@ -166,11 +169,7 @@ class Outlook:
                 return
             after = page[-1].volume_id
             volume_ids = {
-                each.volume_id
-                for each in page
-                if not retention.is_settled(
-                    each, self._reading(each), self._policy
-                )
+                each.volume_id for each in page if not self._is_settled(each)
             }
             changed = [
                 governed
@@ -179,8 +178,27 @@ class Outlook:
                 if (governed := self._governed(row)) != row
                 and (self._inventory.complete or not _is_sooner(governed, row))
             ]
-            if changed:
-                yield changed
+            for start in range(0, len(changed), MOST_WRITTEN):
+                yield changed[start : start + MOST_WRITTEN]
+
+    def _is_settled(self, kept: model.Governance) -> bool:
+        return retention.is_settled(kept, self._reading(kept), self._policy)
+
+    def _all_governed(
+        self, rows: Iterable[model.Backup]
+    ) -> list[model.Backup]:
+        """The rows of a volume, brought up to date.
+
+        Most are, and are not looked at one by one.
+        """
+        sorts: dict[model.Governance, bool] = {}
+        found = []
+        for row in rows:
+            kept = row.governance
+            if kept not in sorts:
+                sorts[kept] = self._is_settled(kept)
+            found.append(row if sorts[kept] else self._governed(row))
+        return found
 
     def _governed(self, row: model.Backup) -> model.Backup:
         return retention.governed(
@@ -211,7 +229,7 @@ class Outlook:
     def judge(self, volume_ids: Iterable[str]) -> list[Judged]:
         """Decide for some volumes."""
         volumes = {
-            volume_id: [self._governed(row) for row in rows]
+            volume_id: self._all_governed(rows)
             for volume_id, rows in self._store.backups_of_volumes(
                 list(volume_ids)
             ).items()
