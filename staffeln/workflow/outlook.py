@@ -189,7 +189,8 @@ class Outlook:
     ) -> list[model.Backup]:
         """The rows of a volume, brought up to date.
 
-        Most are, and are not looked at one by one.
+        Most are, and are not looked at one by one; but those that could go
+        are, by the rules of now.
         """
         sorts: dict[model.Governance, bool] = {}
         found = []
@@ -197,7 +198,9 @@ class Outlook:
             kept = row.governance
             if kept not in sorts:
                 sorts[kept] = self._is_settled(kept)
-            found.append(row if sorts[kept] else self._governed(row))
+            could_go = row.expires_at is None or row.expires_at <= self._now
+            settled = sorts[kept] and not could_go
+            found.append(row if settled else self._governed(row))
         return found
 
     def _governed(self, row: model.Backup) -> model.Backup:
