@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import logging
 import time
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from staffeln.domain import (
 from staffeln.workflow import binding, planning
 from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.harvest import harvest
-from staffeln.workflow.outlook import Outlook
+from staffeln.workflow.outlook import PAGE, Outlook
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.writer import Writer
 
@@ -172,12 +173,14 @@ class Retention:
         vanished = self._proved_missing()
         unwanted = self._store.unwanted_backups()
         would = len(vanished) + len(unwanted)
+        changing: list[str] = []
         if inventory.complete:
-            would += sum(
-                len(judged.to_delete)
-                for page in outlook.due()
-                for judged in outlook.judge(page)
-            )
+            for judged in itertools.chain.from_iterable(
+                map(outlook.judge, outlook.due())
+            ):
+                would += len(judged.to_delete)
+                if judged.to_delete or judged.to_cancel:
+                    changing.append(judged.volume_id)
         else:
             LOG.warning(
                 "Retention: nothing expires, for the harvest is incomplete: "
@@ -195,8 +198,7 @@ class Retention:
         )
         count.planned += len(written)
         count.vanished += len(vanished)
-        if inventory.complete:
-            self._plan_expired(outlook, now, count)
+        self._plan_expired(outlook, changing, now, count)
 
     def _may_remove(self, would: int) -> bool:
         """Whether the round is small enough, or somebody agreed to it."""
@@ -224,11 +226,16 @@ class Retention:
         return True
 
     def _plan_expired(
-        self, outlook: Outlook, now: datetime.datetime, count: _Count
+        self,
+        outlook: Outlook,
+        volume_ids: Sequence[str],
+        now: datetime.datetime,
+        count: _Count,
     ) -> None:
-        for page in outlook.due():
+        """Write page by page, each judged anew: counting took its time."""
+        for start in range(0, len(volume_ids), PAGE):
             self._writer.go_on()
-            judged = outlook.judge(page)
+            judged = outlook.judge(volume_ids[start : start + PAGE])
             rows = ports.PlanRecord(
                 tasks=[
                     work
