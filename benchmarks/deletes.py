@@ -48,6 +48,11 @@ def main() -> int:
     parser.add_argument(
         "--volumes-one-by-one", type=int, default=6, help="of the last way"
     )
+    parser.add_argument(
+        "--lifted",
+        action="store_true",
+        help="also without a limit of deletes that run at once",
+    )
     arguments = parser.parse_args()
     subprocess.run(
         [str(CLOUD), "up", "--name", NAME, "--base-port", BASE_PORT],
@@ -82,7 +87,7 @@ def _measure(
         )
     ]
     for conductors in (1, 3):
-        for limit in (None, 0):
+        for limit in (None, 0) if arguments.lifted else (None,):
             told = "default limit" if limit is None else "no limit"
             ways.append(
                 (
