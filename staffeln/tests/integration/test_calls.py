@@ -44,10 +44,18 @@ class CallTest(base.IntegrationTestCase):
         lists = self.proxy.calls(
             "GET", r"/(servers/detail|volumes(/detail|/[0-9a-f-]{36}))$"
         )
+        # The cycle's own; and retention reads for itself once it finds a
+        # backup to look at, which a busy machine may show it here.
+        harvests = sum(
+            call.path.endswith("/servers/detail")
+            and "marker" not in call.query
+            for call in lists
+        )
+        self.assertIn(harvests, (1, 2))
         # One proof of administrator rights belongs to the cycle itself;
         # the start has two more, and each poll round its own.
         bound = math.ceil(servers / PAGE) + math.ceil(all_volumes / PAGE) + 3
-        self.assertLessEqual(len(lists) + 1, bound)
+        self.assertLessEqual(len(lists) + harvests, harvests * bound)
         proofs = len(self.proxy.calls("GET", "/os-services$"))
         # And so often it is asked how many services may make backups.
         self.assertLessEqual(proofs, 2 * len(self._polls()) + 3)
@@ -112,9 +120,12 @@ class CallTest(base.IntegrationTestCase):
         return [word for value in values for word in (option, value)]
 
     def _polls(self) -> list[list[Call]]:
-        """The calls of each poll round: proof, busy list, and the ended."""
+        """The calls of each poll round: proof, busy list, and the ended.
+
+        Retention asks for one row of ``/backups``, for Cinder's clock.
+        """
         rounds: list[list[Call]] = []
-        for call in self.proxy.calls("GET", "/(os-services|backups.*)$"):
+        for call in self.proxy.calls("GET", "/(os-services|backups/.+)$"):
             if call.path.endswith("/os-services"):
                 rounds.append([])
             if rounds:
