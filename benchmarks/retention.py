@@ -36,6 +36,7 @@ from staffeln.tests.servers import mariadb, postgresql
 from staffeln.tests.unit.workflow import world
 from staffeln.workflow.cycle import Scheduler
 from staffeln.workflow.harvest import harvest
+from staffeln.workflow.retain import Harvested
 from staffeln.workflow.settings import Settings
 
 SLOW = 60.0
@@ -113,18 +114,24 @@ class Outcome:
     plans: tuple[Plan, ...] = ()
 
 
-class _Counting(Scheduler):
-    """A scheduler that counts what it writes for retention."""
+class _Counting(SqlStore):
+    """A database that counts what retention writes anew."""
 
     governed = 0
 
+    def write_plan(
+        self, term: int, plan: ports.PlanRecord, conductor_id: str
+    ) -> list[task.Task]:
+        self.governed += len(plan.governed)
+        return super().write_plan(term, plan, conductor_id)
+
+
+class _Leader(Scheduler):
+    """A scheduler whose cycles of backups are only harvests."""
+
     def take_note(self, inventory: model.Inventory) -> None:
         """What a cycle of backups leaves to retention."""
-        self._last_harvest = inventory
-
-    def write(self, rows: ports.PlanRecord) -> list[task.Task]:
-        self.governed += len(rows.governed)
-        return super().write(rows)
+        self._last_harvest = Harvested(inventory, time.monotonic())
 
 
 def settings(retention_time: str) -> Settings:
@@ -162,8 +169,8 @@ def hold(
     by = settings(deployment.retention_time)
     database = session.connect(databases.configuration(url))
     watch = Watch(database.engine)
-    store = SqlStore(database)
-    scheduler = _Counting(store, cloud, by, "it", held=lambda: True)
+    store = _Counting(database)
+    scheduler = _Leader(store, cloud, by, "it", held=lambda: True)
     scheduler.take_office()
     if which in (Which.LATER, Which.NEXT):
         scheduler.retain()
@@ -173,7 +180,7 @@ def hold(
         scheduler.retain()
     cloud.deployment = deployment
     watch.forget()
-    scheduler.governed = 0
+    store.governed = 0
     memory = _measure_memory()
     began = time.monotonic()
     planned = 0
@@ -190,7 +197,7 @@ def hold(
         before=memory,
         at_most=_memory("VmHWM"),
         planned=planned,
-        governed=scheduler.governed,
+        governed=store.governed,
         plans=tuple(watch.plans()),
     )
     store.close()

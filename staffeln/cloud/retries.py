@@ -91,8 +91,8 @@ class Retries:
         if not in_time():
             raise answers.FailedCall(
                 errors.LateError(
-                    "nothing was sent: too much time had passed before the "
-                    "create call could be"
+                    "nothing was sent: too much time had passed before it "
+                    "could be, or it was not wanted any more"
                 )
             )
 

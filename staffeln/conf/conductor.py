@@ -93,8 +93,8 @@ _SCHEDULE = [
         max=31_536_000,
         help="Seconds between two rounds of retention: they plan the removal "
         "of backups that have expired or that nobody wants. A round that "
-        "finds nothing asks Cinder for nothing but a longer value that a "
-        "server may have, so short periods are cheap.",
+        "finds something due lists all servers and volumes, as a cycle of "
+        "backups does; one that finds nothing asks the cloud for nothing.",
     ),
     cfg.Opt(
         "failure_backoff",
@@ -195,8 +195,8 @@ _RETENTION = [
         type=types.Duration(fixed=True),
         default="1d",
         help="How old a backup of this deployment that has no row must be "
-        "to be given one. It must be longer than a create call can take to "
-        "be looked up.",
+        "to be given one; one whose task is under way is left to that. Must "
+        "not be shorter than create_settle_time.",
     ),
 ]
 
@@ -273,7 +273,8 @@ _TASKS = [
         default="10min",
         help="How far apart two answers of Cinder that it does not know a "
         "backup have to be to prove that it is gone. Too short, and a "
-        "passing fault of Cinder makes a backup count as vanished.",
+        "passing fault of Cinder makes a backup count as vanished. Must not "
+        "be shorter than create_settle_time.",
     ),
 ]
 

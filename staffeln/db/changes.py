@@ -21,7 +21,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from staffeln import ports
 from staffeln.db import history, listing, retention, rows
-from staffeln.domain import model, queue, task
+from staffeln.domain import deletion, model, queue, task
 
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert,
@@ -329,31 +329,46 @@ def _crossing(
 ) -> set[str]:
     """Ids of tasks that would cross a live one of their volume.
 
-    An incremental must not begin while what it may build on goes, nor the
-    other way: Cinder looks at both without a lock.
+    Only where there is one of the other sort a volume's rows are read.
     """
-    table = rows.TASKS
     building = [work for work in tasks if task.may_build(work)]
     expiring = [work for work in tasks if work.cause is task.Cause.EXPIRED]
-    crossed: set[str] = set()
-    for chunk in history.chunks({work.volume_id for work in building}):
-        crossed.update(
-            connection.execute(
-                sa.select(table.c.volume_id).where(
-                    table.c.volume_id.in_(chunk),
-                    table.c.cause == task.Cause.EXPIRED.value,
-                    table.c.state.in_([each.value for each in task.LIVE]),
-                )
-            ).scalars()
+    live = [
+        *_expiring(connection, {work.volume_id for work in building}),
+        *retention.live_tasks(
+            connection,
+            {task.backup_slot(work.volume_id) for work in expiring},
+        ),
+    ]
+    of_volumes: defaultdict[str, list[task.Task]] = defaultdict(list)
+    for work in live:
+        of_volumes[work.volume_id].append(work)
+    found = retention.of_volumes(connection, of_volumes.keys())
+    return {
+        work.id
+        for work in (*building, *expiring)
+        if deletion.crosses(
+            work, found.get(work.volume_id, ()), of_volumes[work.volume_id]
         )
-    found = {work.id for work in building if work.volume_id in crossed}
-    slots = {task.backup_slot(work.volume_id) for work in expiring}
-    growing = {
-        work.volume_id
-        for work in retention.live_tasks(connection, slots)
-        if task.may_build(work)
     }
-    return found | {work.id for work in expiring if work.volume_id in growing}
+
+
+def _expiring(
+    connection: sa.Connection, volume_ids: Collection[str]
+) -> list[task.Task]:
+    """Live deletes of expired backups of these volumes."""
+    table = rows.TASKS
+    return [
+        rows.task_of(row)
+        for chunk in history.chunks(volume_ids)
+        for row in connection.execute(
+            sa.select(*rows.TASK_COLUMNS).where(
+                table.c.volume_id.in_(chunk),
+                table.c.cause == task.Cause.EXPIRED.value,
+                table.c.state.in_([each.value for each in task.LIVE]),
+            )
+        )
+    ]
 
 
 def _insert_tasks(

@@ -333,13 +333,26 @@ def made_between(
     connection: sa.Connection,
     first: datetime.datetime,
     last: datetime.datetime,
+    after: model.Backup | None,
     limit: int,
 ) -> list[model.Backup]:
-    """Newest rows of backups that were made then."""
+    """Rows of backups made after ``first`` until ``last``, newest first."""
     table = rows.BACKUPS
+    conditions = []
+    if after is not None:
+        last = min(last, after.created_at)
+        conditions = [
+            sa.or_(
+                table.c.created_at < after.created_at, table.c.id < after.id
+            )
+        ]
     found = connection.execute(
         sa.select(*rows.BACKUP_COLUMNS)
-        .where(table.c.created_at.between(first, last))
+        .where(
+            table.c.created_at > first,
+            table.c.created_at <= last,
+            *conditions,
+        )
         .order_by(table.c.created_at.desc(), table.c.id.desc())
         .limit(limit)
     )
@@ -372,9 +385,19 @@ def breaker(connection: sa.Connection) -> model.Breaker | None:
     return rows.breaker_of(row) if row else None
 
 
-def trip_breaker(connection: sa.Connection, would: int, total: int) -> None:
-    """Note that a round did nothing, and since when there is one."""
+def trip_breaker(
+    connection: sa.Connection,
+    would: int,
+    total: int,
+    seen: model.Breaker | None,
+) -> None:
+    """Note that a round did nothing, and since when there is one.
+
+    A yes that came after the round had looked is left for the next one.
+    """
     before = breaker(connection)
+    if before and before.confirmed_at != (seen and seen.confirmed_at):
+        return
     values = {"would": would, "total": total, "confirmed_at": None}
     if before is None:
         connection.execute(

@@ -256,22 +256,29 @@ class SqlStore:
         """Let deletes go on whose dependents are gone."""
         return self._write(retention.release_waiting)
 
-    def forget_vanished(self, missing_before: datetime.datetime) -> int:
-        """Remove rows that are vanished for long."""
-        return self._write(
-            partial(retention.forget_vanished, missing_before=missing_before)
-        )
+    def forget_vanished(
+        self, term: int, missing_before: datetime.datetime
+    ) -> int:
+        """Remove, fenced, rows that are vanished for long."""
+
+        def work(connection: sa.Connection) -> int:
+            registry.fence(connection, term)
+            return retention.forget_vanished(connection, missing_before)
+
+        return self._write(work)
 
     def breaker(self) -> model.Breaker | None:
         """The round of retention that waits for a yes."""
         return self._read(retention.breaker)
 
-    def trip_breaker(self, term: int, would: int, total: int) -> None:
+    def trip_breaker(
+        self, term: int, would: int, total: int, seen: model.Breaker | None
+    ) -> None:
         """Note, fenced, that a round did nothing."""
 
         def work(connection: sa.Connection) -> None:
             registry.fence(connection, term)
-            retention.trip_breaker(connection, would, total)
+            retention.trip_breaker(connection, would, total, seen)
 
         self._write(work)
 
@@ -289,12 +296,20 @@ class SqlStore:
         return self._write(retention.confirm_breaker)
 
     def made_between(
-        self, first: datetime.datetime, last: datetime.datetime, limit: int
+        self,
+        first: datetime.datetime,
+        last: datetime.datetime,
+        after: model.Backup | None,
+        limit: int,
     ) -> list[model.Backup]:
-        """Newest rows of backups that were made then."""
+        """Rows of backups that were made then, newest first."""
         return self._read(
             partial(
-                retention.made_between, first=first, last=last, limit=limit
+                retention.made_between,
+                first=first,
+                last=last,
+                after=after,
+                limit=limit,
             )
         )
 

@@ -12,7 +12,7 @@ import enum
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from staffeln.domain import model, schedule
+from staffeln.domain import model, schedule, task
 
 _GOING = frozenset({model.BackupState.UNWANTED, model.BackupState.DELETING})
 
@@ -90,8 +90,59 @@ def _newest(
         for row in rows
         if row.state is model.BackupState.AVAILABLE
         and row.completed_at is not None
+        # Cinder did not know it when it was last asked.
+        and row.missing_since is None
     ]
     return completed[: policy.keep_last]
+
+
+def may_be_built_on(
+    rows: Iterable[model.Backup], project_id: str
+) -> frozenset[str]:
+    """Ids of what an incremental that is made now would depend on.
+
+    From the newest backup of the project back to the full one that begins
+    its chain.
+
+    :param rows: all of one volume.
+    """
+    found = set()
+    for row in sorted(rows, key=_in_chain_order, reverse=True):
+        if row.project_id == project_id:
+            found.add(row.id)
+            if _begins_chain(row):
+                break
+    return frozenset(found)
+
+
+def crosses(
+    work: task.Task,
+    rows: Iterable[model.Backup],
+    live: Iterable[task.Task],
+) -> bool:
+    """Whether a new task and a live one of its volume must not meet.
+
+    An incremental must not begin while what it would build on goes, nor
+    the other way round: Cinder looks at both without a lock. Older chains
+    come and go as they like.
+
+    :param rows: all of the volume.
+    :param live: the volume's live tasks.
+    """
+    if task.may_build(work):
+        going = {
+            each.backup_id for each in live if each.cause is task.Cause.EXPIRED
+        }
+        needed = may_be_built_on(rows, work.project_id)
+        return not needed.isdisjoint(going)
+    if work.cause is task.Cause.EXPIRED:
+        rows = list(rows)
+        return any(
+            work.backup_id in may_be_built_on(rows, each.project_id)
+            for each in live
+            if task.may_build(each)
+        )
+    return False
 
 
 def _judge_chains(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Iterable
 
 from staffeln.domain import durations, errors, model, selection
 
@@ -25,6 +26,9 @@ class Reading:
     text: str | None
     """None: it has no value of its own."""
 
+
+_PROMISED = "promised "
+"""Before the retention time of a backup whose expiry is not known yet."""
 
 GONE = Reading(None)
 """A server that is proved gone has no value that could still come."""
@@ -118,17 +122,58 @@ def governed(
     )
 
 
+def promise(
+    backup: model.Backup,
+    earlier: Iterable[model.Backup],
+    policy: model.RetentionPolicy,
+) -> model.Backup:
+    """A backup that is begun, with the retention time that it is made under.
+
+    What becomes shorter before its end tells when it expires is shortened
+    like everything else: after a grace.
+
+    :param earlier: rows of the same volume, the newest first: where its
+        server's value is unreadable, the last valid one is theirs.
+    """
+    valid = next(
+        (
+            text
+            for row in earlier
+            if row.server_id == backup.server_id
+            for text in (row.retention, row.retention_valid)
+            if _parsed(text) is not None
+        ),
+        None,
+    )
+    kept = dataclasses.replace(backup.governance, retention_valid=valid)
+    noted = _noted(kept, Reading(backup.retention))
+    return dataclasses.replace(
+        backup,
+        retention=noted.retention,
+        retention_valid=noted.retention_valid,
+        kept_for=f"{_PROMISED}{_duration(noted, policy)}",
+    )
+
+
 def _promised(
     backup: model.Backup, policy: model.RetentionPolicy
 ) -> model.Backup:
-    """With the expiry that it has by what was stored when it was planned."""
-    stored = _noted(backup.governance, Reading(backup.retention))
-    duration = _duration(stored, policy) if backup.retention_known else None
+    """With the expiry that it has by what was stored when it was begun.
+
+    Backups that another release made, or that were adopted, have no more
+    than the value of their server.
+    """
+    valid = backup.retention_valid
+    duration = _parsed(backup.kept_for.removeprefix(_PROMISED))
+    if duration is None and backup.retention_known:
+        stored = _noted(backup.governance, Reading(backup.retention))
+        valid = stored.retention_valid
+        duration = _duration(stored, policy)
     if duration is None:
         return backup
     return dataclasses.replace(
         backup,
-        retention_valid=stored.retention_valid,
+        retention_valid=valid,
         expires_at=_wanted(backup, duration, policy),
     )
 

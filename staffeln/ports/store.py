@@ -171,15 +171,24 @@ class Store(Protocol):
         those that were planned at that moment.
         """
 
-    def forget_vanished(self, missing_before: datetime.datetime) -> int:
-        """Remove rows that are vanished for long; how many."""
+    def forget_vanished(
+        self, term: int, missing_before: datetime.datetime
+    ) -> int:
+        """Remove rows that are vanished for long; how many.
+
+        :raises OvertakenError: the term is over.
+        """
 
     def breaker(self) -> model.Breaker | None:
         """The round of retention that waits for a yes; None: none does."""
 
-    def trip_breaker(self, term: int, would: int, total: int) -> None:
+    def trip_breaker(
+        self, term: int, would: int, total: int, seen: model.Breaker | None
+    ) -> None:
         """Note that a round did nothing; a yes to another size is void.
 
+        :param seen: what waited when the round decided so; a yes that came
+            meanwhile stays, for the next round to look at.
         :raises OvertakenError: the term is over.
         """
 
@@ -195,9 +204,16 @@ class Store(Protocol):
     # reconciliation
 
     def made_between(
-        self, first: datetime.datetime, last: datetime.datetime, limit: int
+        self,
+        first: datetime.datetime,
+        last: datetime.datetime,
+        after: model.Backup | None,
+        limit: int,
     ) -> list[model.Backup]:
-        """Newest rows of backups made then, both ends included."""
+        """Rows of backups made after ``first`` until ``last``, newest first.
+
+        :param after: the last one of the page before.
+        """
 
     def reconciled_at(self) -> datetime.datetime | None:
         """When rows and Cinder were last held against each other."""

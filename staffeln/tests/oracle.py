@@ -24,6 +24,16 @@ ON_ITS_WAY_OUT = (State.UNWANTED, State.DELETING)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of retention, as an operator writes them."""
+
+    retention_time: str = "30d"
+    minimum: str = "0s"
+    keep_last: int = 1
+    grace: datetime.timedelta = datetime.timedelta(days=7)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
     """A backup, as it stands now."""
 
@@ -43,18 +53,10 @@ class Backup:
     """The value of its server when it was planned; None: it had none."""
     known: bool = True
     """False: nobody knows what its server said then."""
+    made_under: Options | None = None
+    """The options of that time; None: those of the first observation."""
     managed: bool = True
     """False: a user's own, which nobody deletes."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The options of retention, as an operator writes them."""
-
-    retention_time: str = "30d"
-    minimum: str = "0s"
-    keep_last: int = 1
-    grace: datetime.timedelta = datetime.timedelta(days=7)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +224,8 @@ def expiry(
     wanted = [_wanted(backup, observed, each) for each in observed]
     if backup.known:
         first = observed[0]
-        promised = _from_value(backup, backup.promised, [], first.options)
+        options = backup.made_under or first.options
+        promised = _from_value(backup, backup.promised, [], options)
         observed = [first, *observed]
         wanted = [promised, *wanted]
     until = []

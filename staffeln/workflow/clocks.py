@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import datetime
 import logging
+import time
 from collections.abc import Callable
 
 from staffeln import ports
 from staffeln.domain import breaker, errors
 
 LOG = logging.getLogger(__name__)
+
+TOLD_AGAIN = 600.0
+"""Seconds between two lines that say the same of clocks apart."""
 
 
 def host_time() -> datetime.datetime:
@@ -30,37 +34,61 @@ class Clocks:
         cloud_time: Callable[[], datetime.datetime],
         tolerance: datetime.timedelta,
         host: Callable[[], datetime.datetime] = host_time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """:param tolerance: how far they may be apart."""
+        """:param tolerance: how far they may be apart.
+
+        :param monotonic: seconds, on a clock that never jumps.
+        """
         self._store = store
         self._cloud_time = cloud_time
         self._tolerance = tolerance
         self._host = host
+        self._monotonic = monotonic
+        self._told: dict[str, float] = {}
+        """When it was last told what does not happen."""
 
     def apart(self) -> str | None:
         """In words, how far they are apart; None: they agree.
 
         A clock that cannot be read agrees with nothing.
         """
+        return self._look()[1]
+
+    def agreed(self, otherwise: str) -> datetime.datetime | None:
+        """The database's time, as the others tell it too; None: they do not.
+
+        What depends on the time goes by this very answer: a database may
+        have another clock the next time it is asked. The log says what
+        follows where they are apart, once and again from time to time.
+
+        :param otherwise: what does not happen then.
+        """
+        now, apart = self._look()
+        if not apart:
+            self._told.pop(otherwise, None)
+            return now
+        moment = self._monotonic()
+        last = self._told.get(otherwise)
+        if last is None or moment - last >= TOLD_AGAIN:
+            self._told[otherwise] = moment
+            LOG.error("%s: %s", otherwise, apart)
+        return None
+
+    def _look(self) -> tuple[datetime.datetime, str | None]:
         try:
             cloud_time = self._cloud_time()
         except errors.CloudError as error:
-            return f"Cinder's clock cannot be read: {error}"
-        return breaker.clocks_apart(
+            return (
+                self._store.now(),
+                f"Cinder's clock cannot be read: {error}",
+            )
+        now = self._store.now()
+        return now, breaker.clocks_apart(
             {
                 "this host": self._host(),
-                "the database": self._store.now(),
+                "the database": now,
                 "Cinder": cloud_time,
             },
             self._tolerance,
         )
-
-    def agree(self, otherwise: str) -> bool:
-        """Whether they agree; if not, the log says what follows.
-
-        :param otherwise: what does not happen then.
-        """
-        apart = self.apart()
-        if apart:
-            LOG.error("%s: %s", otherwise, apart)
-        return not apart

@@ -16,16 +16,17 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import errors, model, task
+from staffeln.domain import errors, task
 from staffeln.workflow import clocks, planning, record, rescue
 from staffeln.workflow.capacity import Capacity
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
-from staffeln.workflow.reconcile import Reconciliation
+from staffeln.workflow.reconcile import Reconciliation, Retries
 from staffeln.workflow.remove import Remover
-from staffeln.workflow.retain import Retention
+from staffeln.workflow.retain import Harvested, Retention
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.start import Starter
+from staffeln.workflow.writer import Writer
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ DELETE_POLL = datetime.timedelta(seconds=2)
 
 
 class Scheduler:
-    """The leader's work, for one term of office."""
+    """The leader's work, one term of office after the other."""
 
     def __init__(
         self,
@@ -56,16 +57,35 @@ class Scheduler:
         self._conductor_id = conductor_id
         self._held = held
         self._term = 0
-        self._last_harvest: model.Inventory | None = None
         self._clocks = clocks.Clocks(
             store, cloud.time, settings.clock_tolerance, host_time
         )
-        self._retention = Retention(store, cloud, settings, self, self._clocks)
+        self._reconciling = Retries()
+        self._reconciling = Retries()
+        self._begin_term(0)
 
     def take_office(self) -> None:
         """Begin a term: what an earlier scheduler still writes is refused."""
-        self._term = self._store.take_office(self._conductor_id)
+        self._begin_term(self._store.take_office(self._conductor_id))
         LOG.info("This conductor is the scheduler now, term %d", self._term)
+
+    def _begin_term(self, term: int) -> None:
+        """Nothing that was read in an earlier term counts in this one."""
+        self._term = term
+        self._last_harvest: Harvested | None = None
+        self._writer = Writer(
+            self._store, self._conductor_id, term, self._in_office
+        )
+        self._retention = Retention(
+            self._store,
+            self._cloud,
+            self._settings,
+            self._writer,
+            self._clocks,
+        )
+
+    def _in_office(self, term: int) -> bool:
+        return self._held() and term == self._term
 
     def lead(self) -> int:
         """One cycle: harvest, plan, write; how many tasks were planned.
@@ -75,12 +95,14 @@ class Scheduler:
         :raises OvertakenError: another scheduler took office.
         """
         began = time.monotonic()
+        writer = self._writer
         drawn = planning.draw(
-            self._store, self._cloud, self._settings, go_on=self.go_on
+            self._store, self._cloud, self._settings, go_on=writer.go_on
         )
         planning.tell(drawn, time.monotonic() - began)
-        written = self.write(planning.as_rows(drawn))
-        self._last_harvest = drawn.inventory
+        written = writer.write(planning.as_rows(drawn))
+        if writer is self._writer:
+            self._last_harvest = Harvested(drawn.inventory, began)
         return sum(work.state is task.State.PLANNED for work in written)
 
     def retain(self) -> int:
@@ -105,43 +127,16 @@ class Scheduler:
         period = self._settings.reconciliation_period
         if last is not None and last <= now < last + period:
             return 0
+        if self._reconciling.is_early(now):
+            return 0
+        writer = self._writer
         reconciliation = Reconciliation(
-            self._store, self._cloud, self._settings, self, self._clocks
+            self._store, self._cloud, self._settings, writer, self._clocks
         )
-        if reconciliation.run() is not None:
-            self._store.note_reconciled(self._term, now)
+        with self._reconciling.attempt():
+            if reconciliation.run() is not None:
+                writer.note_reconciled(now)
         return 0
-
-    def go_on(self) -> None:
-        """Begin nothing more that would be done in vain.
-
-        :raises OvertakenError: the office was lost.
-        """
-        if not self._held():
-            raise errors.OvertakenError(
-                f"term {self._term} is over: the office was lost, and nothing "
-                "is written"
-            )
-
-    def write(self, rows: ports.PlanRecord) -> list[task.Task]:
-        """Write what was planned, fenced, and tell it.
-
-        :raises OvertakenError: another scheduler took office.
-        """
-        self.go_on()
-        written = self._store.write_plan(self._term, rows, self._conductor_id)
-        for work in written:
-            cancelled = work.state is task.State.CANCELLED
-            record.tell(task.State.PLANNED if cancelled else None, work)
-        return written
-
-    def trip_breaker(self, would: int, total: int) -> None:
-        """Note that a round of retention did nothing."""
-        self._store.trip_breaker(self._term, would, total)
-
-    def reset_breaker(self) -> None:
-        """Note that no round of retention waits."""
-        self._store.reset_breaker(self._term)
 
 
 class Worker:
@@ -182,15 +177,11 @@ class Worker:
             deployment_uuid,
             clock,
         )
+        self._clocks = clocks.Clocks(
+            store, engine.clock, settings.clock_tolerance, host_time
+        )
         self._follower = Follower(
-            store,
-            engine,
-            self._recorder,
-            outcomes,
-            settings,
-            clocks.Clocks(
-                store, engine.clock, settings.clock_tolerance, host_time
-            ),
+            store, engine, self._recorder, outcomes, settings, self._clocks
         )
         self._rescuer = rescue.Rescuer(
             store,
@@ -280,6 +271,9 @@ class Worker:
             return 0
         throttle = self._capacity.throttle_deletes(now)
         if throttle is None:
+            return 0
+        # It was planned while they agreed, and what is deleted is lost.
+        if self._clocks.agreed("No delete begins") is None:
             return 0
         return self._claim(
             kind, self._deletes, self._remover.start, now, throttle

@@ -175,6 +175,8 @@ class Follower:
             return False
         if now - row.missing_since < self._settings.absence_settle_time:
             return False
+        if not self._is_time_right():
+            return False
         reason = f"backup {row.id} vanished from Cinder"
         self._outcomes.fail(
             work,
@@ -198,10 +200,7 @@ class Follower:
         began = work.attempted_at or work.created_at
         if now < durations.after(began, limit):
             return False
-        if self._time_was_right is None:
-            # A clock that jumped must not end what runs, and remove it.
-            self._time_was_right = self._clocks.agree("No backup is timed out")
-        if not self._time_was_right:
+        if not self._is_time_right():
             return False
         reason = f"timed out: still creating after {limit}"
         self._outcomes.fail(
@@ -212,6 +211,13 @@ class Follower:
             still_busy=True,
         )
         return True
+
+    def _is_time_right(self) -> bool:
+        """A clock that jumped must not end what runs, and remove it."""
+        if self._time_was_right is None:
+            agreed = self._clocks.agreed("No backup is timed out")
+            self._time_was_right = agreed is not None
+        return self._time_was_right
 
 
 def _unwanted(row: model.Backup, reason: str) -> model.Backup:

@@ -89,8 +89,8 @@ class Outlook:
         self._cloud = cloud
         self._rule = settings.rule
         self._policy = settings.retention
-        self._inventory = inventory
-        self._now = now
+        self.inventory = inventory
+        self.now = now
         self._asked: dict[str, retention.Reading] = {}
         """Servers that were asked for one by one; GONE: proved gone."""
         self._projects: Mapping[str, bool] | None = None
@@ -110,9 +110,9 @@ class Outlook:
 
         :returns: how many were asked for.
         """
-        if not self._inventory.lists_complete:
+        if not self.inventory.lists_complete:
             return 0
-        oldest = durations.before(self._now, self._policy.retention_time)
+        oldest = durations.before(self.now, self._policy.retention_time)
         after = ""
         while len(self._asked) < MOST_SERVERS_ASKED:
             page = self._store.undated(oldest, after, PAGE)
@@ -124,9 +124,7 @@ class Outlook:
         return len(self._asked)
 
     def _ask_for(self, server_id: str) -> None:
-        known = (
-            server_id in self._inventory.servers or server_id in self._asked
-        )
+        known = server_id in self.inventory.servers or server_id in self._asked
         if known or len(self._asked) >= MOST_SERVERS_ASKED:
             return
         if not server_id:
@@ -147,7 +145,7 @@ class Outlook:
 
     def _reading(self, kept: model.Governance) -> retention.Reading | None:
         found = retention.reading_of(
-            kept, self._inventory, self._policy.retention_time
+            kept, self.inventory, self._policy.retention_time
         )
         if found is None:
             found = self._asked.get(kept.server_id)
@@ -176,7 +174,7 @@ class Outlook:
                 for rows in self._store.backups_of_volumes(volume_ids).values()
                 for row in rows
                 if (governed := self._governed(row)) != row
-                and (self._inventory.complete or not _is_sooner(governed, row))
+                and (self.inventory.complete or not _is_sooner(governed, row))
             ]
             for start in range(0, len(changed), MOST_WRITTEN):
                 yield changed[start : start + MOST_WRITTEN]
@@ -198,14 +196,14 @@ class Outlook:
             kept = row.governance
             if kept not in sorts:
                 sorts[kept] = self._is_settled(kept)
-            could_go = row.expires_at is None or row.expires_at <= self._now
+            could_go = row.expires_at is None or row.expires_at <= self.now
             settled = sorts[kept] and not could_go
             found.append(row if settled else self._governed(row))
         return found
 
     def _governed(self, row: model.Backup) -> model.Backup:
         return retention.governed(
-            row, self._reading(row.governance), self._policy, self._now
+            row, self._reading(row.governance), self._policy, self.now
         )
 
     # -- what goes ---------------------------------------------------------
@@ -216,7 +214,7 @@ class Outlook:
         yield from _pages(self._store.expiring_volumes(), seen)
         last: model.Backup | None = None
         while True:
-            page = self._store.expired(self._now, last, PAGE)
+            page = self._store.expired(self.now, last, PAGE)
             if not page:
                 return
             last = page[-1]
@@ -264,7 +262,7 @@ class Outlook:
                             spared=self._sparing(rows),
                         ),
                         self._policy,
-                        self._now,
+                        self.now,
                     )
                 ),
                 removing=removing.get(volume_id, {}),
@@ -277,7 +275,7 @@ class Outlook:
         expired = {
             row.project_id
             for row in rows
-            if row.expires_at is not None and row.expires_at <= self._now
+            if row.expires_at is not None and row.expires_at <= self.now
         }
         for project_id in expired - self._spared.keys():
             self._spared[project_id] = self._why_spared(project_id)

@@ -62,8 +62,12 @@ class Remover:
         patience = self._settings.heartbeat_timeout.total_seconds()
 
         def in_time() -> bool:
-            # Later the task may be another's, and the backup wanted again.
-            return self._clock() - began < patience
+            # What it takes to ask may take long: by then the task may be
+            # another's, and the backup wanted again.
+            if self._clock() - began >= patience:
+                return False
+            last = self._store.get_backup(work.backup_id or "")
+            return last is not None and not _why_kept(work, last, now)
 
         row = self._store.get_backup(work.backup_id or "")
         if row is None:
@@ -72,12 +76,10 @@ class Remover:
             )
             return
         kept = _why_kept(work, row, now)
-        if kept:
-            self._recorder.move(
-                work, task.State.SUCCEEDED, now, f"not deleted: {kept}"
-            )
-            return
         try:
+            if kept:
+                self._keep(work, row, kept)
+                return
             if row.state is model.BackupState.DELETING and self._is_gone(row):
                 self._gone(work, self._store.now())
                 return
@@ -92,6 +94,29 @@ class Remover:
             self._later(work, str(error), self._store.now())
         else:
             self._accepted(work, row, "Cinder accepted the delete")
+
+    def _keep(self, work: task.Task, row: model.Backup, why: str) -> None:
+        """Let a backup stay that is to be kept after all.
+
+        Unless the answer to an earlier attempt was lost and Cinder carries
+        it out: then what it shows decides.
+
+        :raises CloudError: it could not be looked at.
+        """
+        if work.attempt > 1:
+            shown = self._engine.look(row.id)
+            if shown is None:
+                self._unknown_to_cinder(work, row, self._store.now())
+                return
+            if shown.status == _DELETING:
+                self._accepted(work, row, "Cinder is deleting it already")
+                return
+        self._recorder.move(
+            work,
+            task.State.SUCCEEDED,
+            self._store.now(),
+            f"not deleted: {why}",
+        )
 
     def _accepted(
         self, work: task.Task, row: model.Backup, reason: str
@@ -128,7 +153,13 @@ class Remover:
         return self._engine.look(row.id) is None
 
     def settle(self, work: task.Task, now: datetime.datetime) -> None:
-        """A delete whose caller died: asking again does no harm."""
+        """A delete whose caller died: asking again does no harm.
+
+        At once the first time; what keeps failing so gets its pauses.
+        """
+        if work.attempt > 1:
+            self._later(work, "its caller was gone", now)
+            return
         self._recorder.move(
             work,
             task.State.PLANNED,

@@ -11,6 +11,7 @@ import dataclasses
 import datetime
 import itertools
 import logging
+import math
 import time
 from collections.abc import Sequence
 
@@ -33,10 +34,23 @@ from staffeln.workflow.writer import Writer
 
 LOG = logging.getLogger(__name__)
 
+NOTHING = "Retention does nothing"
 KEPT_AFTER_ALL = "its backup is to be kept after all"
+
+_WHOLE = "available"
+"""Cinder's status of a backup that no delete has touched."""
 
 MOST_TOLD = 20
 """Lines of a log that one round spends on a sort of trouble, at most."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Harvested:
+    """An inventory, and when its harvest began."""
+
+    inventory: model.Inventory
+    began: float
+    """Seconds on this process's monotonic clock."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -46,12 +60,11 @@ class _Count:
     planned: int = 0
     cancelled: int = 0
     governed: int = 0
-    shortened: int = 0
     vanished: int = 0
 
 
 class Retention:
-    """Rounds of retention, one after the other.
+    """Rounds of retention of one term of office, one after the other.
 
     The first one looks at everything: an option may have changed since
     another process led.
@@ -71,12 +84,12 @@ class Retention:
         self._policy = settings.retention
         self._writer = writer
         self._clocks = clocks
-        self._began = False
-        """Whether there was a round by the options of now."""
-        self._read: model.Inventory | None = None
-        """The last inventory of a cycle whose values were taken over."""
+        self._is_first = True
+        """Whether there was no round by the options of now."""
+        self._read_at = -math.inf
+        """When the harvest began whose values were taken over last."""
 
-    def round(self, last: model.Inventory | None) -> int:
+    def round(self, last: Harvested | None) -> int:
         """One round; how many delete tasks were planned.
 
         :param last: what the last cycle of backups has harvested: enough
@@ -87,47 +100,52 @@ class Retention:
         """
         began = time.monotonic()
         self._store.release_waiting()
-        forgotten = self._store.forget_vanished(
-            durations.before(self._store.now(), self._settings.vanished_period)
-        )
-        if forgotten:
-            LOG.info("Forgot %d backup(s) that vanished long ago", forgotten)
-        is_due = not self._began or self._anything_is_due()
-        if not is_due and last is self._read:
-            return 0
-        deployment, _ = binding.prove(self._cloud, self._store)
-        if not self._clocks.agree("Retention does nothing"):
-            return 0
         count = _Count()
-        if not is_due and last is not None:
-            self._take_over(self._outlook(last), count)
-            is_due = self._anything_is_due()
-        self._read = last
-        self._began = True
-        if is_due:
-            inventory = harvest(
-                self._cloud,
-                self._settings.rule,
-                deployment.selected_volumes,
-                self._writer.go_on,
-                thorough=True,
-            )
-            outlook = self._outlook(inventory)
-            outlook.ask_for_servers()
-            self._take_over(outlook, count)
-            self._remove(outlook, inventory, count)
-            self._tell_unreadable(inventory)
-        _tell(count, time.monotonic() - began)
+        if self._is_newer(last) or self._anything_is_due():
+            self._one_round(last, count)
+            _tell(count, time.monotonic() - began)
         self._tell_held()
         return count.planned
 
-    def _outlook(self, inventory: model.Inventory) -> Outlook:
-        return Outlook(
-            self._store,
+    def _one_round(self, last: Harvested | None, count: _Count) -> None:
+        deployment, _ = binding.prove(self._cloud, self._store)
+        now = self._clocks.agreed(NOTHING)
+        if now is None:
+            return
+        if last is not None and self._is_newer(last):
+            self._take_over(self._outlook(last.inventory, now), count)
+            self._read_at = last.began
+        if not self._anything_is_due():
+            return
+        began = time.monotonic()
+        inventory = harvest(
             self._cloud,
-            self._settings,
-            inventory,
-            self._store.now(),
+            self._settings.rule,
+            deployment.selected_volumes,
+            self._writer.go_on,
+            thorough=True,
+        )
+        # A harvest takes its time, and one of the clocks may have jumped.
+        now = self._clocks.agreed(NOTHING)
+        if now is None:
+            return
+        outlook = self._outlook(inventory, now)
+        outlook.ask_for_servers()
+        self._take_over(outlook, count)
+        self._read_at = began
+        self._is_first = False
+        self._cancel(outlook, count)
+        self._remove(outlook, count)
+        self._tell_unreadable(inventory)
+
+    def _is_newer(self, last: Harvested | None) -> bool:
+        return last is not None and last.began > self._read_at
+
+    def _outlook(
+        self, inventory: model.Inventory, now: datetime.datetime
+    ) -> Outlook:
+        return Outlook(
+            self._store, self._cloud, self._settings, inventory, now
         )
 
     def _anything_is_due(self) -> bool:
@@ -135,15 +153,19 @@ class Retention:
         now = self._store.now()
         oldest = durations.before(now, self._policy.retention_time)
         return bool(
-            self._store.unwanted_backups()
+            (self._is_first and self._store.governances("", 1))
+            or self._store.unwanted_backups()
             or self._store.expired(now, None, 1)
             or self._store.undated(oldest, "", 1)
             or self._store.missing(now - self._settings.absence_settle_time)
             or self._store.expiring_volumes(1)
         )
 
+    # -- what governs ------------------------------------------------------
+
     def _take_over(self, outlook: Outlook, count: _Count) -> None:
         """Keep what servers and options say now with each backup."""
+        shortened = 0
         volumes = set()
         soonest: datetime.datetime | None = None
         for changed in outlook.unsettled():
@@ -152,62 +174,96 @@ class Retention:
             count.governed += len(changed)
             for row in changed:
                 if row.grace and row.expires_at:
-                    count.shortened += 1
+                    shortened += 1
                     volumes.add(row.volume_id)
                     soonest = min(soonest or row.expires_at, row.expires_at)
-        if count.shortened:
+        if shortened:
             LOG.warning(
                 "Retention became shorter for %d backup(s) of %d volume(s); "
                 "none of them goes before %s (retention_shortening_grace)",
-                count.shortened,
+                shortened,
                 len(volumes),
                 soonest,
             )
 
+    # -- what is kept after all --------------------------------------------
+
+    def _cancel(self, outlook: Outlook, count: _Count) -> None:
+        """Cancel deletes of what is to be kept after all.
+
+        Keeping is always safe: however large the round is, and however
+        little of the cloud could be read.
+        """
+        volume_ids = self._store.expiring_volumes()
+        for start in range(0, len(volume_ids), PAGE):
+            self._writer.go_on()
+            cancelled = [
+                work.id
+                for judged in outlook.judge(volume_ids[start : start + PAGE])
+                for work in judged.to_cancel
+                if self._may_be_cancelled(work)
+            ]
+            if cancelled:
+                rows = ports.PlanRecord(
+                    cancelled=cancelled, cancel_reason=KEPT_AFTER_ALL
+                )
+                count.cancelled += len(self._writer.write(rows))
+
+    def _may_be_cancelled(self, work: task.Task) -> bool:
+        """Not where the answer to a delete was lost: it may be carried out.
+
+        Such a task goes on until Cinder has told what became of it.
+        """
+        if not work.attempt:
+            return True
+        try:
+            shown = self._cloud.backup(work.backup_id or "")
+        except errors.CloudError:
+            return False
+        return shown.status == _WHOLE
+
     # -- removing ----------------------------------------------------------
 
-    def _remove(
-        self, outlook: Outlook, inventory: model.Inventory, count: _Count
-    ) -> None:
+    def _remove(self, outlook: Outlook, count: _Count) -> None:
         """Plan all deletes of the round, or none."""
         vanished = self._proved_missing()
         unwanted = self._store.unwanted_backups()
         would = len(vanished) + len(unwanted)
-        changing: list[str] = []
-        if inventory.complete:
+        expiring: list[str] = []
+        if outlook.inventory.complete:
             for judged in itertools.chain.from_iterable(
                 map(outlook.judge, outlook.due())
             ):
                 would += len(judged.to_delete)
-                if judged.to_delete or judged.to_cancel:
-                    changing.append(judged.volume_id)
+                if judged.to_delete:
+                    expiring.append(judged.volume_id)
         else:
             LOG.warning(
                 "Retention: nothing expires, for the harvest is incomplete: "
                 "%s",
-                "; ".join(inventory.problems[:MOST_TOLD]),
+                "; ".join(outlook.inventory.problems[:MOST_TOLD]),
             )
-        if not self._may_remove(would):
+        if not self._may_remove(would, outlook.now):
             return
-        now = self._store.now()
         written = self._writer.write(
             ports.PlanRecord(
-                tasks=[planning.unwanted(row, now) for row in unwanted],
+                tasks=[
+                    planning.unwanted(row, outlook.now) for row in unwanted
+                ],
                 vanished=vanished,
             )
         )
         count.planned += len(written)
         count.vanished += len(vanished)
-        self._plan_expired(outlook, changing, now, count)
+        self._plan_expired(outlook, expiring, count)
 
-    def _may_remove(self, would: int) -> bool:
+    def _may_remove(self, would: int, now: datetime.datetime) -> bool:
         """Whether the round is small enough, or somebody agreed to it."""
         waiting = self._store.breaker()
         total = self._store.count_managed()
-        confirmed = breaker.is_confirmed(waiting, would, self._store.now())
         if breaker.is_too_large(would, total, self._policy):
-            if not confirmed:
-                self._writer.trip_breaker(would, total)
+            if not breaker.is_confirmed(waiting, would, now):
+                self._writer.trip_breaker(would, total, waiting)
                 LOG.error(
                     "Retention does nothing: %d of %d managed backups would "
                     "be deleted or forgotten in one round; staffeln plan "
@@ -226,34 +282,19 @@ class Retention:
         return True
 
     def _plan_expired(
-        self,
-        outlook: Outlook,
-        volume_ids: Sequence[str],
-        now: datetime.datetime,
-        count: _Count,
+        self, outlook: Outlook, volume_ids: Sequence[str], count: _Count
     ) -> None:
         """Write page by page, each judged anew: counting took its time."""
         for start in range(0, len(volume_ids), PAGE):
             self._writer.go_on()
-            judged = outlook.judge(volume_ids[start : start + PAGE])
-            rows = ports.PlanRecord(
-                tasks=[
-                    work
-                    for each in judged
-                    for work in removals(each.to_delete, now)
-                ],
-                cancelled=[
-                    work.id for each in judged for work in each.to_cancel
-                ],
-                cancel_reason=KEPT_AFTER_ALL,
-            )
-            if not rows.tasks and not rows.cancelled:
-                continue
-            for work in self._writer.write(rows):
-                if work.state is task.State.CANCELLED:
-                    count.cancelled += 1
-                else:
-                    count.planned += 1
+            tasks = [
+                work
+                for each in outlook.judge(volume_ids[start : start + PAGE])
+                for work in removals(each.to_delete, outlook.now)
+            ]
+            if tasks:
+                written = self._writer.write(ports.PlanRecord(tasks=tasks))
+                count.planned += len(written)
 
     def _proved_missing(self) -> list[model.Backup]:
         """Rows whose backup Cinder did not know twice, far enough apart."""

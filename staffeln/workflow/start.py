@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from staffeln import ports
-from staffeln.domain import durations, errors, model, plan, task
+from staffeln.domain import durations, errors, model, plan, retention, task
 from staffeln.workflow import record
 from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.settings import Settings
@@ -107,7 +107,7 @@ class Starter:
         """
         self._run(
             work,
-            _row(work, backup_id, now),
+            self._row(work, backup_id, now),
             now,
             f"Cinder makes {_article(work.mode)} backup {backup_id}",
         )
@@ -350,7 +350,7 @@ class Starter:
         now: datetime.datetime,
     ) -> None:
         row = dataclasses.replace(
-            _row(work, found.id, now),
+            self._row(work, found.id, now),
             incremental=found.incremental,
             created_at=found.created_at,
             size=found.size,
@@ -359,25 +359,31 @@ class Starter:
             work, row, now, f"adopted: an attempt had made backup {found.id}"
         )
 
-
-def _row(
-    work: task.Task, backup_id: str, now: datetime.datetime
-) -> model.Backup:
-    return model.Backup(
-        id=backup_id,
-        project_id=work.project_id,
-        volume_id=work.volume_id,
-        volume_name=work.volume_name,
-        server_id=work.server_id,
-        server_name=work.server_name,
-        task_id=work.id,
-        attempt=work.attempt,
-        state=model.BackupState.CREATING,
-        incremental=work.mode is task.Mode.INCREMENTAL,
-        created_at=work.attempted_at or now,
-        size=work.volume_size,
-        retention=work.retention,
-    )
+    def _row(
+        self, work: task.Task, backup_id: str, now: datetime.datetime
+    ) -> model.Backup:
+        earlier: list[model.Backup] = []
+        if work.retention and not retention.is_readable(work.retention):
+            earlier = self._store.backups(volume_id=work.volume_id)
+        return retention.promise(
+            model.Backup(
+                id=backup_id,
+                project_id=work.project_id,
+                volume_id=work.volume_id,
+                volume_name=work.volume_name,
+                server_id=work.server_id,
+                server_name=work.server_name,
+                task_id=work.id,
+                attempt=work.attempt,
+                state=model.BackupState.CREATING,
+                incremental=work.mode is task.Mode.INCREMENTAL,
+                created_at=work.attempted_at or now,
+                size=work.volume_size,
+                retention=work.retention,
+            ),
+            earlier,
+            self._settings.retention,
+        )
 
 
 def _attempt(work: task.Task) -> tuple[str, int]:

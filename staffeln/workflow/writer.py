@@ -3,23 +3,101 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import datetime
+import logging
+from collections.abc import Callable, Iterable
 
 from staffeln import ports
-from staffeln.domain import task
+from staffeln.domain import errors, model, task
+from staffeln.workflow import record
+
+LOG = logging.getLogger(__name__)
+
+_EXAMPLES = 5
 
 
-class Writer(Protocol):
-    """The scheduler's fenced door to the database."""
+class Writer:
+    """The scheduler's door to the database, for one term of office.
 
-    def write(self, rows: ports.PlanRecord) -> list[task.Task]:
-        """Write what was planned, and tell it."""
+    Whoever began in this term writes nothing in a later one: what was read
+    for it may be older than what was written meanwhile.
+    """
 
-    def trip_breaker(self, would: int, total: int) -> None:
-        """Note that a round did nothing."""
-
-    def reset_breaker(self) -> None:
-        """Note that no round waits."""
+    def __init__(
+        self,
+        store: ports.Store,
+        conductor_id: str,
+        term: int,
+        in_office: Callable[[int], bool],
+    ) -> None:
+        """:param in_office: whether this conductor is in office in a term."""
+        self._store = store
+        self._conductor_id = conductor_id
+        self._term = term
+        self._in_office = in_office
 
     def go_on(self) -> None:
-        """Raises OvertakenError when the office was lost."""
+        """Begin nothing more that would be done in vain.
+
+        :raises OvertakenError: the office was lost.
+        """
+        if not self._in_office(self._term):
+            raise errors.OvertakenError(
+                f"term {self._term} is over: the office was lost, and nothing "
+                "is written"
+            )
+
+    def write(self, rows: ports.PlanRecord) -> list[task.Task]:
+        """Write what was planned, and tell it.
+
+        :raises OvertakenError: another scheduler took office.
+        """
+        self.go_on()
+        written = self._store.write_plan(self._term, rows, self._conductor_id)
+        for work in written:
+            cancelled = work.state is task.State.CANCELLED
+            record.tell(task.State.PLANNED if cancelled else None, work)
+        _tell_left_out(rows.tasks, {work.id for work in written})
+        return written
+
+    def trip_breaker(
+        self, would: int, total: int, seen: model.Breaker | None
+    ) -> None:
+        """Note that a round of retention did nothing.
+
+        :param seen: what waited when the round decided so.
+        """
+        self.go_on()
+        self._store.trip_breaker(self._term, would, total, seen)
+
+    def reset_breaker(self) -> None:
+        """Note that no round of retention waits."""
+        self.go_on()
+        self._store.reset_breaker(self._term)
+
+    def forget_vanished(self, missing_before: datetime.datetime) -> int:
+        """Remove rows that are vanished for long; how many."""
+        self.go_on()
+        return self._store.forget_vanished(self._term, missing_before)
+
+    def note_reconciled(self, when: datetime.datetime) -> None:
+        """Note that rows and Cinder were held against each other."""
+        self.go_on()
+        self._store.note_reconciled(self._term, when)
+
+
+def _tell_left_out(tasks: Iterable[task.Task], written: set[str]) -> None:
+    """What was planned and is not there: something live is in its way."""
+    left = [work for work in tasks if work.id not in written]
+    if left:
+        more = len(left) - _EXAMPLES
+        LOG.warning(
+            "%d planned task(s) were left out, for another task is in the "
+            "way; planned again in the next round: %s%s",
+            len(left),
+            ", ".join(
+                f"{work.kind} of volume {work.volume_id}"
+                for work in left[:_EXAMPLES]
+            ),
+            f" and {more} more" if more > 0 else "",
+        )

@@ -170,8 +170,11 @@ class MemoryRetention(memory_state.MemoryState):
             )
             self._release(row.id)
 
-    def forget_vanished(self, missing_before: datetime.datetime) -> int:
+    def forget_vanished(
+        self, term: int, missing_before: datetime.datetime
+    ) -> int:
         with self._lock:
+            self._fence(term)
             old = [
                 row.id
                 for row in self._rows(model.BackupState.VANISHED)
@@ -183,12 +186,19 @@ class MemoryRetention(memory_state.MemoryState):
             return len(old)
 
     def made_between(
-        self, first: datetime.datetime, last: datetime.datetime, limit: int
+        self,
+        first: datetime.datetime,
+        last: datetime.datetime,
+        after: model.Backup | None,
+        limit: int,
     ) -> list[model.Backup]:
         found = [
-            row for row in self._rows() if first <= row.created_at <= last
+            row
+            for row in self._rows()
+            if first < row.created_at <= last
+            and (after is None or _place(row) < _place(after))
         ]
-        found.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+        found.sort(key=_place, reverse=True)
         return found[:limit]
 
     def reconciled_at(self) -> datetime.datetime | None:
@@ -212,10 +222,14 @@ class MemoryRetention(memory_state.MemoryState):
     def breaker(self) -> model.Breaker | None:
         return self._breaker
 
-    def trip_breaker(self, term: int, would: int, total: int) -> None:
+    def trip_breaker(
+        self, term: int, would: int, total: int, seen: model.Breaker | None
+    ) -> None:
         with self._lock:
             self._fence(term)
             before = self._breaker
+            if before and before.confirmed_at != (seen and seen.confirmed_at):
+                return
             self._breaker = model.Breaker(
                 tripped_at=before.tripped_at if before else self.now(),
                 would=would,
@@ -248,3 +262,8 @@ class MemoryRetention(memory_state.MemoryState):
 
 def _governing(backup: model.Backup) -> dict[str, Any]:
     return {name: getattr(backup, name) for name in _GOVERNED}
+
+
+def _place(row: model.Backup) -> tuple[datetime.datetime, str]:
+    """In the order of when backups were made."""
+    return row.created_at, row.id

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from staffeln import ports
-from staffeln.domain import model, queue, task
+from staffeln.domain import deletion, model, queue, task
 from staffeln.tests.fakes import memory_retention
 
 
@@ -115,11 +115,8 @@ class MemoryStore(memory_retention.MemoryRetention):
             for each in self._tasks.values()
             if each.volume_id == work.volume_id and each.state in task.LIVE
         ]
-        if work.cause is task.Cause.EXPIRED:
-            return any(map(task.may_build, live))
-        return task.may_build(work) and any(
-            each.cause is task.Cause.EXPIRED for each in live
-        )
+        rows = self.backups_of_volumes([work.volume_id])
+        return deletion.crosses(work, rows.get(work.volume_id, ()), live)
 
     # -- what planning reads -----------------------------------------------
 

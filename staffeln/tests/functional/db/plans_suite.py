@@ -159,7 +159,7 @@ class PlansSuite(databases.DatabaseCase):
         missing = "ix_backups_missing"
         self.assert_uses(lambda: self.store.missing(NOW), missing)
         self.assert_uses(
-            lambda: self.store.forget_vanished(NOW - 9 * HOUR), missing
+            lambda: self.store.forget_vanished(1, NOW - 9 * HOUR), missing
         )
 
     def test_how_many_there_are(self) -> None:
@@ -169,11 +169,15 @@ class PlansSuite(databases.DatabaseCase):
         )
 
     def test_what_was_made_when(self) -> None:
-        self.assert_uses(
-            lambda: self.store.made_between(NOW - 9 * HOUR, NOW, 100),
-            "ix_backups_created_at",
-            in_order=True,
-        )
+        span = NOW - 20 * HOUR, NOW
+        first = self.store.made_between(*span, None, 100)
+        self.assertEqual(100, len(first))
+        for last in (None, first[-1]):
+            self.assert_uses(
+                partial(self.store.made_between, *span, last, 100),
+                "ix_backups_created_at",
+                in_order=True,
+            )
 
     # -- tasks ---------------------------------------------------------------
 

@@ -349,8 +349,8 @@ class RetentionSuite(store_case.StoreCase):
                 if state is not VANISHED
             ),
         )
-        self.assertEqual(2, self.store.forget_vanished(NOW))
-        self.assertEqual(0, self.store.forget_vanished(NOW))
+        self.assertEqual(2, self.store.forget_vanished(self.term, NOW))
+        self.assertEqual(0, self.store.forget_vanished(self.term, NOW))
         self.assertEqual(
             {"b3", "b4", "b5", "b6", "b7", "b8"},
             set(ids(self.store.backups())),
@@ -360,15 +360,34 @@ class RetentionSuite(store_case.StoreCase):
         self.adopt(
             *(
                 self.row(number, created_at=NOW + number * SECOND)
-                for number in range(5)
+                for number in range(6)
             ),
-            self.row(6, created_at=NOW + SECOND, state=VANISHED),
+            self.row(6, created_at=NOW + 3 * SECOND, state=VANISHED),
+            self.row(7, created_at=NOW + 3 * SECOND, missing_since=NOW),
         )
-        span = NOW + SECOND, NOW + 3 * SECOND
-        found = self.store.made_between(*span, 9)
-        self.assertEqual(["b3", "b2"], ids(found[:2]))
-        self.assertEqual({"b1", "b6"}, set(ids(found[2:])))
-        self.assertEqual(found[:3], self.store.made_between(*span, 3))
+        span = NOW + SECOND, NOW + 4 * SECOND
+        whole = ["b4", "b7", "b6", "b3", "b2"]
+        self.assertEqual(whole, ids(self.store.made_between(*span, None, 9)))
+
+    def test_rows_of_a_time_are_read_in_pages(self) -> None:
+        self.adopt(
+            *(
+                self.row(number, created_at=NOW + number // 4 * SECOND)
+                for number in range(4, 12)
+            ),
+        )
+        span = NOW, NOW + 9 * SECOND
+        whole = self.store.made_between(*span, None, 99)
+        self.assertEqual(8, len(whole))
+        pages = []
+        last = None
+        while page := self.store.made_between(*span, last, 3):
+            pages.append(ids(page))
+            last = page[-1]
+        self.assertEqual([3, 3, 2], [len(page) for page in pages])
+        self.assertEqual(ids(whole), [each for page in pages for each in page])
+        early = self.store.made_between(NOW, NOW + SECOND, whole[0], 99)
+        self.assertEqual(ids(whole[4:]), ids(early))
 
     def test_a_reconciliation_is_noted(self) -> None:
         self.assertIsNone(self.store.reconciled_at())

@@ -82,18 +82,45 @@ class WaitingSuite(store_case.StoreCase):
     def test_no_incremental_begins_while_what_it_builds_on_goes(
         self,
     ) -> None:
-        going = removal(1, cause=task.Cause.EXPIRED, volume_id="v1")
+        self.plan(adopted=self.two_chains())
+        going = removal(4, cause=task.Cause.EXPIRED, volume_id="v1")
         self.plan(going)
         incremental = planned(2, volume_id="v1", mode=task.Mode.INCREMENTAL)
         self.assertEqual([], self.plan(incremental))
         full = planned(3, volume_id="v1", mode=task.Mode.FULL)
         self.assertEqual([full], self.plan(full))
 
+    def test_an_older_chain_goes_while_the_newest_one_grows(self) -> None:
+        """However long Cinder refuses to delete a link of it."""
+        self.plan(adopted=self.two_chains())
+        old = removal(1, cause=task.Cause.EXPIRED, volume_id="v1")
+        self.assertEqual([old], self.plan(old))
+        incremental = planned(5, volume_id="v1", mode=task.Mode.INCREMENTAL)
+        self.assertEqual([incremental], self.plan(incremental))
+        other = removal(2, cause=task.Cause.EXPIRED, volume_id="v1")
+        self.assertEqual([other], self.plan(other))
+        new = removal(3, cause=task.Cause.EXPIRED, volume_id="v1")
+        self.assertEqual([], self.plan(new))
+
+    def two_chains(self) -> list[model.Backup]:
+        """b1 and b2, the older one, and b3 and b4."""
+        return [
+            self.row(
+                number,
+                volume_id="v1",
+                incremental=number in (2, 4),
+                created_at=NOW + number * SECOND,
+                completed_at=NOW + number * SECOND,
+            )
+            for number in range(1, 5)
+        ]
+
     def test_nothing_expires_while_an_incremental_is_made(self) -> None:
+        self.plan(adopted=self.two_chains())
         self.plan(planned(1, volume_id="v1", mode=task.Mode.INCREMENTAL))
-        going = removal(2, cause=task.Cause.EXPIRED, volume_id="v1")
+        going = removal(3, cause=task.Cause.EXPIRED, volume_id="v1")
         self.assertEqual([], self.plan(going))
-        unwanted = removal(3, cause=task.Cause.UNWANTED, volume_id="v1")
+        unwanted = removal(4, cause=task.Cause.UNWANTED, volume_id="v1")
         self.assertEqual([unwanted], self.plan(unwanted))
 
     def test_deletes_that_were_refused(self) -> None:
@@ -312,7 +339,7 @@ class WaitingSuite(store_case.StoreCase):
         self.assertIsNone(self.store.breaker())
         self.assertIsNone(self.store.confirm_breaker())
         before = self.store.now()
-        self.store.trip_breaker(self.term, 60, 100)
+        self.store.trip_breaker(self.term, 60, 100, None)
         found = self.tripped()
         self.assertEqual(
             (60, 100, None), (found.would, found.total, found.confirmed_at)
@@ -329,30 +356,37 @@ class WaitingSuite(store_case.StoreCase):
         self.assertEqual(confirmed, self.store.breaker())
 
     def test_a_round_of_another_size_needs_another_yes(self) -> None:
-        self.store.trip_breaker(self.term, 60, 100)
+        self.store.trip_breaker(self.term, 60, 100, None)
         first = self.tripped()
         self.store.confirm_breaker()
-        self.store.trip_breaker(self.term, 70, 101)
+        self.store.trip_breaker(self.term, 70, 101, self.tripped())
         self.assertEqual(
             dataclasses.replace(first, would=70, total=101), self.tripped()
         )
 
+    def test_a_yes_that_comes_while_a_round_is_counted_stays(self) -> None:
+        self.store.trip_breaker(self.term, 60, 100, None)
+        seen = self.tripped()
+        confirmed = self.store.confirm_breaker()
+        self.store.trip_breaker(self.term, 61, 100, seen)
+        self.assertEqual(confirmed, self.store.breaker())
+
     def test_a_breaker_is_reset(self) -> None:
         self.store.reset_breaker(self.term)
-        self.store.trip_breaker(self.term, 60, 100)
+        self.store.trip_breaker(self.term, 60, 100, None)
         self.store.confirm_breaker()
         self.store.reset_breaker(self.term)
         self.assertIsNone(self.store.breaker())
         self.assertIsNone(self.store.confirm_breaker())
-        self.store.trip_breaker(self.term, 60, 100)
+        self.store.trip_breaker(self.term, 60, 100, None)
         self.assertIsNone(self.tripped().confirmed_at)
 
     def test_an_overtaken_scheduler_leaves_the_breaker(self) -> None:
-        self.store.trip_breaker(self.term, 60, 100)
+        self.store.trip_breaker(self.term, 60, 100, None)
         before = self.tripped()
         self.store.take_office("c2")
         for call in (
-            lambda: self.store.trip_breaker(self.term, 1, 2),
+            lambda: self.store.trip_breaker(self.term, 1, 2, before),
             lambda: self.store.reset_breaker(self.term),
             lambda: self.store.note_reconciled(self.term, NOW),
         ):

@@ -132,12 +132,16 @@ class IndexTest(base.TestCase):
                 "INDEX ix_backups_missing (state=? AND missing_since<?)",
             ),
             (
-                lambda: store.forget_vanished(NOW),
+                lambda: store.forget_vanished(1, NOW),
                 "INDEX ix_backups_missing (state=? AND missing_since<?)",
             ),
             (store.count_managed, "COVERING INDEX ix_backups_state"),
             (
-                lambda: store.made_between(NOW, NOW, 9),
+                lambda: store.made_between(NOW, NOW, None, 9),
+                "INDEX ix_backups_created_at (created_at>? AND created_at<?)",
+            ),
+            (
+                lambda: store.made_between(NOW, NOW, row, 9),
                 "INDEX ix_backups_created_at (created_at>? AND created_at<?)",
             ),
             (

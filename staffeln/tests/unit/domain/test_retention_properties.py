@@ -66,6 +66,7 @@ def _made(
         or (state is not State.CREATING and draw(st.booleans())),
         promised=draw(READABLE_OR_NOT) if known else None,
         known=known,
+        made_under=draw(st.none() | OPTIONS) if known else None,
     )
 
 
@@ -143,7 +144,7 @@ def worlds(
 
 def row_of(backup: oracle.Backup) -> model.Backup:
     """The row that Staffeln keeps of it before any round."""
-    return model.Backup(
+    row = model.Backup(
         id=backup.id,
         project_id=backup.project_id,
         volume_id=backup.volume_id,
@@ -155,6 +156,9 @@ def row_of(backup: oracle.Backup) -> model.Backup:
         retention=backup.promised,
         retention_known=backup.known,
     )
+    if backup.made_under is None:
+        return row
+    return retention.promise(row, (), policy_of(backup.made_under))
 
 
 def policy_of(options: oracle.Options) -> model.RetentionPolicy:

@@ -451,7 +451,7 @@ class RefusalTest(RetentionCase):
         w.work(2)
         self.assertIs(model.BackupState.VANISHED, w.rows(volume_id)[0].state)
         w.pass_time(31 * DAY)
-        w.retain()
+        w.processes["c1"].scheduler.reconcile()
         self.assertEqual([], w.rows(volume_id))
 
     def test_while_no_backup_service_is_up_nothing_is_believed(self) -> None:
