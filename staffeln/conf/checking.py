@@ -160,6 +160,15 @@ def _settling_outlasts_silence(conf: cfg.ConfigOpts) -> None:
         raise refusal(conf, "openstack", "create_settle_time", why)
 
 
+def _lookups_end_first(conf: cfg.ConfigOpts) -> None:
+    """While a call may still show, absent and orphaned mean nothing."""
+    settling = conf.openstack.create_settle_time
+    for name in ("absence_settle_time", "orphan_settle_time"):
+        if conf.conductor[name].fixed < settling.fixed:
+            why = f"must not be shorter than create_settle_time ({settling})"
+            raise refusal(conf, "conductor", name, why)
+
+
 def _lease_durations_fit(conf: cfg.ConfigOpts) -> None:
     """client-go's rule: retries fit the deadline, the deadline the lease."""
     group = conf.coordination
@@ -187,5 +196,6 @@ _TOGETHER: tuple[Callable[[cfg.ConfigOpts], None], ...] = (
     _shutdown_is_not_negative,
     _state_path_is_absolute,
     _settling_outlasts_silence,
+    _lookups_end_first,
     _lease_durations_fit,
 )

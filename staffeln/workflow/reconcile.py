@@ -8,31 +8,46 @@ ours that has no row gets one; nothing is deleted by its metadata.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import logging
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 
 from staffeln import ports
-from staffeln.domain import errors, model, naming, selection
+from staffeln.domain import durations, errors, model, naming
 from staffeln.workflow import binding
 from staffeln.workflow.clocks import Clocks
+from staffeln.workflow.orphans import Left, Orphans
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.writer import Writer
 
 LOG = logging.getLogger(__name__)
 
 MOST_LOOKED_AT = 1000
-"""Rows that one reconciliation looks at by their ids; the next others."""
+"""Rows that one reconciliation looks at by their ids, drawn by lot.
 
-_ROWS = 5000
-"""Rows that are held against one page of Cinder's."""
+So the next one looks at others than those that are there after all.
+"""
+
+FIRST_RETRY = datetime.timedelta(minutes=1)
+"""After a pass failed; doubled with each failure in a row."""
+
+LAST_RETRY = datetime.timedelta(hours=1)
+"""The longest that a pass which keeps failing is put off."""
+
+_PAGE = 1000
+"""Rows that are read at a time."""
+
+_MOST_NAMED = 20
+"""Ids in one line of the log."""
 
 _FIRST = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, naive
 _LAST = datetime.datetime(9999, 1, 1)  # noqa: DTZ001 - UTC, naive
 
-_ADOPTABLE = frozenset({"available", "restoring"})
-"""Statuses that imply that the data are there."""
+_BROKEN = frozenset({"error", "error_deleting"})
+"""Statuses of a backup whose data nobody vouches for."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,10 +63,40 @@ class Outcome:
     """Ours without a row that are too young to be adopted."""
     doubtful: list[str] = dataclasses.field(default_factory=list)
     """Ids of backups that say they are ours, and nothing else agrees."""
+    broken: list[str] = dataclasses.field(default_factory=list)
+    """Ids of available rows whose backup is broken in Cinder."""
     missing: int = 0
     """Rows whose backup Cinder did not know when asked for it."""
     unlisted: int = 0
     """Rows whose backup was in no list."""
+
+
+class Retries:
+    """When a pass that failed is tried again: each reads all of a list."""
+
+    def __init__(self) -> None:
+        self._wait = datetime.timedelta(0)
+        self._since: datetime.datetime | None = None
+        """The first look at the time after the last failure."""
+
+    def is_early(self, now: datetime.datetime) -> bool:
+        """Whether the next try has to wait."""
+        if self._since is None:
+            self._since = now
+        return self._since <= now < self._since + self._wait
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Note how a pass ends; a lost office is no failure of it."""
+        try:
+            yield
+        except errors.OvertakenError:
+            raise
+        except Exception:
+            self._wait = min(max(2 * self._wait, FIRST_RETRY), LAST_RETRY)
+            self._since = None
+            raise
+        self._wait = datetime.timedelta(0)
 
 
 class Reconciliation:
@@ -70,6 +115,7 @@ class Reconciliation:
         self._settings = settings
         self._writer = writer
         self._clocks = clocks
+        self._deployment_uuid = ""
         self._outcome = Outcome()
         self._suspects: list[model.Backup] = []
 
@@ -82,8 +128,18 @@ class Reconciliation:
         :raises OvertakenError: another scheduler took office.
         """
         deployment, _ = binding.prove(self._cloud, self._store)
-        if not self._clocks.agree("Reconciliation does nothing"):
+        began = self._clocks.agreed("Reconciliation does nothing")
+        if began is None:
             return None
+        forgotten = self._writer.forget_vanished(
+            durations.before(began, self._settings.vanished_period)
+        )
+        if forgotten:
+            LOG.info("Forgot %d backup(s) that vanished long ago", forgotten)
+        self._deployment_uuid = deployment.uuid
+        orphans = Orphans(
+            self._store, self._cloud, self._settings, deployment, began
+        )
         newest = _LAST
         before: set[str] = set()
         for page in self._cloud.backup_pages():
@@ -95,7 +151,7 @@ class Reconciliation:
             oldest = min(each.created_at for each in page.items)
             ids = {each.id for each in page.items}
             self._suspect(oldest, newest, ids | before)
-            self._find_orphans(deployment, page.items)
+            self._look_at_listed(orphans, page.items)
             # Those of one moment may lie on several pages.
             before = ids | (before if oldest == newest else set())
             newest = oldest
@@ -114,18 +170,29 @@ class Reconciliation:
     ) -> None:
         """Note available rows of a time that Cinder's list leaves out.
 
-        :param oldest: not included: the next page may have more of it.
+        :param oldest: left out: the next page may have more of it.
         """
-        for row in self._store.made_between(oldest, newest, _ROWS):
-            if (
-                row.created_at > oldest
-                and row.state is model.BackupState.AVAILABLE
-                and row.missing_since is None
-                and row.id not in listed
-            ):
-                self._outcome.unlisted += 1
-                if len(self._suspects) < MOST_LOOKED_AT:
-                    self._suspects.append(row)
+        last = None
+        while page := self._store.made_between(oldest, newest, last, _PAGE):
+            self._writer.go_on()
+            for row in page:
+                if (
+                    row.state is model.BackupState.AVAILABLE
+                    and row.missing_since is None
+                    and row.id not in listed
+                ):
+                    self._draw(row)
+            last = page[-1]
+
+    def _draw(self, row: model.Backup) -> None:
+        """Count a suspect; all have the same chance to be looked at."""
+        self._outcome.unlisted += 1
+        if len(self._suspects) < MOST_LOOKED_AT:
+            self._suspects.append(row)
+            return
+        place = secrets.randbelow(self._outcome.unlisted)
+        if place < MOST_LOOKED_AT:
+            self._suspects[place] = row
 
     def _look_at_suspects(self) -> None:
         """Ask for each: the first of two proofs, retention gets the other."""
@@ -138,112 +205,67 @@ class Reconciliation:
                 unknown.append(row)
             except errors.CloudError as error:
                 LOG.warning("Backup %s was not looked at: %s", row.id, error)
-        if unknown:
-            # To others than administrators Cinder answers 404 as well.
-            self._cloud.backup_services()
-        now = self._store.now()
+        if not unknown:
+            return
+        # To others than administrators Cinder answers 404 as well.
+        self._cloud.backup_services()
+        now = self._clocks.agreed("Reconciliation notes nothing as missing")
+        if now is None:
+            return
         for row in unknown:
             self._outcome.missing += self._store.note_missing(row, now)
 
-    # -- backups without a row ---------------------------------------------
+    # -- backups that are listed -------------------------------------------
 
-    def _find_orphans(
-        self,
-        deployment: model.Deployment,
-        shown: Iterable[model.CloudBackup],
+    def _look_at_listed(
+        self, orphans: Orphans, shown: Sequence[model.CloudBackup]
     ) -> None:
+        """Find those without a row, and rows whose backup is broken."""
         claimed = {}
+        broken = set()
         for each in shown:
             self._outcome.shown += 1
             whose = naming.deployment_of(each.metadata)
-            if whose == deployment.uuid:
+            if whose == self._deployment_uuid:
                 claimed[each.id] = each
             elif whose is not None:
                 self._outcome.of_others += 1
-        known = {row.id for row in self._store.backups(ids=claimed.keys())}
-        rows = []
-        for backup_id in claimed.keys() - known:
-            row = self._adopted(deployment, claimed[backup_id])
-            if row is not None:
-                rows.append(row)
-        if rows:
-            self._writer.write(ports.PlanRecord(adopted=rows))
-            self._outcome.adopted += len(rows)
-            for row in rows:
-                LOG.warning(
-                    "Backup %s of volume %s is ours and had no row: adopted",
-                    row.id,
-                    row.volume_id,
-                )
-
-    def _adopted(
-        self, deployment: model.Deployment, shown: model.CloudBackup
-    ) -> model.Backup | None:
-        """The row of an orphan, where all that is known agrees."""
-        if shown.status not in _ADOPTABLE:
-            return None
-        age = self._store.now() - shown.created_at
-        if age < self._settings.orphan_settle_time:
-            # Its task may be about to find it.
-            self._outcome.young += 1
-            return None
-        siblings = self._store.backups(volume_id=shown.volume_id)
-        if not self._agrees(deployment, shown, siblings):
-            self._outcome.doubtful.append(shown.id)
-            return None
-        like = siblings[0] if siblings else None
-        attempt = naming.attempt_of(shown.metadata)
-        return model.Backup(
-            id=shown.id,
-            project_id=shown.project_id,
-            volume_id=shown.volume_id,
-            volume_name=like.volume_name if like else "",
-            server_id=like.server_id if like else "",
-            server_name=like.server_name if like else "",
-            task_id=naming.task_of(shown.metadata),
-            attempt=attempt or 0,
-            state=model.BackupState.AVAILABLE,
-            incremental=shown.incremental,
-            created_at=shown.created_at,
-            completed_at=shown.created_at,
-            size=shown.size,
-            retention=selection.longest_retention(
-                [
-                    None,
-                    *(each.retention for each in siblings),
-                ],
-                self._settings.retention.retention_time,
-            ),
-            reason="adopted: it had no row",
+            if each.status in _BROKEN:
+                broken.add(each.id)
+        rows = self._store.backups(ids=claimed.keys() | broken)
+        self._outcome.broken += [
+            row.id
+            for row in rows
+            if row.id in broken and row.state is model.BackupState.AVAILABLE
+        ]
+        known = {row.id for row in rows}
+        self._adopt(
+            orphans,
+            [each for each in claimed.values() if each.id not in known],
         )
 
-    def _agrees(
-        self,
-        deployment: model.Deployment,
-        shown: model.CloudBackup,
-        siblings: list[model.Backup],
-    ) -> bool:
-        """Whether more than its metadata says that a backup is ours.
-
-        Members can write metadata: the user who made it and the project of
-        its volume have to agree.
-        """
-        identity = deployment.identity
-        if identity is None or shown.user_id != identity.user_id:
-            return False
-        if any(each.project_id == shown.project_id for each in siblings):
-            return True
-        work = self._store.get_task(naming.task_of(shown.metadata) or "")
-        if work is not None:
-            return (work.project_id, work.volume_id) == (
-                shown.project_id,
-                shown.volume_id,
+    def _adopt(
+        self, orphans: Orphans, found: Iterable[model.CloudBackup]
+    ) -> None:
+        rows = []
+        for shown in found:
+            row = orphans.row_of(shown)
+            if isinstance(row, model.Backup):
+                rows.append(row)
+            elif row is Left.YOUNG:
+                self._outcome.young += 1
+            elif row is Left.DOUBTFUL:
+                self._outcome.doubtful.append(shown.id)
+        if not rows:
+            return
+        self._writer.write(ports.PlanRecord(adopted=rows))
+        self._outcome.adopted += len(rows)
+        for row in rows:
+            LOG.warning(
+                "Backup %s of volume %s is ours and had no row: adopted",
+                row.id,
+                row.volume_id,
             )
-        try:
-            volume = self._cloud.volume(shown.volume_id)
-        except errors.CloudError:
-            return False
-        return volume.project_id == shown.project_id
 
     def _tell(self) -> None:
         found = self._outcome
@@ -263,13 +285,21 @@ class Reconciliation:
                 "Reconciliation: %d backup(s) name this deployment in their "
                 "metadata, and their user or project does not agree: %s",
                 len(found.doubtful),
-                ", ".join(found.doubtful[:20]),
+                ", ".join(found.doubtful[:_MOST_NAMED]),
+            )
+        if found.broken:
+            LOG.warning(
+                "Reconciliation: %d backup(s) count as available and are "
+                "broken in Cinder, their data may be lost: %s",
+                len(found.broken),
+                ", ".join(found.broken[:_MOST_NAMED]),
             )
         if found.unlisted > MOST_LOOKED_AT:
             LOG.error(
                 "Reconciliation: %d rows name backups that Cinder does not "
-                "list; %d of them were asked for. Has the database been "
-                "restored, or does the list leave backups out?",
+                "list; %d of them were asked for, the next pass asks for "
+                "others. Has the database been restored, or does the list "
+                "leave backups out?",
                 found.unlisted,
                 MOST_LOOKED_AT,
             )

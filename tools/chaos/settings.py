@@ -22,7 +22,7 @@ takes, for what comes while another one is made is refused by Cinder."""
 LATE = (4.0, SETTLE - 6.0)
 """Seconds until a late request is carried out; within the settle time, also
 when Cinder takes some seconds to do it."""
-ABSENCE = 15
+ABSENCE = SETTLE
 INTERVAL = 45
 """Seconds between two backups of a volume."""
 

@@ -51,7 +51,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         # Faults make backups slow here, which must not stop the others.
         "max_running_backups": 0,
         "failure_backoff": "2s",
-        "absence_settle_time": "4s",
+        "absence_settle_time": "5s",
     },
 }
 

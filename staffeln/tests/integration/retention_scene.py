@@ -27,7 +27,6 @@ PLAIN: dict[str, object] = {
     "reconciliation_period": 1,
     "retention_service_period": 1,
     "backup_service_period": 1,
-    "absence_settle_time": "2s",
 }
 """What a server says holds at once; nothing expires by itself."""
 

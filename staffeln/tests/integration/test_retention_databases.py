@@ -20,7 +20,6 @@ PLAIN: dict[str, object] = {
     "failure_backoff": "1s",
     "failure_backoff_max": "1s",
     "reconciliation_period": 1,
-    "absence_settle_time": "2s",
 }
 
 
@@ -87,7 +86,7 @@ class DatabaseTest(base.IntegrationTestCase):
                 "conductor": {
                     **PLAIN,
                     "backup_metadata_key": self.key,
-                    "orphan_settle_time": "1s",
+                    "orphan_settle_time": "5s",
                 }
             }
         )

@@ -24,7 +24,7 @@ from staffeln.tests.integration.retention_scene import Chain, Scene
 
 CHAINS = 7
 RETENTION_KEY = "__staffeln_retention"
-WHILE = 3.0
+WHILE = 6.0
 """Seconds of a disaster: longer than absence_settle_time, some rounds."""
 YEAR = 365 * 86_400
 ALWAYS = 1_000_000

@@ -49,6 +49,8 @@ WRONG = [
     ("conductor", "full_only_period", "never", "not a duration"),
     ("conductor", "task_poll_period", "0", "greater than or equal to 1"),
     ("conductor", "absence_settle_time", "1y", "no fixed length"),
+    ("conductor", "absence_settle_time", "119s", "settle_time (2min)"),
+    ("conductor", "orphan_settle_time", "119s", "settle_time (2min)"),
     ("conductor", "heartbeat_timeout", "0s", "zero"),
     ("openstack", "create_settle_time", "59s", "heartbeat_timeout (1min)"),
     ("conductor", "heartbeat_timeout", "10min", "heartbeat_timeout (10min)"),
