@@ -158,8 +158,9 @@ class PlansSuite(databases.DatabaseCase):
         self.assertNotEqual([], self.store.missing(NOW))
         missing = "ix_backups_missing"
         self.assert_uses(lambda: self.store.missing(NOW), missing)
+        term = self.store.take_office("c1")
         self.assert_uses(
-            lambda: self.store.forget_vanished(1, NOW - 9 * HOUR), missing
+            lambda: self.store.forget_vanished(term, NOW - 9 * HOUR), missing
         )
 
     def test_how_many_there_are(self) -> None:
