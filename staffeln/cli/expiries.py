@@ -25,6 +25,8 @@ class Found:
     """Backups that would get a delete task."""
     kept: int = 0
     """Backups that stay though their time is over."""
+    is_all: bool = True
+    """Whether all volumes were looked at."""
 
 
 def look(
@@ -39,7 +41,7 @@ def look(
 
     :param removals: what is deleted for another reason than its age.
     """
-    found = Found(intentions=list(removals))
+    found = Found(intentions=list(removals), is_all=parsed_args.volume is None)
     found.to_delete = len(found.intentions)
     outlook.ask_for_servers()
     now = store.now()
@@ -139,9 +141,14 @@ def against(
         yield f"Nothing would be deleted: {apart}."
     if not inventory.complete:
         yield "Nothing would expire: the harvest is incomplete."
+    waiting = store.breaker()
+    if not found.is_all:
+        # What one volume would lose says nothing of the size of a round.
+        if waiting is not None and waiting.confirmed_at is None:
+            yield f"Nothing would be deleted: {waiting.in_words()}."
+        return
     total = store.count_managed()
     if breaker.is_too_large(found.to_delete, total, settings.retention):
-        waiting = store.breaker()
         if breaker.is_confirmed(waiting, found.to_delete, store.now()):
             yield "So many deletes in one round were confirmed."
         else:

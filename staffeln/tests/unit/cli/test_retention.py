@@ -113,6 +113,16 @@ class PlanTest(RetentionTestCase):
         said = self.succeed("plan")
         self.assertIn("2 of 2 managed backups are more than", said.err)
 
+    def test_one_volume_tells_of_the_round_that_waits(self) -> None:
+        """Not of its own size: a volume's backups are few of all."""
+        self.make_world(keep_last=0, small_round=2)
+        self.world.pass_time(11 * DAY)
+        said = self.succeed("plan", "--volume", self.volume)
+        self.assertNotIn("Nothing would be deleted", said.err)
+        self.assertEqual(0, self.world.retain())
+        said = self.succeed("plan", "--volume", self.volume)
+        self.assertIn("Nothing would be deleted: 2 of 2", said.err)
+
 
 class ConfirmTest(RetentionTestCase):
     def test_a_round_that_waits_is_confirmed(self) -> None:

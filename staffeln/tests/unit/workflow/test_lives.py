@@ -6,7 +6,7 @@ from __future__ import annotations
 import hypothesis
 from hypothesis import strategies as st
 
-from staffeln.domain import errors, model, task
+from staffeln.domain import durations, errors, model, task
 from staffeln.tests.unit.workflow import world
 from staffeln.tests.unit.workflow.world import ABSENCE, DAY, SETTLE
 
@@ -22,7 +22,9 @@ class LifeTest(world.WorldTest):
         st.integers(0, 3), st.lists(st.sampled_from(DAYS), max_size=14)
     )
     def test_any_life(self, depth: int, days: list[str]) -> None:
-        w = self.new_world(full_backup_depth=depth)
+        # Longer than any of these lives: what expires is another matter.
+        kept = durations.Duration(years=1)
+        w = self.new_world(full_backup_depth=depth, retention_time=kept)
         w.cloud.add_project("q")
         volume_id = w.protect()
         for day in days:
