@@ -9,6 +9,7 @@ from unittest import mock
 
 from staffeln import ports
 from staffeln.domain import durations, errors, model, task
+from staffeln.tests.fakes.fake_cloud import START
 from staffeln.tests.unit.workflow.test_retain import (
     KEPT,
     RETENTION_KEY,
@@ -23,6 +24,7 @@ from staffeln.tests.unit.workflow.world import (
     World,
     settings,
 )
+from staffeln.workflow import outlook
 
 AVAILABLE = model.BackupState.AVAILABLE
 
@@ -447,3 +449,141 @@ class BreakerTest(RetentionCase):
         with mock.patch.object(w.store, "count_managed", confirm_and_count):
             w.retain()
         self.assertEqual(8, w.retain())
+
+
+class ProofTest(RetentionCase):
+    """What only one who may see everything may conclude."""
+
+    def _adopted(self, w: World, number: int, server_id: str) -> str:
+        """An old backup of a server that was never read; its volume's id."""
+        volume_id = w.cloud.add_volume("p")
+        made = w.cloud.add_backup("p", volume_id, created_at=START)
+        w.store.keep_backup(
+            model.Backup(
+                id=made,
+                project_id="p",
+                volume_id=volume_id,
+                server_id=server_id,
+                state=AVAILABLE,
+                incremental=False,
+                created_at=START + number * SECOND,
+                completed_at=START,
+                retention_known=False,
+            )
+        )
+        return volume_id
+
+    def test_a_404_to_one_who_is_no_administrator_proves_nothing(self) -> None:
+        w = self.new_world(full_backup_depth=0)
+        volume_id = self.chain(w, 1)
+        (row,) = w.rows(volume_id)
+        w.store.note_missing(row, w.clock())
+        w.pass_time(HOUR)
+
+        def withdraw() -> None:
+            w.cloud.administrator = False
+
+        meanwhile(w, withdraw)
+        self.assertRaises(errors.NotAdministratorError, w.retain)
+        self.assertEqual([AVAILABLE], [row.state for row in w.rows(volume_id)])
+
+    def test_one_that_is_found_again_was_not_missing(self) -> None:
+        w = self.new_world(full_backup_depth=0)
+        volume_id = self.chain(w, 1)
+        (row,) = w.rows(volume_id)
+        w.store.note_missing(row, w.clock())
+        w.pass_time(HOUR)
+        w.retain()
+        self.assertEqual(
+            [None], [row.missing_since for row in w.rows(volume_id)]
+        )
+
+    def test_a_list_that_breaks_off_proves_no_server_gone(self) -> None:
+        w = self.new_world()
+        volume_id = self._adopted(w, 0, "unlisted")
+        w.pass_time(40 * DAY)
+        w.cloud.fail("volume_pages", errors.CloudError("503"))
+        w.retain()
+        self.assertEqual(0, w.cloud.count("server"))
+        self.assertEqual([None], [row.expires_at for row in w.rows(volume_id)])
+        w.retain()
+        self.assertEqual(1, w.cloud.count("server"))
+        self.assertEqual(1, len(w.deletes()))
+
+    def test_of_very_many_servers_one_round_asks_for_some(self) -> None:
+        w = self.new_world()
+        for number in range(7):
+            self._adopted(w, number, f"unlisted-{number}")
+        w.pass_time(40 * DAY)
+        with mock.patch.object(outlook, "MOST_SERVERS_ASKED", 3):
+            planned = [w.retain() for _ in range(4)]
+        self.assertEqual([3, 3, 1, 0], planned)
+
+    def test_a_server_that_is_gone_keeps_what_it_said_last(self) -> None:
+        w = self.new_world(full_backup_depth=0)
+        volume_id = w.protect()
+        says(w, "1y")
+        w.backup_cycle()
+        w.lead()
+        w.retain()
+        w.cloud.servers.clear()
+        w.cloud.delete_volume(volume_id)
+        w.lead()
+        w.pass_time(60 * DAY)
+        w.retain()
+        self.assertEqual(
+            [("1y", "1y")],
+            [(row.retention, row.kept_for) for row in w.rows(volume_id)],
+        )
+
+    def test_by_a_harvest_with_gaps_nothing_expires_sooner(self) -> None:
+        """What was not read may share the volume, and say otherwise."""
+        w = self.new_world(full_backup_depth=0, shortening_grace=0 * DAY)
+        volume_id = w.protect()
+        says(w, "1y")
+        w.backup_cycle()
+        w.lead()
+        w.retain()
+        (before,) = w.rows(volume_id)
+        says(w, "1d")
+        w.cloud.add_server("p", readable=False)
+        w.lead()
+        w.retain()
+        self.assertEqual([before], w.rows(volume_id))
+
+    def test_one_proved_gone_does_not_unsay_what_others_kept(self) -> None:
+        """Of one server a backup that was read, and one that never was."""
+        w = self.new_world(full_backup_depth=0)
+        volume_id = w.protect()
+        says(w, "1y")
+        w.backup_cycle()
+        w.lead()
+        w.retain()
+        (server_id,) = w.cloud.servers
+        old = self._adopted(w, 0, server_id)
+        w.cloud.servers.clear()
+        w.cloud.delete_volume(volume_id)
+        w.lead()
+        w.pass_time(60 * DAY)
+        self.assertEqual(1, w.retain())
+        self.assertEqual(["1y"], [row.kept_for for row in w.rows(volume_id)])
+        self.assertEqual({old}, {work.volume_id for work in w.deletes()})
+
+    def test_a_delete_that_ends_when_it_was_given_up(self) -> None:
+        """Cinder had accepted it: then one 404 is proof."""
+        w = self.new_world(full_backup_depth=0)
+        volume_id = self.chain(w, 1)
+        w.retain()
+        w.store.pause(task.Kind.BACKUP, "")
+        w.pass_time(11 * DAY)
+        w.retain()
+        w.work()
+        w.pass_time(2 * DAY)
+        w.work()
+        (work,) = w.deletes()
+        self.assertIn("still deleting", work.reason)
+        w.cloud.finish_all()
+        w.pass_time(HOUR)
+        w.work()
+        self.assertEqual([], w.rows(volume_id))
+        self.assertEqual(1, w.cloud.count("delete_backup"))
