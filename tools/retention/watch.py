@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, TextIO
 
 from sandbox.scenery import Sandbox
@@ -59,7 +60,7 @@ class Observer:
             if each["volume_id"] in scene.volumes
         }
         for each in there.values():
-            self._note(scene, each)
+            self._note(scene, each, there.keys())
         mine = {
             each.id: each
             for each in self._known.values()
@@ -119,7 +120,10 @@ class Observer:
                 self._violate(scene, backup, "is there for too long")
                 self._let_go[backup_id] = at + datetime.timedelta(days=1)
 
-    def _note(self, scene: Scene, shown: dict[str, Any]) -> None:
+    def _note(
+        self, scene: Scene, shown: dict[str, Any], there: Collection[str]
+    ) -> None:
+        """:param there: ids of all that is shown at the same moment."""
         server = scene.volumes[shown["volume_id"]]
         known = self._known.get(shown["id"])
         state = _STATES.get(shown["status"], model.BackupState.AVAILABLE)
@@ -143,7 +147,7 @@ class Observer:
             and state is model.BackupState.DELETING
             and managed
         ):
-            self._mind_order(scene, known)
+            self._mind_order(scene, known, there)
         self._known[known.id] = dataclasses.replace(
             known,
             state=state,
@@ -151,7 +155,9 @@ class Observer:
             and state is not model.BackupState.UNWANTED,
         )
 
-    def _mind_order(self, scene: Scene, going: oracle.Backup) -> None:
+    def _mind_order(
+        self, scene: Scene, going: oracle.Backup, there: Collection[str]
+    ) -> None:
         """What goes has to be let go of at that moment, and not before."""
         mine = tuple(
             each
@@ -167,6 +173,7 @@ class Observer:
             each.id
             for each in mine
             if each.id != going.id
+            and each.id in there
             and each.state is model.BackupState.AVAILABLE
             and oracle.may_depend(each, going, mine)
         ]
