@@ -175,7 +175,7 @@ def hold(
     if which in (Which.LATER, Which.NEXT):
         scheduler.retain()
         cloud.deployment = deployment
-        scheduler.take_note(harvest(cloud, by.rule, None))
+        scheduler.take_note(harvest(cloud, by.rule, None, now=store.now()))
     if which is Which.NEXT:
         scheduler.retain()
     cloud.deployment = deployment
@@ -186,7 +186,10 @@ def hold(
     planned = 0
     if which is Which.HARVEST:
         # Kept, so that its memory counts.
-        scheduler.take_note(harvest(cloud, by.rule, None, thorough=True))
+        now = store.now()
+        scheduler.take_note(
+            harvest(cloud, by.rule, None, now=now, thorough=True)
+        )
     else:
         planned = scheduler.retain()
     seconds = time.monotonic() - began

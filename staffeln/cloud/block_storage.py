@@ -12,7 +12,7 @@ from typing import Any
 from staffeln import ports
 from staffeln.cloud import answers, paging
 from staffeln.cloud.catalogue import Microversions, Service
-from staffeln.cloud.fields import identifier, name, size, text, texts
+from staffeln.cloud.fields import identifier, moment, name, size, text, texts
 from staffeln.cloud.session import CloudSession, Params
 from staffeln.domain import errors, model
 
@@ -233,14 +233,6 @@ def _reading(
     path: str, method: str = "GET"
 ) -> contextlib.AbstractContextManager[None]:
     return answers.reading(answers.Asked(CINDER.name, method, path))
-
-
-def moment(value: object) -> datetime.datetime:
-    """A time of Cinder's: UTC without a zone."""
-    found = datetime.datetime.fromisoformat(text(value))
-    if found.tzinfo is not None:
-        found = found.astimezone(datetime.UTC).replace(tzinfo=None)
-    return found
 
 
 def volume(row: Mapping[str, Any]) -> model.Volume:

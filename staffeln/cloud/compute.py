@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from staffeln import ports
 from staffeln.cloud import answers, paging
 from staffeln.cloud.catalogue import Microversions, Service
-from staffeln.cloud.fields import identifier, name, text, texts
+from staffeln.cloud.fields import identifier, moment, name, text, texts
 from staffeln.cloud.session import CloudSession
 from staffeln.domain import model
 
@@ -68,4 +69,13 @@ def server(row: Mapping[str, Any]) -> model.Server:
         volume_ids=volume_ids,
         readable=status != "UNKNOWN"
         and None not in (metadata, attached, project_id),
+        created_at=_created_at(row.get("created")),
     )
+
+
+def _created_at(value: object) -> datetime.datetime | None:
+    """Nothing else of a server is worth less for want of this one."""
+    try:
+        return moment(value)
+    except ValueError:
+        return None

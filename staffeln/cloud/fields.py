@@ -7,6 +7,7 @@ database would refuse it much later, and all that is written with it.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 
 LONGEST_ID = 64
@@ -49,6 +50,17 @@ def size(value: object) -> int:
     if not 0 <= value <= LARGEST_SIZE:
         raise ValueError(f"there is no size of {value} GiB")
     return value
+
+
+def moment(value: object) -> datetime.datetime:
+    """A time: UTC without a zone; a service that names none means UTC."""
+    found = datetime.datetime.fromisoformat(text(value))
+    if found.tzinfo is not None:
+        try:
+            found = found.astimezone(datetime.UTC).replace(tzinfo=None)
+        except OverflowError as error:
+            raise ValueError(f"{value!r} is no time in UTC") from error
+    return found
 
 
 def texts(value: object) -> Mapping[str, str]:

@@ -52,6 +52,8 @@ class Server:
     metadata: Mapping[str, str]
     volume_ids: tuple[str, ...]
     readable: bool = True
+    created_at: datetime.datetime | None = None
+    """UTC; None: Nova does not tell, or not so that it can be read."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

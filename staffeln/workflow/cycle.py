@@ -62,6 +62,8 @@ class Scheduler:
         )
         self._reconciling = Retries()
         self._reconciling = Retries()
+        self._known_gone: set[str] = set()
+        """Servers that were proved gone: nobody asks for them again."""
         self._begin_term(0)
 
     def take_office(self) -> None:
@@ -82,6 +84,7 @@ class Scheduler:
             self._settings,
             self._writer,
             self._clocks,
+            self._known_gone,
         )
 
     def _in_office(self, term: int) -> bool:
@@ -97,7 +100,11 @@ class Scheduler:
         began = time.monotonic()
         writer = self._writer
         drawn = planning.draw(
-            self._store, self._cloud, self._settings, go_on=writer.go_on
+            self._store,
+            self._cloud,
+            self._settings,
+            go_on=writer.go_on,
+            known_gone=self._known_gone,
         )
         planning.tell(drawn, time.monotonic() - began)
         written = writer.write(planning.as_rows(drawn))

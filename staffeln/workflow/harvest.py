@@ -8,9 +8,10 @@ could not be read marks the inventory as incomplete and is named.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from staffeln import ports
 from staffeln.domain import errors, model, selection
@@ -22,9 +23,20 @@ LARGEST_FALL = 0.05
 
 _EXAMPLES = 5
 
-_MOST_ASKED_FOR = 50
-"""Servers that a harvest asks for one by one: if more are left out of
-Nova's list, it is the list that is wrong."""
+SLACK = datetime.timedelta(minutes=10)
+"""A server so much older than a harvest may be one that was booted since.
+
+Nova's controllers, Cinder's and the database each have a clock: they may be
+apart by 5 minutes (clock_tolerance) before retention stops, and Nova writes
+a server's age down before any list shows it."""
+
+_MOST_ASKED_FOR = 200
+"""Servers that a harvest asks for one by one; the next one asks for others,
+where it knows what this one has proved gone."""
+
+_ENOUGH = 20
+"""If so many that were asked for are there or cannot be read, it is the
+list that is wrong, or Nova: the others are not asked for."""
 
 _SOFT_DELETED = "SOFT_DELETED"
 """Nova's status of a deleted server that its user may still restore."""
@@ -35,6 +47,8 @@ class _Reading:
     """What a harvest has read so far."""
 
     go_on: Callable[[], None]
+    booted_since: datetime.datetime
+    """A server that was made then or later may be in no list yet."""
     server_ids: set[str] = dataclasses.field(default_factory=set)
     retentions: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """Of all servers that were read."""
@@ -46,6 +60,8 @@ class _Reading:
     """Servers that an attachment names and no list shows, with a volume."""
     servers_listed: bool = False
     """The list of servers did not end early."""
+    volumes_listed: bool = False
+    """All pages of volumes were read, to the last one."""
     selected: list[model.Server] = dataclasses.field(default_factory=list)
     strange: list[str] = dataclasses.field(default_factory=list)
     volumes: dict[str, model.Volume] = dataclasses.field(default_factory=dict)
@@ -64,16 +80,23 @@ def harvest(
     last_count: int | None,
     go_on: Callable[[], None] = lambda: None,
     *,
+    now: datetime.datetime,
+    known_gone: set[str] | None = None,
     thorough: bool = False,
 ) -> model.Inventory:
     """List servers and volumes and say what is to be protected.
 
     :param last_count: how many volumes the last harvest selected.
+    :param now: the database's time, as the harvest begins.
+    :param known_gone: servers that this process has proved gone, which are
+        not asked for again; the harvest adds its own, and takes those out
+        that no attachment names any more. None: nobody remembers, and no
+        later harvest could go on where this one stops.
     :param thorough: read the attachments of all volumes, whatever is to be
         protected: they prove whether the list of servers is whole.
     :param go_on: called with each page; what it raises ends the harvest.
     """
-    reading = _Reading(go_on)
+    reading = _Reading(go_on, now - SLACK)
     _read_servers(cloud, rule, reading)
     wanted = {
         volume_id
@@ -83,7 +106,7 @@ def harvest(
     fell = _fell(len(wanted), last_count)
     if wanted or fell or thorough:
         _read_volumes(cloud, wanted, reading, all_pages=fell or thorough)
-    _ask_for_unlisted(cloud, rule, reading)
+    _ask_for_unlisted(cloud, rule, reading, known_gone)
     _name_strange_values(rule, reading)
     found = selection.candidates(rule, reading.selected, reading.volumes)
     unknown = len(wanted - reading.volumes.keys())
@@ -203,6 +226,7 @@ def _read_volumes(
     except errors.CloudError as error:
         reading.incomplete(f"the list of volumes ended early: {error}")
         return
+    reading.volumes_listed = True
     for volume_id in sorted(wanted - reading.volumes.keys()):
         reading.problems.append(_unknown(volume_id))
 
@@ -245,34 +269,95 @@ def _take_volumes(
 
 
 def _ask_for_unlisted(
-    cloud: ports.Cloud, rule: selection.Rule, reading: _Reading
+    cloud: ports.Cloud,
+    rule: selection.Rule,
+    reading: _Reading,
+    known_gone: set[str] | None,
 ) -> None:
     """Find out what servers are that only an attachment names.
 
-    One that Nova does not know is gone, and its attachment stale. One that
-    is soft-deleted is in no list; it says itself what it wants. All others
-    belong on the list: it was not whole.
+    One that Nova does not know is gone for ever, and its attachment stale.
+    One that is soft-deleted is in no list, and neither is one that was
+    booted meanwhile; they say themselves what they want. All others belong
+    on the list: it was not whole.
     """
-    if len(reading.unlisted) > _MOST_ASKED_FOR:
+    remembered = set() if known_gone is None else known_gone
+    stale = [each for each in sorted(reading.unlisted) if each in remembered]
+    unknown = sorted(reading.unlisted.keys() - set(stale))
+    most = len(unknown) if known_gone is None else _MOST_ASKED_FOR
+    gone, left = _ask_one_by_one(cloud, rule, unknown[:most], reading)
+    left += len(unknown[most:])
+    if gone and _is_administrator(cloud, reading):
+        remembered.update(gone)
+    if reading.servers_listed and reading.volumes_listed:
+        remembered.intersection_update(reading.unlisted)
+    _tell_stale(gone, stale, reading)
+    if left:
         reading.incomplete(
-            f"volumes are attached to {len(reading.unlisted)} servers that "
-            "Nova's list does not show"
+            f"volumes are attached to {left} more servers that Nova's list "
+            "does not show and this harvest did not ask for"
         )
-        return
-    for server_id, volume_id in sorted(reading.unlisted.items()):
+
+
+def _ask_one_by_one(
+    cloud: ports.Cloud,
+    rule: selection.Rule,
+    server_ids: Sequence[str],
+    reading: _Reading,
+) -> tuple[list[str], int]:
+    """Those that Nova does not know, and how many were not asked for."""
+    gone: list[str] = []
+    misses = 0
+    for number, server_id in enumerate(server_ids):
+        if misses >= _ENOUGH:
+            return gone, len(server_ids) - number
         reading.go_on()
-        attached = f"volume {volume_id} is attached to server {server_id}"
+        attached = _attached(server_id, reading)
         try:
             server = cloud.server(server_id)
         except errors.NotFoundError:
-            reading.problems.append(
-                f"{attached}, which Nova does not know: the attachment in "
-                "Cinder is stale"
-            )
+            gone.append(server_id)
         except errors.CloudError as error:
+            misses += 1
             reading.incomplete(f"{attached}, which was not read: {error}")
         else:
-            _take_unlisted(rule, server, attached, reading)
+            misses += not _take_unlisted(rule, server, attached, reading)
+    return gone, 0
+
+
+def _is_administrator(cloud: ports.Cloud, reading: _Reading) -> bool:
+    """Whether what Nova did not know is gone: to others all is unknown."""
+    try:
+        cloud.backup_services()
+    except errors.CloudError as error:
+        reading.incomplete(
+            f"servers that Nova does not know may be there: {error}"
+        )
+        return False
+    return True
+
+
+def _tell_stale(
+    gone: Iterable[str], known: Sequence[str], reading: _Reading
+) -> None:
+    """Name those that are new, and some of those that are not."""
+    reading.problems += [
+        f"{_attached(each, reading)}, which Nova does not know: the "
+        "attachment in Cinder is stale"
+        for each in gone
+    ]
+    if known:
+        more = len(known) - _EXAMPLES
+        reading.problems.append(
+            ", ".join(_attached(each, reading) for each in known[:_EXAMPLES])
+            + (f" and {more} more to others" if more > 0 else "")
+            + ", proved gone before: the attachment in Cinder is stale"
+        )
+
+
+def _attached(server_id: str, reading: _Reading) -> str:
+    volume_id = reading.unlisted[server_id]
+    return f"volume {volume_id} is attached to server {server_id}"
 
 
 def _take_unlisted(
@@ -280,16 +365,23 @@ def _take_unlisted(
     server: model.Server,
     attached: str,
     reading: _Reading,
-) -> None:
-    if server.status != _SOFT_DELETED or not server.readable:
+) -> bool:
+    """Take its values, unless it belongs on the list: whether they were."""
+    booted_meanwhile = (
+        server.created_at is not None
+        and server.created_at >= reading.booted_since
+    )
+    may_be_unlisted = server.status == _SOFT_DELETED or booted_meanwhile
+    if not may_be_unlisted or not server.readable:
         reading.incomplete(
             f"{attached}, which Nova's list does not show (its status is "
             f"{server.status})"
         )
-        return
+        return False
     _take_values(rule, server, reading)
     if selection.selects(rule, server):
         reading.resting.update(server.volume_ids)
+    return True
 
 
 def _fell(count: int, last_count: int | None) -> bool:

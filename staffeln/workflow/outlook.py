@@ -36,6 +36,9 @@ MOST_WRITTEN = 2000
 MOST_SERVERS_ASKED = 500
 """Servers that one round asks for one by one; the next asks for others."""
 
+MOST_FAILED = 20
+"""Servers that could not be read, until a round asks for no more."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -84,15 +87,21 @@ class Outlook:
         settings: Settings,
         inventory: model.Inventory,
         now: datetime.datetime,
+        known_gone: set[str] | None = None,
     ) -> None:
+        """:param known_gone: servers that this process has proved gone."""
         self._store = store
         self._cloud = cloud
         self._rule = settings.rule
         self._policy = settings.retention
         self.inventory = inventory
         self.now = now
-        self._asked: dict[str, retention.Reading] = {}
-        """Servers that were asked for one by one; GONE: proved gone."""
+        self._known_gone = set() if known_gone is None else known_gone
+        self._asked: dict[str, retention.Reading | None] = {}
+        """Servers that were asked for one by one; GONE: proved gone; None:
+        not read."""
+        self._failed = 0
+        """How many of them could not be read for an error."""
         self._projects: Mapping[str, bool] | None = None
         self._spared: dict[str, str] = {}
         self._selected = inventory.still_selected.union(
@@ -114,34 +123,73 @@ class Outlook:
             return 0
         oldest = durations.before(self.now, self._policy.retention_time)
         after = ""
-        while len(self._asked) < MOST_SERVERS_ASKED:
+        while self._asks_on:
             page = self._store.undated(oldest, after, PAGE)
             for row in page:
                 self._ask_for(row.server_id)
             if len(page) < PAGE:
                 break
             after = page[-1].id
+        self._prove_gone()
         return len(self._asked)
+
+    @property
+    def _asks_on(self) -> bool:
+        return (
+            len(self._asked) < MOST_SERVERS_ASKED
+            and self._failed < MOST_FAILED
+        )
 
     def _ask_for(self, server_id: str) -> None:
         known = server_id in self.inventory.servers or server_id in self._asked
-        if known or len(self._asked) >= MOST_SERVERS_ASKED:
+        if known or not self._asks_on:
             return
-        if not server_id:
-            # Nobody knows whose it was: there is nothing to wait for.
+        if not server_id or server_id in self._known_gone:
+            # Without an id nobody knows whose it was: there is nothing to
+            # wait for.
             self._asked[server_id] = retention.GONE
             return
+        self._asked[server_id] = self._ask(server_id)
+
+    def _ask(self, server_id: str) -> retention.Reading | None:
+        """What a server says; None: it could not be read."""
         try:
             server = self._cloud.server(server_id)
         except errors.NotFoundError:
-            self._asked[server_id] = retention.GONE
+            return retention.GONE
         except errors.CloudError as error:
+            self._failed += 1
             LOG.warning("Retention: server %s not read: %s", server_id, error)
-        else:
-            if server.readable:
-                self._asked[server_id] = retention.Reading(
-                    selection.own_retention(self._rule, server)
+            if self._failed >= MOST_FAILED:
+                LOG.warning(
+                    "Retention: %d servers could not be read; this round "
+                    "asks for no more, and their backups do not expire",
+                    self._failed,
                 )
+            return None
+        if not server.readable:
+            return None
+        return retention.Reading(selection.own_retention(self._rule, server))
+
+    def _prove_gone(self) -> None:
+        """Only to administrators does Nova answer 404 for nothing else."""
+        gone = {
+            server_id
+            for server_id, found in self._asked.items()
+            if found is retention.GONE and server_id
+        }
+        if gone <= self._known_gone:
+            return
+        try:
+            self._cloud.backup_services()
+        except errors.CloudError as error:
+            LOG.warning(
+                "Retention: servers that Nova does not know may be there: %s",
+                error,
+            )
+            self._asked.update(dict.fromkeys(gone - self._known_gone))
+        else:
+            self._known_gone |= gone
 
     def _reading(self, kept: model.Governance) -> retention.Reading | None:
         found = retention.reading_of(

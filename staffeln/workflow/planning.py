@@ -52,12 +52,14 @@ def draw(
     bind: bool = True,
     thorough: bool = False,
     go_on: Callable[[], None] = lambda: None,
+    known_gone: set[str] | None = None,
 ) -> Drawn:
     """Harvest and decide; writes nothing but the binding of a new database.
 
     :param bind: False leaves a new database unbound.
     :param thorough: read all attachments, as retention does.
     :param go_on: called with each page of a list; what it raises ends it.
+    :param known_gone: servers that this process has proved gone.
     :raises CloudError: the cloud could not be asked at all.
     :raises WrongCloudError: the database belongs to another cloud.
     """
@@ -70,6 +72,8 @@ def draw(
         settings.rule,
         deployment.selected_volumes,
         go_on,
+        now=store.now(),
+        known_gone=known_gone,
         thorough=thorough,
     )
     now = store.now()

@@ -77,13 +77,16 @@ class Retention:
         settings: Settings,
         writer: Writer,
         clocks: Clocks,
+        known_gone: set[str],
     ) -> None:
+        """:param known_gone: servers that this process has proved gone."""
         self._store = store
         self._cloud = cloud
         self._settings = settings
         self._policy = settings.retention
         self._writer = writer
         self._clocks = clocks
+        self._known_gone = known_gone
         self._is_first = True
         """Whether there was no round by the options of now."""
         self._read_at = -math.inf
@@ -123,6 +126,8 @@ class Retention:
             self._settings.rule,
             deployment.selected_volumes,
             self._writer.go_on,
+            now=self._store.now(),
+            known_gone=self._known_gone,
             thorough=True,
         )
         # A harvest takes its time, and one of the clocks may have jumped.
@@ -145,7 +150,12 @@ class Retention:
         self, inventory: model.Inventory, now: datetime.datetime
     ) -> Outlook:
         return Outlook(
-            self._store, self._cloud, self._settings, inventory, now
+            self._store,
+            self._cloud,
+            self._settings,
+            inventory,
+            now,
+            self._known_gone,
         )
 
     def _anything_is_due(self) -> bool:

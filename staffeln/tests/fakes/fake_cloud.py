@@ -182,8 +182,12 @@ class FakeCloud:
         status: str = "ACTIVE",
         task_state: str | None = None,
         readable: bool = True,
+        created_at: datetime.datetime | None = None,
     ) -> str:
-        """Add a server; its volumes become attached. Returns its id."""
+        """Add a server; its volumes become attached. Returns its id.
+
+        :param created_at: default: the cloud's time.
+        """
         server_id = server_id or self.new_id()
         self.known_projects.setdefault(project_id, Project(project_id))
         self.servers[server_id] = model.Server(
@@ -195,6 +199,7 @@ class FakeCloud:
             metadata=dict(metadata or {}),
             volume_ids=tuple(volume_ids),
             readable=readable,
+            created_at=created_at or self.now(),
         )
         for volume_id in volume_ids:
             volume = self.volumes[volume_id]

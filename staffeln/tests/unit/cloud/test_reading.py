@@ -13,6 +13,7 @@ from staffeln.tests.unit.cloud.loopback import Reply, Request, fault
 
 PROJECT = "ab" * 16
 NEXT = [{"rel": "next", "href": "http://elsewhere.example/?marker=evil"}]
+MADE = datetime.datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001
 
 
 def server(name: str, **changes: Any) -> dict[str, Any]:
@@ -252,6 +253,31 @@ class TestRows(ReadingCase):
                 volume_ids=("v1", "v2"),
             ),
             page.items[0],
+        )
+
+    def test_when_a_server_was_made(self) -> None:
+        table: list[tuple[object, datetime.datetime | None]] = [
+            ("2026-01-02T03:04:05Z", MADE),
+            ("2026-01-02T03:04:05", MADE),
+            ("2026-01-02T05:04:05+02:00", MADE),
+            ("0001-01-01T00:00:00+02:00", None),
+            ("yesterday", None),
+            ("", None),
+            (None, None),
+            (7, None),
+            ([], None),
+        ]
+        rows = [
+            server(f"s{number}", created=value)
+            for number, (value, _) in enumerate(table)
+        ]
+        self.serve("/servers/detail", "servers", [*rows, server("without")])
+        (page,) = self.cloud.server_pages()
+        self.assertEqual((), page.problems)
+        self.assertTrue(all(row.readable for row in page.items))
+        self.assertEqual(
+            [*(made for _, made in table), None],
+            [row.created_at for row in page.items],
         )
 
     def test_one_server(self) -> None:

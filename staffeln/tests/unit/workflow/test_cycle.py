@@ -178,6 +178,7 @@ class PlanningTest(world.WorldTest):
         w = self.new_world()
         volume_id = w.protect()
         w.lead()
+        w.pass_time(MINUTE * 11)
         w.cloud.hidden |= set(w.cloud.servers)
         w.protect()
         w.lead()

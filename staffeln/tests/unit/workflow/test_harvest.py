@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import datetime
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from staffeln import ports
 from staffeln.domain import errors, model
@@ -14,6 +16,7 @@ from staffeln.tests.unit.domain import samples
 from staffeln.workflow import harvest
 
 TAG = {"__staffeln_backup": "true"}
+AN_HOUR = datetime.timedelta(hours=1)
 
 
 class HarvestTest(base.TestCase):
@@ -34,7 +37,12 @@ class HarvestTest(base.TestCase):
         return made
 
     def harvest(self, last_count: int | None = None) -> model.Inventory:
-        return harvest.harvest(self.cloud, samples.rule(), last_count)
+        return harvest.harvest(
+            self.cloud,
+            samples.rule(),
+            last_count,
+            now=self.cloud.now() + AN_HOUR,
+        )
 
     def found(self, inventory: model.Inventory) -> list[str]:
         return sorted(each.volume.id for each in inventory.candidates)
@@ -276,3 +284,186 @@ class FallTest(HarvestTest):
             inventory = self.harvest(last_count=3)
             self.assertFalse(inventory.complete)
             self.assertFalse(inventory.lists_complete)
+
+
+class BootingCloud(FakeCloud):
+    """Something is booted once the servers are listed."""
+
+    def __init__(self, boot: Callable[[], str]) -> None:
+        super().__init__()
+        self.boot = boot
+        self.booted = ""
+
+    def volume_pages(self) -> Iterator[ports.Page[model.Volume]]:
+        """The list of servers is read by now."""
+        self.booted = self.boot()
+        return super().volume_pages()
+
+
+class UnlistedTest(HarvestTest):
+    """Servers that attachments name and Nova's list does not show."""
+
+    page_size = 1000
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.known_gone: set[str] = set()
+
+    def harvest(self, last_count: int | None = None) -> model.Inventory:
+        return harvest.harvest(
+            self.cloud,
+            samples.rule(),
+            last_count,
+            now=self.cloud.now(),
+            known_gone=self.known_gone,
+            thorough=True,
+        )
+
+    def attach(self, count: int, prefix: str = "gone") -> None:
+        """Volumes with attachments to servers that are no more."""
+        for number in range(count):
+            self.cloud.add_volume(
+                self.project, server_ids=[f"{prefix}-{number:03}"]
+            )
+
+    def booting(self, **server: Any) -> BootingCloud:
+        """A cloud where a server appears while volumes are listed."""
+
+        def boot() -> str:
+            volume_id = self.cloud.add_volume(self.project)
+            return self.cloud.add_server(
+                self.project, volume_ids=[volume_id], **server
+            )
+
+        cloud = BootingCloud(boot)
+
+        def listed() -> Iterator[ports.Page[model.Server]]:
+            yield ports.Page(items=())
+
+        cloud.server_pages = listed  # type: ignore[method-assign]
+        self.cloud = cloud
+        return cloud
+
+    def test_a_server_that_is_booted_meanwhile(self) -> None:
+        cloud = self.booting()
+        inventory = self.harvest()
+        self.assertTrue(inventory.complete, inventory.problems)
+        self.assertTrue(inventory.lists_complete)
+        self.assertEqual({cloud.booted: None}, dict(inventory.servers))
+        self.assertEqual(frozenset(), inventory.still_selected)
+
+    def test_what_it_says_counts_and_its_volumes_are_selected(self) -> None:
+        says = {**TAG, "__staffeln_retention": "1y"}
+        cloud = self.booting(metadata=says)
+        inventory = self.harvest()
+        self.assertTrue(inventory.complete, inventory.problems)
+        self.assertEqual("1y", inventory.servers[cloud.booted])
+        self.assertEqual(frozenset(cloud.volumes), inventory.still_selected)
+
+    def test_it_may_share_a_volume_with_one_that_is_listed(self) -> None:
+        volume_id = self.cloud.add_volume(self.project)
+        old = self.cloud.add_server(self.project, volume_ids=[volume_id])
+        self.cloud.pass_time(AN_HOUR)
+        new = self.cloud.add_server(self.project, volume_ids=[volume_id])
+        self.cloud.hidden.add(new)
+        inventory = self.harvest()
+        self.assertTrue(inventory.complete)
+        self.assertEqual({old, new}, set(inventory.shared[volume_id]))
+
+    def test_only_what_is_young_and_readable_is_booted_meanwhile(
+        self,
+    ) -> None:
+        now = self.cloud.now()
+        minute = datetime.timedelta(minutes=1)
+        table: list[tuple[bool, dict[str, Any]]] = [
+            (True, {"created_at": now - 10 * minute}),
+            (True, {"created_at": now + 30 * minute}),
+            (False, {"created_at": now - 10 * minute - minute / 60}),
+            (False, {"created_at": None}),
+            (False, {"readable": False, "status": "UNKNOWN"}),
+            (True, {"created_at": None, "status": "SOFT_DELETED"}),
+        ]
+        volume_id = self.cloud.add_volume(self.project)
+        server_id = self.cloud.add_server(self.project, volume_ids=[volume_id])
+        self.cloud.hidden.add(server_id)
+        usual = self.cloud.servers[server_id]
+        for complete, changes in table:
+            with self.subTest(changes=str(changes)):
+                self.cloud.servers[server_id] = usual
+                self.cloud.change_server(server_id, **changes)
+                inventory = self.harvest()
+                self.assertIs(complete, inventory.complete)
+                self.assertIs(complete, server_id in inventory.servers)
+
+    def test_51_stale_attachments(self) -> None:
+        self.attach(51)
+        for asked in (51, 51):
+            inventory = self.harvest()
+            self.assertTrue(inventory.complete, inventory.problems)
+            self.assertEqual(asked, self.cloud.count("server"))
+        (known,) = inventory.problems
+        self.assertIn("gone-000", known)
+        self.assertIn("and 46 more", known)
+
+    def test_300_stale_attachments_take_two_rounds(self) -> None:
+        self.attach(300)
+        self.assert_incomplete(self.harvest(), "100 more servers")
+        self.assertEqual(200, self.cloud.count("server"))
+        for _ in range(2):
+            inventory = self.harvest()
+            self.assertTrue(inventory.complete, inventory.problems)
+            self.assertEqual(300, self.cloud.count("server"))
+
+    def test_where_nobody_remembers_all_are_asked_for_at_once(self) -> None:
+        self.attach(300)
+        inventory = harvest.harvest(
+            self.cloud,
+            samples.rule(),
+            None,
+            now=self.cloud.now(),
+            thorough=True,
+        )
+        self.assertTrue(inventory.complete)
+        self.assertEqual(300, len(inventory.problems))
+
+    def test_a_list_that_is_wrong_is_never_believed(self) -> None:
+        for _ in range(300):
+            volume_id = self.cloud.add_volume(self.project)
+            self.cloud.add_server(self.project, volume_ids=[volume_id])
+        self.attach(5, "00")
+        self.cloud.hidden.update(self.cloud.servers)
+        self.cloud.pass_time(AN_HOUR)
+        for number in range(1, 6):
+            inventory = self.harvest()
+            self.assert_incomplete(inventory, "more servers")
+            self.assertFalse(inventory.lists_complete)
+            # A few are proof enough.
+            self.assertLessEqual(self.cloud.count("server"), 25 * number)
+        self.assertEqual({f"00-{n:03}" for n in range(5)}, self.known_gone)
+
+    def test_gets_that_fail_end_the_asking_and_prove_nothing(self) -> None:
+        self.attach(60)
+        self.cloud.fail("server", errors.NoAnswerError("away"), times=20)
+        self.assert_incomplete(self.harvest(), "away", "40 more servers")
+        self.assertEqual(20, self.cloud.count("server"))
+        self.assertEqual(set(), self.known_gone)
+        self.assertTrue(self.harvest().complete)
+
+    def test_only_an_administrators_404_is_proof(self) -> None:
+        self.attach(1)
+        self.cloud.fail("backup_services", errors.NotAdministratorError("no"))
+        self.assert_incomplete(self.harvest(), "may be there")
+        self.assertEqual(set(), self.known_gone)
+        self.assertTrue(self.harvest().complete)
+        self.assertEqual({"gone-000"}, self.known_gone)
+
+    def test_what_no_attachment_names_is_forgotten(self) -> None:
+        self.attach(3)
+        self.harvest()
+        self.assertEqual(3, len(self.known_gone))
+        self.cloud.fail("volume_pages", errors.NoAnswerError("away"))
+        self.harvest()
+        self.assertEqual(3, len(self.known_gone))
+        self.cloud.volumes.clear()
+        self.harvest()
+        self.assertEqual(set(), self.known_gone)
