@@ -61,7 +61,6 @@ class Scheduler:
             store, cloud.time, settings.clock_tolerance, host_time
         )
         self._reconciling = Retries()
-        self._reconciling = Retries()
         self._known_gone: set[str] = set()
         """Servers that were proved gone: nobody asks for them again."""
         self._begin_term(0)

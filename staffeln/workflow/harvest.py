@@ -30,7 +30,7 @@ Nova's controllers, Cinder's and the database each have a clock: they may be
 apart by 5 minutes (clock_tolerance) before retention stops, and Nova writes
 a server's age down before any list shows it."""
 
-_MOST_ASKED_FOR = 200
+MOST_ASKED_FOR = 1000
 """Servers that a harvest asks for one by one; the next one asks for others,
 where it knows what this one has proved gone."""
 
@@ -284,7 +284,7 @@ def _ask_for_unlisted(
     remembered = set() if known_gone is None else known_gone
     stale = [each for each in sorted(reading.unlisted) if each in remembered]
     unknown = sorted(reading.unlisted.keys() - set(stale))
-    most = len(unknown) if known_gone is None else _MOST_ASKED_FOR
+    most = len(unknown) if known_gone is None else MOST_ASKED_FOR
     gone, left = _ask_one_by_one(cloud, rule, unknown[:most], reading)
     left += len(unknown[most:])
     if gone and _is_administrator(cloud, reading):
