@@ -81,6 +81,8 @@ class CallTest(base.IntegrationTestCase):
             },
         )
         made.start()
+        # It lists backups as well; once it was done, not again for a day.
+        self.wait_for_log(made, "Reconciliation: ")
         fast = volumes[SERVERS + 2 :]
         for volume in fast:
             self.wait_for_backups(volume, "full")
