@@ -253,6 +253,24 @@ def cancel(
     )
 
 
+def postpone(
+    connection: sa.Connection,
+    task_ids: Sequence[str],
+    until: datetime.datetime | None,
+) -> None:
+    """Let nobody claim these before that; what was claimed is left."""
+    table = rows.TASKS
+    for chunk in history.chunks(task_ids):
+        connection.execute(
+            sa.update(table)
+            .where(
+                table.c.id.in_(chunk),
+                table.c.state == task.State.PLANNED.value,
+            )
+            .values(not_before=until)
+        )
+
+
 def catch_up(connection: sa.Connection, project_id: str, front: int) -> None:
     """Let a project that was paused go on at the front of the queue.
 
@@ -430,6 +448,25 @@ def note_missing(
         ).rowcount
         == 1
     )
+
+
+def note_broken(
+    connection: sa.Connection,
+    backups: Sequence[model.Backup],
+    since: datetime.datetime | None,
+    now: datetime.datetime,
+) -> None:
+    """Note since when Cinder shows them in a status of error; None: whole."""
+    table = rows.BACKUPS
+    for chunk in history.chunks([each.id for each in backups]):
+        connection.execute(
+            sa.update(table)
+            .where(
+                table.c.id.in_(chunk),
+                table.c.state == model.BackupState.AVAILABLE.value,
+            )
+            .values(broken_since=since, updated_at=now)
+        )
 
 
 def insert_backup(

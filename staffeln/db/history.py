@@ -75,6 +75,7 @@ def _last_successes(
             table.c.volume_id.in_(volume_ids),
             table.c.completed_at.is_not(None),
             table.c.state == model.BackupState.AVAILABLE.value,
+            table.c.broken_since.is_(None),
         )
         .group_by(table.c.volume_id)
     )

@@ -284,6 +284,9 @@ class Backup(Base):
     missing_since: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
         TIME
     )
+    broken_since: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
+        TIME
+    )
     reason: orm.Mapped[str] = orm.mapped_column(PROSE)
     updated_at: orm.Mapped[datetime.datetime] = orm.mapped_column(TIME)
 

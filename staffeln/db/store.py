@@ -125,6 +125,7 @@ class SqlStore:
                 conductor_id,
                 term,
             )
+            changes.postpone(connection, plan.postponed, plan.postponed_until)
             changes.put_records(connection, plan.records)
             now = clock.now(connection)
             for backup in plan.adopted:
@@ -501,6 +502,18 @@ class SqlStore:
         return self._write(
             lambda connection: changes.note_missing(
                 connection, backup, since, clock.now(connection)
+            )
+        )
+
+    def note_broken(
+        self,
+        backups: Sequence[model.Backup],
+        since: datetime.datetime | None,
+    ) -> None:
+        """Note since when Cinder shows backups broken; None: whole."""
+        self._write(
+            lambda connection: changes.note_broken(
+                connection, backups, since, clock.now(connection)
             )
         )
 

@@ -68,6 +68,9 @@ def _why_full(
     ]
     if broken:
         return f"backup {broken[0].id} of the chain is {broken[0].state}"
+    lost = [link for link in chain if link.broken_since is not None]
+    if lost:
+        return f"backup {lost[0].id} of the chain is broken in Cinder"
     leaving = [link for link in chain if link.id in history.to_go]
     if leaving:
         return f"backup {leaving[0].id} of the chain is to be deleted"

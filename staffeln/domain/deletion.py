@@ -47,6 +47,8 @@ class Circumstances:
     """Projects in which a backup is under way that may build on others."""
     spared: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Projects whose backups do not expire, and why."""
+    leaving: frozenset[str] = frozenset()
+    """Backups that Cinder was asked to delete: nobody knows if it does."""
 
 
 def judge(
@@ -65,7 +67,9 @@ def judge(
         verdict.
     """
     ordered = sorted(rows, key=_in_chain_order, reverse=True)
-    newest = frozenset(_newest(ordered, policy) if around.selected else ())
+    newest = frozenset(
+        _newest(ordered, around.leaving, policy) if around.selected else ()
+    )
     of_projects: defaultdict[str, list[model.Backup]] = defaultdict(list)
     for row in ordered:
         of_projects[row.project_id].append(row)
@@ -82,18 +86,55 @@ def _in_chain_order(row: model.Backup) -> tuple[datetime.datetime, bool, str]:
 
 
 def _newest(
-    rows: Sequence[model.Backup], policy: model.RetentionPolicy
+    rows: Sequence[model.Backup],
+    leaving: frozenset[str],
+    policy: model.RetentionPolicy,
 ) -> list[str]:
-    """Broken backups must not end in no backups."""
-    completed = [
-        row.id
-        for row in rows
-        if row.state is model.BackupState.AVAILABLE
-        and row.completed_at is not None
-        # Cinder did not know it when it was last asked.
-        and row.missing_since is None
-    ]
-    return completed[: policy.keep_last]
+    """Broken backups must not end in no backups.
+
+    The newest ones, up to so many that can be restored by all that is known:
+    what is in doubt stays, and does not count.
+
+    :param rows: the newest first.
+    """
+    sound = _sound(rows, leaving)
+    kept: list[str] = []
+    counted = 0
+    for row in rows:
+        if counted == policy.keep_last:
+            break
+        if (
+            row.state is model.BackupState.AVAILABLE
+            and row.completed_at is not None
+        ):
+            kept.append(row.id)
+            counted += row.id in sound
+    return kept
+
+
+def _sound(
+    rows: Sequence[model.Backup], leaving: frozenset[str]
+) -> frozenset[str]:
+    """Ids of those that are whole, as is all that they depend on."""
+    found = set()
+    chains: dict[str, bool] = {}
+    """By project: whether the chain is whole as far as it was read."""
+    for row in reversed(rows):
+        if row.completed_at is None:
+            continue
+        whole = (
+            row.state is model.BackupState.AVAILABLE
+            and row.missing_since is None
+            and row.broken_since is None
+            and row.id not in leaving
+        )
+        if row.incremental is not False:
+            # Of an unknown mode, it may be a full one.
+            whole &= chains.get(row.project_id, row.incremental is None)
+        chains[row.project_id] = whole
+        if whole:
+            found.add(row.id)
+    return frozenset(found)
 
 
 def may_be_built_on(

@@ -145,6 +145,12 @@ class Inventory:
 
 # -- what Staffeln keeps ---------------------------------------------------
 
+WHOLE = frozenset({"available", "restoring"})
+"""Cinder's statuses of a backup that imply that the data are there."""
+
+BROKEN = frozenset({"error", "error_deleting"})
+"""Its statuses of a backup whose data may be lost."""
+
 
 class BackupState(enum.StrEnum):
     """Where a managed backup stands."""
@@ -205,6 +211,8 @@ class Backup:
     """When it may go; None: not before its server was read, or is gone."""
     missing_since: datetime.datetime | None = None
     """When Cinder first answered 404 for it without a proof before."""
+    broken_since: datetime.datetime | None = None
+    """When Cinder was first seen to show it in a status of error."""
     reason: str = ""
     """Why it stands where it stands, in words."""
     updated_at: datetime.datetime | None = None

@@ -27,6 +27,8 @@ class Reading:
     """None: it has no value of its own."""
 
 
+_NOTHING = datetime.timedelta(0)
+
 _PROMISED = "promised "
 """Before the retention time of a backup whose expiry is not known yet."""
 
@@ -74,7 +76,7 @@ def is_settled(
         return False
     duration = _duration(noted, policy)
     if duration is None:
-        return not kept.kept_for
+        return not kept.kept_for or kept.kept_for.startswith(_PROMISED)
     return kept.kept_for == str(duration) and kept.grace in (
         "",
         _grace(policy),
@@ -99,7 +101,7 @@ def governed(
     if backup.state is model.BackupState.CREATING:
         return backup
     if backup.expires_at is None:
-        backup = _promised(backup, policy)
+        backup = _promised(backup, reading, policy)
     noted = _noted(backup.governance, reading)
     duration = _duration(noted, policy)
     backup = dataclasses.replace(
@@ -155,16 +157,50 @@ def promise(
     )
 
 
+def promise_of_adopted(
+    values: Iterable[str | None],
+    siblings: Iterable[model.Backup],
+    policy: model.RetentionPolicy,
+) -> str:
+    """What is noted of a backup whose row was lost: the longest known.
+
+    :param values: what servers said of retention.
+    :param siblings: rows of the same volume and project.
+    """
+    siblings = list(siblings)
+    texts = [*values, *(_bare(row.kept_for) for row in siblings)]
+    known = [each for each in map(_parsed, texts) if each is not None]
+    # Where it became shorter theirs say how long they are kept all the same.
+    known += [
+        durations.Duration(seconds=int(kept.total_seconds()))
+        for row in siblings
+        if row.expires_at is not None
+        and (kept := row.expires_at - row.created_at) > _NOTHING
+    ]
+    longest = durations.longest(policy.retention_time, policy.minimum, *known)
+    return f"{_PROMISED}{longest}"
+
+
+def _bare(kept_for: str) -> str:
+    """A retention time, whether it governs already or is promised."""
+    return kept_for.removeprefix(_PROMISED)
+
+
 def _promised(
-    backup: model.Backup, policy: model.RetentionPolicy
+    backup: model.Backup,
+    reading: Reading | None,
+    policy: model.RetentionPolicy,
 ) -> model.Backup:
     """With the expiry that it has by what was stored when it was begun.
 
-    Backups that another release made, or that were adopted, have no more
-    than the value of their server.
+    Backups that another release made have no more than the value of their
+    server. What was promised to one whose server was never read counts from
+    when that is read, or proved gone.
     """
+    if reading is None and not backup.retention_known:
+        return backup
     valid = backup.retention_valid
-    duration = _parsed(backup.kept_for.removeprefix(_PROMISED))
+    duration = _parsed(_bare(backup.kept_for))
     if duration is None and backup.retention_known:
         stored = _noted(backup.governance, Reading(backup.retention))
         valid = stored.retention_valid

@@ -52,6 +52,9 @@ class PlanRecord:
     cancelled: Sequence[str] = ()
     """Ids of planned tasks that nobody needs any more."""
     cancel_reason: str = ""
+    postponed: Sequence[str] = ()
+    """Ids of planned tasks that nobody claims before ``postponed_until``."""
+    postponed_until: datetime.datetime | None = None
     records: Sequence[model.VolumeRecord] = ()
     governed: Sequence[model.Backup] = ()
     """Backups whose retention changed; nothing else of them is written."""

@@ -337,6 +337,16 @@ class Store(Protocol):
         :returns: False: the row is gone or has another state by now.
         """
 
+    def note_broken(
+        self,
+        backups: Sequence[model.Backup],
+        since: datetime.datetime | None,
+    ) -> None:
+        """Note since when Cinder shows backups broken; None: they are whole.
+
+        Only of rows that are available; nothing else of them is written.
+        """
+
     def made_since(self, when: datetime.datetime) -> list[datetime.datetime]:
         """Times at which managed backups were made, from ``when`` on."""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from staffeln.domain import durations, errors, model
 
@@ -108,7 +108,7 @@ def to_go(world: World, now: datetime.datetime) -> set[str]:
     """Ids of the backups that the round at ``now`` has to delete."""
     seen = _last(world, now)
     there = [each for each in world.backups if each.state != State.VANISHED]
-    kept_anyway = _kept_last(world.backups, seen)
+    kept_anyway = kept_last(world.backups, seen)
     going = {
         each.id
         for each in there
@@ -183,8 +183,11 @@ def _age(backup: Backup) -> tuple[datetime.datetime, bool, str]:
     return backup.created_at, backup.incremental is not False, backup.id
 
 
-def _kept_last(backups: Iterable[Backup], seen: Observation) -> set[str]:
-    """The newest completed ones of each selected volume."""
+def kept_last(backups: Collection[Backup], seen: Observation) -> set[str]:
+    """The newest ones of each selected volume, and what is newer still.
+
+    So many that can be restored are to be left.
+    """
     kept: set[str] = set()
     for volume_id in seen.selected:
         completed = [
@@ -196,8 +199,33 @@ def _kept_last(backups: Iterable[Backup], seen: Observation) -> set[str]:
             and each.state is State.AVAILABLE
         ]
         completed.sort(key=_age, reverse=True)
-        kept |= {each.id for each in completed[: seen.options.keep_last]}
+        whole = [each for each in completed if _is_whole(each, backups)]
+        last = whole[: seen.options.keep_last]
+        if len(last) == seen.options.keep_last:
+            completed = [
+                each
+                for each in completed
+                if last and _age(each) >= _age(last[-1])
+            ]
+        kept |= {each.id for each in completed}
     return kept
+
+
+def _is_whole(backup: Backup, backups: Iterable[Backup]) -> bool:
+    """Whether it and all that it may need are there, from a full one on."""
+    links = [
+        backup,
+        *(
+            each
+            for each in backups
+            if each.managed
+            and each.completed
+            and may_depend(backup, each, backups)
+        ),
+    ]
+    if min(links, key=_age).incremental:
+        return False
+    return all(each.state is State.AVAILABLE for each in links)
 
 
 # -- when a backup expires ---------------------------------------------------

@@ -13,11 +13,15 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 
 from staffeln import ports
-from staffeln.domain import errors, model, naming, selection, task
+from staffeln.domain import (
+    errors,
+    model,
+    naming,
+    retention,
+    selection,
+    task,
+)
 from staffeln.workflow.settings import Settings
-
-_ADOPTABLE = frozenset({"available", "restoring"})
-"""Statuses that imply that the data are there."""
 
 
 class Left(enum.Enum):
@@ -40,6 +44,7 @@ class _Origin:
     server_name: str = ""
     retention: str | None = None
     retention_known: bool = False
+    promise: str
 
 
 class Orphans:
@@ -62,7 +67,7 @@ class Orphans:
 
     def row_of(self, shown: model.CloudBackup) -> model.Backup | Left:
         """The row of an orphan, where all that is known agrees."""
-        if shown.status not in _ADOPTABLE:
+        if shown.status not in model.WHOLE:
             return Left.UNFIT
         age = self._now - shown.created_at
         if age < self._settings.orphan_settle_time:
@@ -91,6 +96,7 @@ class Orphans:
             size=shown.size,
             retention=origin.retention,
             retention_known=origin.retention_known,
+            kept_for=origin.promise,
             reason="adopted: it had no row",
         )
 
@@ -119,7 +125,7 @@ class Orphans:
         self,
         shown: model.CloudBackup,
         work: task.Task,
-        siblings: Iterable[model.Backup],
+        siblings: Sequence[model.Backup],
     ) -> _Origin | None:
         if (work.kind, work.project_id, work.volume_id) != (
             task.Kind.BACKUP,
@@ -133,6 +139,7 @@ class Orphans:
             server_name=work.server_name,
             retention=self._longest([work.retention, *_values(siblings)]),
             retention_known=True,
+            promise=self._promise([work.retention], siblings),
         )
 
     def _by_its_siblings(self, siblings: Sequence[model.Backup]) -> _Origin:
@@ -147,6 +154,7 @@ class Orphans:
             server_name=like.server_name,
             retention=self._longest([None, *_values(siblings)]),
             retention_known=like.retention_known,
+            promise=self._promise([], siblings),
         )
 
     def _by_its_volume(self, shown: model.CloudBackup) -> _Origin | None:
@@ -163,6 +171,18 @@ class Orphans:
         return _Origin(
             volume_name=volume.name,
             server_id=min(volume.server_ids, default=""),
+            promise=self._promise([], []),
+        )
+
+    def _promise(
+        self,
+        values: Sequence[str | None],
+        siblings: Sequence[model.Backup],
+    ) -> str:
+        return retention.promise_of_adopted(
+            [*values, *_values(siblings)],
+            siblings,
+            self._settings.retention,
         )
 
     def _longest(self, texts: Iterable[str | None]) -> str | None:

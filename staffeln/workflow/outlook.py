@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
 from staffeln import ports
@@ -121,17 +122,23 @@ class Outlook:
         """
         if not self.inventory.lists_complete:
             return 0
+        # From somewhere: what cannot be read must not keep the same others
+        # from being asked for in each round.
+        start = str(uuid.uuid4())
+        self._ask_for_those_after(start)
+        self._ask_for_those_after("")
+        self._prove_gone()
+        return len(self._asked)
+
+    def _ask_for_those_after(self, after: str) -> None:
         oldest = durations.before(self.now, self._policy.retention_time)
-        after = ""
         while self._asks_on:
             page = self._store.undated(oldest, after, PAGE)
             for row in page:
                 self._ask_for(row.server_id)
             if len(page) < PAGE:
-                break
+                return
             after = page[-1].id
-        self._prove_gone()
-        return len(self._asked)
 
     @property
     def _asks_on(self) -> bool:
@@ -308,6 +315,7 @@ class Outlook:
                             selected=volume_id in self._selected,
                             growing=frozenset(growing.get(volume_id, ())),
                             spared=self._sparing(rows),
+                            leaving=_leaving(removing.get(volume_id, {})),
                         ),
                         self._policy,
                         self.now,
@@ -353,6 +361,15 @@ class Outlook:
             )
             return f"project {project_id} could not be read"
         return "" if enabled else f"project {project_id} is disabled"
+
+
+def _leaving(removing: Mapping[str, task.Task]) -> frozenset[str]:
+    """Backups that Cinder may be deleting, or have deleted, by now."""
+    return frozenset(
+        backup_id
+        for backup_id, work in removing.items()
+        if work.attempt or work.state is not task.State.PLANNED
+    )
 
 
 def _is_sooner(governed: model.Backup, row: model.Backup) -> bool:

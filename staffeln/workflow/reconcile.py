@@ -13,7 +13,7 @@ import dataclasses
 import datetime
 import logging
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from staffeln import ports
 from staffeln.domain import durations, errors, model, naming
@@ -45,9 +45,6 @@ _MOST_NAMED = 20
 
 _FIRST = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, naive
 _LAST = datetime.datetime(9999, 1, 1)  # noqa: DTZ001 - UTC, naive
-
-_BROKEN = frozenset({"error", "error_deleting"})
-"""Statuses of a backup whose data nobody vouches for."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -230,19 +227,35 @@ class Reconciliation:
                 claimed[each.id] = each
             elif whose is not None:
                 self._outcome.of_others += 1
-            if each.status in _BROKEN:
+            if each.status in model.BROKEN:
                 broken.add(each.id)
         rows = self._store.backups(ids=claimed.keys() | broken)
-        self._outcome.broken += [
-            row.id
-            for row in rows
-            if row.id in broken and row.state is model.BackupState.AVAILABLE
-        ]
+        self._note_broken(rows, broken)
         known = {row.id for row in rows}
         self._adopt(
             orphans,
             [each for each in claimed.values() if each.id not in known],
         )
+
+    def _note_broken(
+        self, rows: Iterable[model.Backup], broken: Collection[str]
+    ) -> None:
+        """What is broken counts no more as one of a volume's newest."""
+        available = [
+            row for row in rows if row.state is model.BackupState.AVAILABLE
+        ]
+        lost = [row for row in available if row.id in broken]
+        self._outcome.broken += [row.id for row in lost]
+        new = [row for row in lost if row.broken_since is None]
+        whole = [
+            row
+            for row in available
+            if row.id not in broken and row.broken_since is not None
+        ]
+        if new:
+            self._store.note_broken(new, self._store.now())
+        if whole:
+            self._store.note_broken(whole, None)
 
     def _adopt(
         self, orphans: Orphans, found: Iterable[model.CloudBackup]

@@ -18,7 +18,6 @@ from staffeln.workflow import record, watch
 from staffeln.workflow.settings import Settings
 
 _DELETING = "deleting"
-_AVAILABLE = "available"
 _TO_GO = frozenset({model.BackupState.UNWANTED, model.BackupState.DELETING})
 
 
@@ -111,6 +110,9 @@ class Remover:
             if shown.status == _DELETING:
                 self._accepted(work, row, "Cinder is deleting it already")
                 return
+            if shown.status in model.BROKEN:
+                self._failed(work, row, shown.status, self._store.now())
+                return
         self._recorder.move(
             work,
             task.State.SUCCEEDED,
@@ -145,6 +147,12 @@ class Remover:
             shown = None
         if shown is not None and shown.status == _DELETING:
             self._accepted(work, row, "Cinder is deleting it already")
+        elif (
+            shown is not None
+            and shown.status in model.BROKEN
+            and row.state is model.BackupState.AVAILABLE
+        ):
+            self._failed(work, row, shown.status, self._store.now())
         else:
             self._later(work, reason, self._store.now())
 
@@ -214,7 +222,7 @@ class Remover:
         What is whole is as it was before; all else is of no use any more.
         """
         state = model.BackupState.UNWANTED
-        if status == _AVAILABLE and work.cause is task.Cause.EXPIRED:
+        if status in model.WHOLE and work.cause is task.Cause.EXPIRED:
             state = model.BackupState.AVAILABLE
         self._later(
             work,

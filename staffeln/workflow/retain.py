@@ -37,8 +37,9 @@ LOG = logging.getLogger(__name__)
 NOTHING = "Retention does nothing"
 KEPT_AFTER_ALL = "its backup is to be kept after all"
 
-_WHOLE = "available"
-"""Cinder's status of a backup that no delete has touched."""
+POSTPONED = datetime.timedelta(days=1)
+"""Until when a delete is not tried again that nobody could look after. The
+next round may look again."""
 
 MOST_TOLD = 20
 """Lines of a log that one round spends on a sort of trouble, at most."""
@@ -207,30 +208,45 @@ class Retention:
         volume_ids = self._store.expiring_volumes()
         for start in range(0, len(volume_ids), PAGE):
             self._writer.go_on()
-            cancelled = [
-                work.id
-                for judged in outlook.judge(volume_ids[start : start + PAGE])
-                for work in judged.to_cancel
-                if self._may_be_cancelled(work)
-            ]
-            if cancelled:
+            cancelled, postponed = [], []
+            for judged in outlook.judge(volume_ids[start : start + PAGE]):
+                for work in judged.to_cancel:
+                    is_whole = self._is_whole(work)
+                    if is_whole is None:
+                        postponed.append(work.id)
+                    elif is_whole:
+                        cancelled.append(work.id)
+            if cancelled or postponed:
                 rows = ports.PlanRecord(
-                    cancelled=cancelled, cancel_reason=KEPT_AFTER_ALL
+                    cancelled=cancelled,
+                    cancel_reason=KEPT_AFTER_ALL,
+                    postponed=postponed,
+                    postponed_until=outlook.now + POSTPONED,
                 )
                 count.cancelled += len(self._writer.write(rows))
 
-    def _may_be_cancelled(self, work: task.Task) -> bool:
-        """Not where the answer to a delete was lost: it may be carried out.
+    def _is_whole(self, work: task.Task) -> bool | None:
+        """Whether a backup is untouched; None: Cinder does not tell now.
 
-        Such a task goes on until Cinder has told what became of it.
+        The answer to an earlier attempt may have been lost, and the delete
+        carried out: such a task goes on until Cinder tells what became of
+        it.
         """
         if not work.attempt:
             return True
         try:
             shown = self._cloud.backup(work.backup_id or "")
-        except errors.CloudError:
+        except errors.NotFoundError:
             return False
-        return shown.status == _WHOLE
+        except errors.CloudError as error:
+            LOG.warning(
+                "Backup %s is to be kept after all; what became of it could "
+                "not be read, and it is not asked for: %s",
+                work.backup_id,
+                error,
+            )
+            return None
+        return shown.status in model.WHOLE
 
     # -- removing ----------------------------------------------------------
 
@@ -253,6 +269,7 @@ class Retention:
                 "%s",
                 "; ".join(outlook.inventory.problems[:MOST_TOLD]),
             )
+        is_all = outlook.inventory.complete
         if not self._may_remove(would, outlook.now):
             return
         written = self._writer.write(
@@ -266,6 +283,9 @@ class Retention:
         count.planned += len(written)
         count.vanished += len(vanished)
         self._plan_expired(outlook, expiring, count)
+        if is_all and self._store.breaker() is not None:
+            # Not before all is written: a yes is for all of it.
+            self._writer.reset_breaker()
 
     def _may_remove(self, would: int, now: datetime.datetime) -> bool:
         """Whether the round is small enough, or somebody agreed to it."""
@@ -287,8 +307,6 @@ class Retention:
                 would,
                 total,
             )
-        if waiting is not None:
-            self._writer.reset_breaker()
         return True
 
     def _plan_expired(

@@ -73,6 +73,12 @@ class MemoryStore(memory_retention.MemoryRetention):
                 conductor_id,
                 term,
             )
+            for task_id in plan.postponed:
+                work = self._tasks[task_id]
+                if work.state is task.State.PLANNED:
+                    self._tasks[task_id] = dataclasses.replace(
+                        work, not_before=plan.postponed_until
+                    )
             for record in plan.records:
                 self._records[record.volume_id] = record
             for row in plan.adopted:
@@ -156,6 +162,7 @@ class MemoryStore(memory_retention.MemoryRetention):
                     row.created_at
                     for row in completed
                     if row.state is model.BackupState.AVAILABLE
+                    and row.broken_since is None
                 ),
                 default=None,
             ),
@@ -523,6 +530,18 @@ class MemoryStore(memory_retention.MemoryRetention):
                 dataclasses.replace(row, missing_since=since), self.now()
             )
             return True
+
+    def note_broken(
+        self,
+        backups: Sequence[model.Backup],
+        since: datetime.datetime | None,
+    ) -> None:
+        with self._lock:
+            for backup in backups:
+                row = self._backups.get(backup.id)
+                if row and row.state is model.BackupState.AVAILABLE:
+                    row = dataclasses.replace(row, broken_since=since)
+                    self._put(row, self.now())
 
     def made_since(self, when: datetime.datetime) -> list[datetime.datetime]:
         with self._lock:

@@ -93,6 +93,7 @@ def _columns() -> list[tuple[str, sa.Column[Any]]]:
             sa.Column("grace", _SPAN, nullable=False, server_default=""),
         ),
         ("backups", sa.Column("expires_at", _TIME)),
+        ("backups", sa.Column("broken_since", _TIME)),
     ]
 
 

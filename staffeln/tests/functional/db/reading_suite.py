@@ -106,6 +106,19 @@ class ReadingSuite(store_case.StoreCase):
         self.assertTrue(self.store.note_missing(found, None))
         self.assertIsNone(self.backup_in_store("b1").missing_since)
 
+    def test_what_is_broken_is_noted_and_nothing_else(self) -> None:
+        self.keep(self.row(1))
+        self.keep(self.row(2, state=model.BackupState.UNWANTED))
+        both = [self.row(1, reason="old"), self.row(2)]
+        self.store.note_broken(both, NOW)
+        self.assertEqual(
+            self.row(1, broken_since=NOW),
+            dataclasses.replace(self.backup_in_store("b1"), updated_at=None),
+        )
+        self.assertIsNone(self.backup_in_store("b2").broken_since)
+        self.store.note_broken(both, None)
+        self.assertIsNone(self.backup_in_store("b1").broken_since)
+
     def test_an_absence_of_what_has_moved_is_not_noted(self) -> None:
         self.keep(self.row(1, state=model.BackupState.UNWANTED))
         before = self.backup_in_store("b1")
@@ -194,6 +207,7 @@ class ReadingSuite(store_case.StoreCase):
             (states.UNWANTED, states.DELETING, states.VANISHED), start=2
         ):
             self.keep(self.row(number, volume_id="v1", state=state))
+        self.keep(self.row(6, volume_id="v1", broken_since=NOW))
         self.keep(
             self.row(
                 7,

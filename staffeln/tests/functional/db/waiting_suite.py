@@ -123,6 +123,15 @@ class WaitingSuite(store_case.StoreCase):
         unwanted = removal(4, cause=task.Cause.UNWANTED, volume_id="v1")
         self.assertEqual([unwanted], self.plan(unwanted))
 
+    def test_what_is_postponed_is_claimed_later(self) -> None:
+        self.plan(removal(1), removal(2))
+        (begun,) = self.claim(kind=DELETE, limit=1)
+        until = NOW + 60 * SECOND
+        self.plan(postponed=["d1", "d2"], postponed_until=until)
+        self.assertIsNone(self.in_store(begun.id).not_before)
+        self.assertEqual([], self.deletes())
+        self.assertEqual(1, len(self.deletes(now=until)))
+
     def test_deletes_that_were_refused(self) -> None:
         self.plan(removal(1), removal(2))
         self.assertEqual([], self.store.refused_deletes(9))

@@ -101,20 +101,7 @@ def _breaks_a_rule(world: oracle.World, going: set[str]) -> bool:
         and each.state not in (*oracle.ON_ITS_WAY_OUT, oracle.State.VANISHED)
     ]
     whole = [each for each in world.backups if each.id in going]
-    newest = {
-        each.id
-        for volume_id in seen.selected
-        for each in sorted(
-            (
-                each
-                for each in world.backups
-                if each.volume_id == volume_id
-                and each.state is oracle.State.AVAILABLE
-            ),
-            key=_age,
-            reverse=True,
-        )[: seen.options.keep_last]
-    }
+    newest = oracle.kept_last(world.backups, seen)
     return any(
         each.id in newest
         or each.project_id in seen.spared
