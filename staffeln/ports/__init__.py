@@ -5,6 +5,7 @@
 every fake of a port passes the same suite under ``tests/functional``.
 """
 
+from staffeln.ports.checking import DeletionCheck, Health, Lookup, Seen
 from staffeln.ports.cloud import Cloud, Page
 from staffeln.ports.engine import Engine
 from staffeln.ports.leadership import Leadership
@@ -23,10 +24,14 @@ __all__ = [
     "Change",
     "Cloud",
     "Conductor",
+    "DeletionCheck",
     "Engine",
+    "Health",
     "Leadership",
+    "Lookup",
     "Page",
     "PlanRecord",
+    "Seen",
     "Store",
     "Term",
     "Throttle",

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was seen of the database, in a small file that outlives us.
+
+A database that was restored from a backup knows nothing of what was made
+since; one of another deployment knows nothing at all. Both would say of
+managed backups that they are not managed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import logging
+import os
+import pathlib
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+LOG = logging.getLogger(__name__)
+
+FILE = "api-database.json"
+"""The name of the file under ``state_path``."""
+
+LASTING = 60.0
+"""Seconds after which a lower term is no late replica any more."""
+QUIET = 60.0
+"""Seconds between two lines that say that the file cannot be used."""
+_LARGEST = 4096
+"""Bytes of a file that may be ours."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Memory:
+    deployment_uuid: str
+    term: int
+    restored: bool = False
+    """A lower term was there for long: no term to come heals that."""
+
+
+class SeenFile:
+    """Remembers deployment and term; used by many threads and processes.
+
+    An operator who has exchanged the database removes the file.
+    """
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: _Memory | None = None
+        self._stamp: tuple[int, int, int] | None = None
+        self._lower_since: float | None = None
+        self._complained_at: float | None = None
+
+    def recognise(self, deployment_uuid: str, term: int) -> str | None:
+        """Hold a database against what was seen, and remember it.
+
+        :returns: None: it is the same one; else what tells that not.
+        """
+        with self._lock:
+            if self._stamp != self._stamp_now():
+                self._read_again()
+            known = self._known
+            if known is None or self._is_newer(known, deployment_uuid, term):
+                self._write(deployment_uuid, term)
+                known = self._known
+            assert known is not None
+            return self._difference(known, deployment_uuid, term)
+
+    @staticmethod
+    def _is_newer(known: _Memory, deployment_uuid: str, term: int) -> bool:
+        return (
+            known.deployment_uuid == deployment_uuid
+            and term > known.term
+            and not known.restored
+        )
+
+    def _difference(
+        self, known: _Memory, deployment_uuid: str, term: int
+    ) -> str | None:
+        if known.deployment_uuid != deployment_uuid:
+            return (
+                f"deployment {deployment_uuid}, not {known.deployment_uuid}; "
+                f"{self._path} may be removed where that is meant"
+            )
+        if term >= known.term and not known.restored:
+            self._lower_since = None
+            return None
+        if not known.restored:
+            self._note_lower(known)
+        return (
+            f"the scheduler's term is {term}, and was {known.term} before; "
+            f"{self._path} may be removed where the database was restored "
+            "and what is newer is known"
+        )
+
+    def _note_lower(self, known: _Memory) -> None:
+        """A replica is late for moments; what was restored stays lower."""
+        now = self._clock()
+        if self._lower_since is None:
+            self._lower_since = now
+        elif now - self._lower_since >= LASTING:
+            self._save(dataclasses.replace(known, restored=True))
+
+    # -- the file ----------------------------------------------------------
+
+    def _stamp_now(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def _read_again(self) -> None:
+        """Another process wrote it, or an operator removed it."""
+        self._stamp = self._stamp_now()
+        self._known = self._read()
+        self._lower_since = None
+
+    def _read(self) -> _Memory | None:
+        """What the file says; None: nothing that can be read."""
+        try:
+            with self._path.open("rb") as opened:
+                found = json.loads(opened.read(_LARGEST))
+            memory = _Memory(
+                deployment_uuid=found["deployment_uuid"],
+                term=found["term"],
+                restored=found["restored"],
+            )
+        except FileNotFoundError:
+            LOG.info("%s is not there: nothing is remembered", self._path)
+            return None
+        except OSError as error:
+            self._complain("cannot be read", error.strerror)
+            # What is in memory is better than nothing.
+            return self._known
+        except (ValueError, LookupError, TypeError, RecursionError):
+            self._complain("is damaged", "written anew")
+            return None
+        if (
+            not isinstance(memory.deployment_uuid, str)
+            or type(memory.term) is not int
+            or type(memory.restored) is not bool
+        ):
+            self._complain("is damaged", "written anew")
+            return None
+        return memory
+
+    def _write(self, deployment_uuid: str, term: int) -> None:
+        """Remember a term, unless another process knows a later one."""
+        with self._alone():
+            if self._stamp != self._stamp_now():
+                self._read_again()
+            known = self._known
+            if known is None or self._is_newer(known, deployment_uuid, term):
+                self._save(_Memory(deployment_uuid, term))
+
+    def _save(self, memory: _Memory) -> None:
+        self._known = memory
+        try:
+            _replace(self._path, dataclasses.asdict(memory))
+        except OSError as error:
+            self._complain("cannot be written", error.strerror)
+        self._stamp = self._stamp_now()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Beside no other process that writes the file, where possible."""
+        try:
+            lock = os.open(
+                self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600
+            )
+        except OSError as error:
+            self._complain("cannot be locked", error.strerror)
+            yield
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _complain(self, what: str, why: str | None) -> None:
+        now = self._clock()
+        at = self._complained_at
+        if at is None or now - at >= QUIET:
+            self._complained_at = now
+            LOG.warning("%s %s: %s", self._path, what, why)
+
+
+def _replace(path: pathlib.Path, content: object) -> None:
+    """Write a file anew; a crash leaves the old one or the new one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as opened:
+            json.dump(content, opened)
+            opened.flush()
+            os.fsync(opened.fileno())
+        pathlib.Path(name).replace(path)
+    except BaseException:
+        pathlib.Path(name).unlink(missing_ok=True)
+        raise
