@@ -56,7 +56,7 @@ class SeenFile:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: _Memory | None = None
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = (0, 0, 0)
         self._lower_since: float | None = None
         self._complained_at: float | None = None
 
@@ -129,12 +129,7 @@ class SeenFile:
         """What the file says; None: nothing that can be read."""
         try:
             with self._path.open("rb") as opened:
-                found = json.loads(opened.read(_LARGEST))
-            memory = _Memory(
-                deployment_uuid=found["deployment_uuid"],
-                term=found["term"],
-                restored=found["restored"],
-            )
+                return _memory_of(opened.read(_LARGEST))
         except FileNotFoundError:
             LOG.info("%s is not there: nothing is remembered", self._path)
             return None
@@ -143,16 +138,8 @@ class SeenFile:
             # What is in memory is better than nothing.
             return self._known
         except (ValueError, LookupError, TypeError, RecursionError):
-            self._complain("is damaged", "written anew")
+            self._complain("is damaged", "it is written anew")
             return None
-        if (
-            not isinstance(memory.deployment_uuid, str)
-            or type(memory.term) is not int
-            or type(memory.restored) is not bool
-        ):
-            self._complain("is damaged", "written anew")
-            return None
-        return memory
 
     def _write(self, deployment_uuid: str, term: int) -> None:
         """Remember a term, unless another process knows a later one."""
@@ -194,6 +181,18 @@ class SeenFile:
         if at is None or now - at >= QUIET:
             self._complained_at = now
             LOG.warning("%s %s: %s", self._path, what, why)
+
+
+def _memory_of(content: bytes) -> _Memory:
+    """:raises ValueError: the file is none of ours (or Lookup-, TypeError)"""
+    found = json.loads(content)
+    memory = _Memory(
+        found["deployment_uuid"], found["term"], found["restored"]
+    )
+    kinds = [type(each) for each in dataclasses.astuple(memory)]
+    if kinds != [str, int, bool]:
+        raise TypeError("values of other kinds")
+    return memory
 
 
 def _replace(path: pathlib.Path, content: object) -> None:

@@ -43,5 +43,5 @@ def render() -> bytes:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return prometheus_client.generate_latest()
     registry = prometheus_client.CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return prometheus_client.generate_latest(registry)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API answers: a handler for each row of the table of routes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import flask
+from werkzeug import exceptions
+
+from staffeln.api import bodies
+from staffeln.domain import model
+from staffeln.metrics import prometheus
+
+if TYPE_CHECKING:
+    from staffeln.api.app import Parts
+
+TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+
+
+class Handlers:
+    """Handlers, with what they need."""
+
+    def __init__(self, parts: Parts, openapi: bytes) -> None:
+        self._parts = parts
+        self._openapi = openapi
+
+    def check(self, values: dict[str, str]) -> flask.Response:
+        """May this backup be deleted? ``True`` or ``False``."""
+        request = flask.request
+        _refuse_strange_length(request.environ)
+        said: model.DeletionTarget | None = None
+        readable = True
+        if _has_unread_body(request.environ):
+            readable = False
+        else:
+            try:
+                said = bodies.target(
+                    request.get_data(cache=False),
+                    request.environ.get("CONTENT_TYPE", ""),
+                    request.environ.get("HTTP_CONTENT_ENCODING", ""),
+                )
+            except bodies.UnreadableError:
+                readable = False
+        answer = self._parts.check.may_delete(
+            model.DeletionQuestion(
+                backup_id=values["backup_id"],
+                target=said,
+                readable=readable,
+                request_id=flask.g.trace.request_id,
+            )
+        )
+        word = b"True" if answer.allowed is True else b"False"
+        return flask.Response(word, content_type=TEXT)
+
+    def health(self, values: dict[str, str]) -> flask.Response:
+        """How the process is, or what keeps it from answering checks."""
+        if values.get("probe") == "live":
+            self._parts.health.live()
+            return _json({"status": "live", "problems": []})
+        problems = self._parts.health.ready()
+        status = "not ready" if problems else "ready"
+        return _json(
+            {"status": status, "problems": problems}, 503 if problems else 200
+        )
+
+    def metrics(self, _values: dict[str, str]) -> flask.Response:
+        """Numbers, as Prometheus reads them."""
+        assert self._parts.metrics is not None
+        return flask.Response(
+            self._parts.metrics(), content_type=prometheus.CONTENT_TYPE
+        )
+
+    def openapi(self, _values: dict[str, str]) -> flask.Response:
+        """The document that describes all this."""
+        return flask.Response(self._openapi, content_type=JSON)
+
+
+def _json(found: Any, status: int = 200) -> flask.Response:
+    return flask.Response(json.dumps(found), status, content_type=JSON)
+
+
+def _refuse_strange_length(environ: dict[str, Any]) -> None:
+    """A length that is no number would make a body look like none."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        raise exceptions.BadRequest("Content-Length is no number.")
+
+
+def _has_unread_body(environ: dict[str, Any]) -> bool:
+    """Whether there is a body whose end the server does not tell."""
+    return "HTTP_TRANSFER_ENCODING" in environ and not environ.get(
+        "wsgi.input_terminated"
+    )
