@@ -13,6 +13,7 @@ import datetime
 import hashlib
 import logging
 import os
+import pathlib
 import socket
 import threading
 import uuid
@@ -26,6 +27,9 @@ from staffeln.domain import errors, model, selection
 from staffeln.workflow.settings import Settings
 
 if TYPE_CHECKING:
+    import flask
+
+    from staffeln.api import serving
     from staffeln.conductor.life import Build
     from staffeln.conductor.rounds import Parts, Rhythm
     from staffeln.db.store import SqlStore
@@ -388,4 +392,123 @@ def _myself(
         backend=_storable(office.description),
         started_at=now,
         heartbeat_at=now,
+    )
+
+
+# -- the API -----------------------------------------------------------------
+
+
+def run_api(load: Callable[[], cfg.ConfigOpts]) -> int:
+    """Run the server of the API until it is told to stop; the exit code.
+
+    The database is not asked: while it is away every answer is a refusal,
+    and when it is back the next one is right.
+
+    :param load: reads the configuration; called again on SIGHUP.
+    :raises StaffelnError: one line that says why it cannot start.
+    """
+    from staffeln.api import serving
+    from staffeln.conf import Rereadable, logs
+
+    server = serving.Server()
+
+    def check(conf: cfg.ConfigOpts) -> None:
+        check_api(conf)
+        server.prepare(_api_settings(conf))
+
+    conf = Rereadable(load, check)
+    logs.begin(conf.now)
+    try:
+        check(conf.now)
+    except errors.StaffelnError as error:
+        if logs.goes_elsewhere(conf.now):
+            LOG.critical("The API cannot start: %s", error)
+        raise
+    return server.run(
+        lambda: _served(conf.now),
+        lambda: conf.reload_config_files() or server.drop() or False,
+    )
+
+
+def check_api(conf: cfg.ConfigOpts) -> None:
+    """Look at what would keep the application from working, ever.
+
+    :raises StaffelnError: the database's URL is none, or names no file.
+    """
+    from staffeln.db import session
+
+    session.check(conf)
+
+
+def _api_settings(conf: cfg.ConfigOpts) -> serving.Settings:
+    """How the server serves.
+
+    :raises ConfigurationError: a file of TLS cannot be used.
+    """
+    from staffeln.api import serving, tls
+
+    group = conf.api
+    secure = group.enabled_ssl
+    addresses = [serving.Address(group.host, group.port, "host, port", secure)]
+    if group.metrics_enabled:
+        addresses.append(
+            serving.Address(
+                group.metrics_host,
+                group.metrics_port,
+                "metrics_host, metrics_port",
+                secure,
+            )
+        )
+    return serving.Settings(
+        addresses=tuple(addresses),
+        tls=(
+            tls.context(
+                group.ssl_cert_file, group.ssl_key_file, group.ssl_ca_file
+            )
+            if secure
+            else None
+        ),
+        workers=group.workers,
+        threads=group.threads,
+        request_timeout=group.request_timeout,
+        worker_timeout=group.worker_timeout,
+        graceful_timeout=group.graceful_timeout,
+    )
+
+
+def _served(conf: cfg.ConfigOpts) -> serving.Wsgi:
+    """What a worker answers with."""
+    from staffeln.api import serving
+    from staffeln.metrics import prometheus
+
+    if not conf.api.metrics_enabled:
+        return api_application(conf)
+    return serving.with_metrics_apart(
+        api_application(conf, prometheus.render), conf.api.metrics_port
+    )
+
+
+def api_application(
+    conf: cfg.ConfigOpts, metrics: Callable[[], bytes] | None = None
+) -> flask.Flask:
+    """The REST API as a WSGI application; the database is not asked yet.
+
+    :param metrics: renders what is counted; None: /metrics is not answered.
+    :raises ConfigurationError: the database's URL is none.
+    """
+    from staffeln.api.app import Parts, create_app
+    from staffeln.db.check import SqlLookup
+    from staffeln.db.seen import FILE, SeenFile
+    from staffeln.workflow.requests import DeletionRequests, Readiness
+
+    lookup = SqlLookup(conf)
+    memory = SeenFile(pathlib.Path(conf.state_path) / FILE)
+    return create_app(
+        Parts(
+            check=DeletionRequests(lookup, memory),
+            health=Readiness(lookup, memory),
+            metrics=metrics,
+            max_body=conf.api.max_body,
+            proxied=conf.api.proxied,
+        )
     )

@@ -5,12 +5,13 @@ There is no global CONF: whoever needs a value gets it handed in.
 """
 
 from staffeln.conf.checking import check
-from staffeln.conf.opts import list_opts, register_opts
+from staffeln.conf.opts import Reader, list_opts, register_opts
 from staffeln.conf.reading import DEFAULT_FILE, load
 from staffeln.conf.rereading import Rereadable
 
 __all__ = [
     "DEFAULT_FILE",
+    "Reader",
     "Rereadable",
     "check",
     "list_opts",

@@ -26,8 +26,10 @@ def check(conf: cfg.ConfigOpts) -> None:
     """
     for group, name in _registered(conf):
         _check_one(conf, group, name)
-    for look in _TOGETHER:
-        look(conf)
+    for group, looks in _TOGETHER.items():
+        if opts.is_registered(conf, group):
+            for look in looks:
+                look(conf)
 
 
 def refusal(
@@ -78,7 +80,7 @@ def _why(error: Exception) -> str:
 
 def _shown(conf: cfg.ConfigOpts, group: str, name: str) -> str:
     """``= 'text'`` of an option of ours that is no secret."""
-    for listed, options in opts.list_opts():
+    for listed, options in opts.list_opts(conf):
         if (str(listed) if listed else "DEFAULT") != group:
             continue
         for option in options:
@@ -107,7 +109,7 @@ def _text(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> str | None:
 
 def _none_is_empty(conf: cfg.ConfigOpts) -> None:
     """A number without digits is None to oslo.config, whatever its min."""
-    for listed, options in opts.list_opts():
+    for listed, options in opts.list_opts(conf):
         group = str(listed) if listed else None
         for option in options:
             read = conf[group] if group else conf
@@ -188,14 +190,40 @@ def _timeouts_are_finite(conf: cfg.ConfigOpts) -> None:
             raise refusal(conf, "openstack", name, "not a number of seconds")
 
 
-_TOGETHER: tuple[Callable[[cfg.ConfigOpts], None], ...] = (
-    _none_is_empty,
-    _keys_differ,
-    _timeouts_are_finite,
-    _backoff_grows,
-    _shutdown_is_not_negative,
-    _state_path_is_absolute,
-    _settling_outlasts_silence,
-    _lookups_end_first,
-    _lease_durations_fit,
-)
+def _certificate_is_given(conf: cfg.ConfigOpts) -> None:
+    if conf.api.enabled_ssl and not conf.api.ssl_cert_file:
+        why = "must be set with enabled_ssl"
+        raise refusal(conf, "api", "ssl_cert_file", why)
+
+
+def _clients_are_asked_by_tls(conf: cfg.ConfigOpts) -> None:
+    """A check of clients that does not happen must not be believed in."""
+    if conf.api.ssl_ca_file and not conf.api.enabled_ssl:
+        why = "needs enabled_ssl: without TLS no client shows a certificate"
+        raise refusal(conf, "api", "ssl_ca_file", why)
+
+
+def _ports_differ(conf: cfg.ConfigOpts) -> None:
+    group = conf.api
+    if group.metrics_enabled and group.metrics_port == group.port:
+        raise refusal(conf, "api", "metrics_port", "must differ from port")
+
+
+_TOGETHER: dict[str, tuple[Callable[[cfg.ConfigOpts], None], ...]] = {
+    "DEFAULT": (_none_is_empty, _state_path_is_absolute),
+    "conductor": (
+        _keys_differ,
+        _timeouts_are_finite,
+        _backoff_grows,
+        _shutdown_is_not_negative,
+        _settling_outlasts_silence,
+        _lookups_end_first,
+    ),
+    "coordination": (_lease_durations_fit,),
+    "api": (
+        _certificate_is_given,
+        _clients_are_asked_by_tls,
+        _ports_differ,
+    ),
+}
+"""By the group whose reader wants it so."""

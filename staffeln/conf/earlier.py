@@ -18,9 +18,6 @@ KNOWN = {
             "smtp_server_port",
         }
     ),
-    "api": frozenset(
-        {"host", "port", "enabled_ssl", "ssl_key_file", "ssl_cert_file"}
-    ),
     "database": frozenset({"mysql_engine"}),
 }
 """Names by group."""

@@ -22,6 +22,8 @@ from staffeln.conf import earlier, opts
 _FOREIGN_PREFIXES = ("oslo_", "keystone_")
 """Groups of libraries, whose options nobody registers before they run."""
 _LIBRARIES = frozenset({"oslo.log"})
+OF_THE_CONDUCTOR = frozenset({"graceful_shutdown_timeout", "log_options"})
+"""Options of oslo.service, which not every program loads."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def unknown(conf: cfg.ConfigOpts) -> list[str]:
     those of earlier releases, which :func:`unread` names.
     """
     known = _known(conf)
-    foreign = _credentials(conf)
+    foreign = _credentials(conf) | opts.others(conf)
     return [
         f"{line.path}: option {line.name!r} in group [{line.group}] is not "
         "known and has no effect"
@@ -83,6 +85,12 @@ def unread(conf: cfg.ConfigOpts) -> list[str]:
 
 def _credentials(conf: cfg.ConfigOpts) -> set[str]:
     """Groups whose options a plugin of keystoneauth names when it loads."""
+    if not opts.is_registered(conf, "openstack"):
+        return {
+            _normal(line.text)
+            for line in lines(conf)
+            if (line.group, line.name) == ("openstack", "auth_section")
+        }
     group = conf.openstack.auth_section or "openstack"
     usual = group == "openstack" and conf.openstack.auth_type in (
         None,
@@ -92,14 +100,14 @@ def _credentials(conf: cfg.ConfigOpts) -> set[str]:
 
 
 def _known(conf: cfg.ConfigOpts) -> dict[str, set[str]]:
-    known: dict[str, set[str]] = {"DEFAULT": set()}
+    known: dict[str, set[str]] = {"DEFAULT": set(OF_THE_CONDUCTOR)}
     for name in conf:
         value = _peek(conf, name)
         if isinstance(value, cfg.ConfigOpts.GroupAttr):
             known.setdefault(name.lower(), set()).update(value)
         else:
             known["DEFAULT"].add(name)
-    for group, options in [*opts.list_opts(), *_of_libraries()]:
+    for group, options in [*opts.list_opts(conf), *_of_libraries()]:
         title = _group_name(group)
         for group_name, name in _earlier_names(title, options):
             known.setdefault(group_name, set()).add(name)

@@ -3,36 +3,83 @@
 
 from __future__ import annotations
 
+import enum
+
 from oslo_config import cfg
 from oslo_log import log
-from oslo_service import opts as service_opts
 
 from staffeln.cloud import options as cloud_options
-from staffeln.conf import conductor, coordination, openstack
+from staffeln.conf import api, conductor, coordination, openstack
 from staffeln.db import options as db_options
 
-_GROUPS = (coordination, conductor, openstack, cloud_options, db_options)
+_GROUPS = (
+    coordination,
+    conductor,
+    openstack,
+    cloud_options,
+    db_options,
+    api,
+)
 
 _QUIET = [
     "alembic=WARNING",
     "futurist=WARNING",
+    "gunicorn=INFO",
     "oslo_service=WARNING",
     "tooz=WARNING",
 ]
-"""Libraries that say at INFO what an operator need not know."""
+"""Libraries that say at INFO, or at DEBUG, what no operator need know."""
 
 
-def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Register every option that Staffeln and its libraries read."""
+class Reader(enum.Enum):
+    """Who reads a configuration: which groups it looks at."""
+
+    CONDUCTOR = (coordination, conductor, openstack, cloud_options, db_options)
+    """The conductor and the commands of operators."""
+    API = (coordination, db_options, api)
+    """staffeln-api, which loads nothing of OpenStack's libraries."""
+
+
+def register_opts(
+    conf: cfg.ConfigOpts, reader: Reader = Reader.CONDUCTOR
+) -> None:
+    """Register every option that this reader and its libraries read."""
     log.register_options(conf)
     log.set_defaults(
         default_log_levels=[*log.get_default_log_levels(), *_QUIET]
     )
-    service_opts.register_service_opts(conf)
-    for group in _GROUPS:
+    if reader is Reader.CONDUCTOR:
+        from oslo_service import opts as service_opts
+
+        service_opts.register_service_opts(conf)
+    for group in reader.value:
         group.register_opts(conf)
 
 
-def list_opts() -> list[tuple[cfg.OptGroup | str | None, list[cfg.Opt]]]:
-    """Staffeln's own options, for the sample and the docs."""
-    return [entry for group in _GROUPS for entry in group.list_opts()]
+def is_registered(conf: cfg.ConfigOpts, group: str) -> bool:
+    """Whether the reader of this configuration looks at a group."""
+    return group == "DEFAULT" or group in conf
+
+
+def others(conf: cfg.ConfigOpts) -> frozenset[str]:
+    """The groups in a shared file that only other programs read."""
+    return frozenset(
+        name
+        for name in (str(module.GROUP) for module in _GROUPS)
+        if not is_registered(conf, name)
+    )
+
+
+def list_opts(
+    conf: cfg.ConfigOpts | None = None,
+) -> list[tuple[cfg.OptGroup | str | None, list[cfg.Opt]]]:
+    """Staffeln's own options, for the sample and the docs.
+
+    :param conf: only of the groups that its reader looks at.
+    """
+    return [
+        entry
+        for group in _GROUPS
+        if conf is None or is_registered(conf, str(group.GROUP))
+        for entry in group.list_opts()
+    ]

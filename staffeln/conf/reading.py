@@ -23,6 +23,7 @@ def load(
     prog: str,
     default_config_files: Sequence[str] = (DEFAULT_FILE,),
     cli_opts: Sequence[cfg.Opt] = (),
+    reader: opts.Reader = opts.Reader.CONDUCTOR,
 ) -> cfg.ConfigOpts:
     """Parse a command line and the files that it names, and check all.
 
@@ -30,10 +31,11 @@ def load(
     print and exit, as usual.
 
     :param cli_opts: options of this program's command line alone.
+    :param reader: the groups that are read and checked.
     :raises ConfigurationError: one line that says what is wrong.
     """
     conf = cfg.ConfigOpts()
-    opts.register_opts(conf)
+    opts.register_opts(conf, reader)
     conf.register_cli_opts(cli_opts)
     _parse(conf, argv, prog, default_config_files)
     checking.check(conf)

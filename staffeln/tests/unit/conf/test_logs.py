@@ -35,10 +35,13 @@ class LogsTest(files.ConfTestCase):
 
     def test_unread_options_of_release_2_are_one_warning(self) -> None:
         text = self.begin(
-            "[api]\nport = 1\n[notification]\nsender_pwd = geheim\n"
+            "[conductor]\nreport_period = 1\n"
+            "[notification]\nsender_pwd = geheim\n"
         )
         (line,) = (x for x in text.splitlines() if " WARNING " in x)
-        self.assertIn("[api] port, [notification] sender_pwd", line)
+        self.assertIn(
+            "[conductor] report_period, [notification] sender_pwd", line
+        )
         self.assertNotIn("geheim", text)
 
     def test_a_warning_says_its_message_and_nothing_more(self) -> None:

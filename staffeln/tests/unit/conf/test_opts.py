@@ -7,12 +7,13 @@ import pathlib
 import staffeln
 from staffeln import conf
 from staffeln.cloud import options as cloud_options
-from staffeln.conf import conductor, coordination, openstack
+from staffeln.conf import api, conductor, coordination, openstack
 from staffeln.tests import base
 
 _ROOT = pathlib.Path(staffeln.__file__).parent
 
 OURS = [
+    *api.OPTS,
     *conductor.OPTS,
     *coordination.OPTS,
     *coordination.TOP_OPTS,
