@@ -424,10 +424,7 @@ def run_api(load: Callable[[], cfg.ConfigOpts]) -> int:
         if logs.goes_elsewhere(conf.now):
             LOG.critical("The API cannot start: %s", error)
         raise
-    return server.run(
-        lambda: _served(conf.now),
-        lambda: conf.reload_config_files() or server.drop() or False,
-    )
+    return server.run(lambda: _served(conf.now), conf.reload_config_files)
 
 
 def check_api(conf: cfg.ConfigOpts) -> None:

@@ -238,7 +238,7 @@ def _close(listeners: Iterable[socket.socket]) -> None:
 # -- gunicorn ----------------------------------------------------------------
 
 
-class _Log(glogging.Logger):  # type: ignore[misc, unused-ignore]
+class _Log(glogging.Logger):
     """gunicorn's lines go where all others go, and look like them."""
 
     def setup(self, cfg: Any) -> None:
@@ -247,7 +247,7 @@ class _Log(glogging.Logger):  # type: ignore[misc, unused-ignore]
         # The application writes the access log.
         self._access_log_enabled = False
 
-    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         """A client that fell silent is no fault of ours."""
         if isinstance(sys.exception(), BlockingIOError):
             self.debug(msg, *args, **kwargs)
@@ -261,10 +261,10 @@ class _Log(glogging.Logger):  # type: ignore[misc, unused-ignore]
         """Nothing is executed."""
 
 
-class _Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
+class _Worker(ThreadWorker):
     """A worker that leaves nobody behind when it ends."""
 
-    def set_accept_enabled(self, enabled: bool) -> None:
+    def set_accept_enabled(self, enabled: bool | None) -> None:
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
             self._take_the_last()
@@ -284,7 +284,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
             listener.close()
 
 
-class _Application(BaseApplication):  # type: ignore[misc, unused-ignore]
+class _Application(BaseApplication):
     """gunicorn's view of us: its settings, and what makes the callable."""
 
     def __init__(
@@ -320,7 +320,11 @@ class _Application(BaseApplication):  # type: ignore[misc, unused-ignore]
         for name, value in values.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Wsgi:
+    def drop(self) -> None:
+        """Forget what was prepared for a configuration that is not used."""
+        self._server.drop()
+
+    def load(self) -> Any:
         try:
             return self._application()
         except errors.StaffelnError as error:
@@ -328,22 +332,26 @@ class _Application(BaseApplication):  # type: ignore[misc, unused-ignore]
             sys.exit(arbiter.Arbiter.APP_LOAD_ERROR)
 
 
-class _Master(arbiter.Arbiter):  # type: ignore[misc, unused-ignore]
+class _Master(arbiter.Arbiter):
     """The first process: it owns the sockets and looks after workers."""
 
     def __init__(
         self, application: _Application, reread: Callable[[], bool]
     ) -> None:
+        self._ours = application
         self._reread = reread
         super().__init__(application)
 
-    def setup(self, app: _Application) -> None:
+    def setup(self, app: BaseApplication) -> None:
         super().setup(app)
-        self.LISTENERS = app.listeners
+        # One list for each instance, whatever the class has.
+        vars(self)["LISTENERS"] = self._ours.listeners
 
     def reload(self) -> None:
         if self._reread():
             super().reload()
+        else:
+            self._ours.drop()
 
     def handle_usr2(self) -> None:
         """There is no second master: SIGHUP changes what there is."""
