@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The check's look at a store that is in memory."""
+
+from __future__ import annotations
+
+from staffeln import ports
+from staffeln.domain import errors, model, task
+
+
+class MemoryLookup:
+    """Keeps the contract of ``ports.Lookup``.
+
+    ``failure`` is raised where it is set; ``schema_is_current`` is what a
+    test says.
+    """
+
+    def __init__(self, store: ports.Store) -> None:
+        self._store = store
+        self.schema_is_current = True
+        self.failure: Exception | None = None
+
+    def look(self, backup_id: str, volume_id: str | None) -> model.Standing:
+        if self.failure is not None:
+            raise self.failure
+        terms = self._store.terms(1)
+        if not terms:
+            raise errors.StoreError("the database has no scheduler's term")
+        found = self._store.get_backup(backup_id)
+        deployment = self._store.deployment()
+        return model.Standing(
+            deployment_uuid=deployment.uuid,
+            identity=deployment.identity,
+            schema_is_current=self.schema_is_current,
+            term=terms[0].number,
+            backup_state=found.state if found else None,
+            unsettled_volume=volume_id is not None
+            and self._is_unsettled(volume_id),
+        )
+
+    def _is_unsettled(self, volume_id: str) -> bool:
+        for each in self._store.live_tasks([task.backup_slot(volume_id)]):
+            if each.state is task.State.STARTING:
+                return True
+            if each.state is task.State.RUNNING and (
+                self._store.get_backup(each.backup_id or "") is None
+            ):
+                return True
+        return False

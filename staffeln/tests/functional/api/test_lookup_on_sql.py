@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The check's query on the three databases that Staffeln knows."""
+
+from __future__ import annotations
+
+import contextlib
+
+import sqlalchemy as sa
+
+from staffeln.db import check, session
+from staffeln.domain import errors
+from staffeln.tests.functional.api import sql_lookup_suite
+from staffeln.tests.functional.db import databases
+
+
+class SqliteLookupTest(databases.Sqlite, sql_lookup_suite.SqlLookupSuite):
+    def test_a_file_that_is_not_there_is_not_made(self) -> None:
+        path = self.home / "no # ? such.sqlite"
+        door = check.SqlLookup(databases.configuration(f"sqlite:///{path}"))
+        self.addCleanup(door.close)
+        for _ in range(2):
+            self.assertRaises(errors.StoreError, door.look, "b1", None)
+        self.assertFalse(path.exists())
+
+    def test_memory_is_no_database(self) -> None:
+        for url in ("sqlite://", "postgresql+nodriver://h/d", "no url"):
+            self.assertRaises(
+                errors.ConfigurationError,
+                check.SqlLookup,
+                databases.configuration(url),
+            )
+
+    def test_reads_while_another_writes(self) -> None:
+        self.keep(self.row(1))
+        with self.database.engine.connect() as connection:
+            transaction = session.begin_writing(connection)
+            connection.exec_driver_sql("DELETE FROM backups")
+            self.assertIsNotNone(self.look().backup_state)
+            transaction.rollback()
+
+    def test_nothing_can_be_written(self) -> None:
+        self.look()
+        with self.door.engine.connect() as connection:
+            self.assertRaises(
+                sa.exc.DBAPIError,
+                connection.exec_driver_sql,
+                "DELETE FROM backups",
+            )
+
+
+class MariaDbLookupTest(databases.MariaDb, sql_lookup_suite.ServerLookupSuite):
+    slow = "SELECT SLEEP(5), COUNT(*) FROM deployment"
+
+    def kill_all(self) -> None:
+        with self.database.engine.connect() as connection:
+            mine = connection.exec_driver_sql(
+                "SELECT CONNECTION_ID()"
+            ).scalar_one()
+            others = connection.exec_driver_sql(
+                "SELECT id FROM information_schema.processlist "
+                f"WHERE db = DATABASE() AND id <> {mine}"
+            ).all()
+            for (number,) in others:
+                with contextlib.suppress(sa.exc.DBAPIError):
+                    connection.exec_driver_sql(f"KILL {number}")
+
+
+class PostgreSqlLookupTest(
+    databases.PostgreSql, sql_lookup_suite.ServerLookupSuite
+):
+    slow = "SELECT pg_sleep(5)"
+
+    def kill_all(self) -> None:
+        with self.database.engine.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid()"
+            )
