@@ -5,6 +5,7 @@ One process can use the in-process message bus, needs no forks and no
 privileged helper.
 """
 
+import pathlib
 import sys
 
 # Before anything else: it patches the standard library for eventlet, in the
@@ -66,8 +67,10 @@ def _services() -> list[OneProcessService]:
 def main() -> None:
     """Start scheduler, volume, backup and API; return when they end."""
     objects.register_all()
+    more = pathlib.Path(sys.argv[1]).with_name("cinder.d")
+    folder = ["--config-dir", str(more)] if more.is_dir() else []
     CONF(
-        ["--config-file", sys.argv[1]],
+        ["--config-file", sys.argv[1], *folder],
         project="cinder",
         version=version.version_string(),
     )

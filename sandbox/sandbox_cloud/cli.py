@@ -6,12 +6,20 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import pathlib
 import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from sandbox_cloud import credentials, faults, lifecycle, processes, readiness
+from sandbox_cloud import (
+    credentials,
+    faults,
+    lifecycle,
+    policy,
+    processes,
+    readiness,
+)
 from sandbox_cloud.errors import BadRequest, SandboxError
 from sandbox_cloud.layout import (
     DEFAULT_BASE_PORT,
@@ -90,7 +98,27 @@ def _parser() -> argparse.ArgumentParser:
     _add_fault(
         command("fault", _fault, "make backups slow, or make them fail")
     )
+    _add_policy(
+        command("policy", _policy, "whom Cinder asks before it deletes")
+    )
     return parser
+
+
+def _add_policy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("on", "off", "show"))
+    parser.add_argument(
+        "--url",
+        metavar="URL",
+        help="ask the staffeln-api there before a member deletes a backup",
+    )
+    for name, text in (
+        ("ca", "trust a server whose certificate these signed"),
+        ("cert", "the certificate that Cinder shows"),
+        ("key", "the key of that certificate"),
+    ):
+        parser.add_argument(
+            f"--{name}-file", type=pathlib.Path, metavar="PATH", help=text
+        )
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
@@ -245,4 +273,25 @@ def _fault(options: argparse.Namespace, layout: Layout) -> int:
     elif options.what == "clear":
         faults.clear(layout)
     print(json.dumps(faults.current(layout)))
+    return 0
+
+
+def _policy(options: argparse.Namespace, layout: Layout) -> int:
+    if Settings.load(layout) is None:
+        raise SandboxError(f"there is no sandbox {layout.name}; make it: up")
+    outdated = False
+    if options.what == "on":
+        if not options.url:
+            raise BadRequest("policy on: give --url")
+        trust = None
+        if options.ca_file:
+            trust = policy.Trust(
+                options.ca_file, options.cert_file, options.key_file
+            )
+        outdated = policy.ask(layout, options.url, trust)
+    elif options.what == "off":
+        outdated = policy.ask_nobody(layout)
+    if outdated:
+        lifecycle.restart_where_it_runs(layout, "cinder", Progress())
+    print(json.dumps(policy.current(layout)))
     return 0

@@ -122,6 +122,11 @@ class Layout:
         return self.root / "settings.json"
 
     @property
+    def cinder_more(self) -> pathlib.Path:
+        """Options of Cinder's that only some have, a file each."""
+        return self.etc / "cinder.d"
+
+    @property
     def clouds_yaml(self) -> pathlib.Path:
         return self.root / "clouds.yaml"
 

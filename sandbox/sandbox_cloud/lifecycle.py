@@ -243,6 +243,16 @@ def start_services(
             _wait_when_whole(layout, since, progress)
 
 
+def restart_where_it_runs(
+    layout: Layout, name: str, progress: Progress
+) -> None:
+    """Start a service anew for other options, unless it is stopped."""
+    record = processes.recorded(layout).get(name)
+    if record is not None and record.alive():
+        stop_services(layout, [name], progress)
+        start_services(layout, [name], progress)
+
+
 def _wait_when_whole(
     layout: Layout, since: datetime.datetime, progress: Progress
 ) -> None:

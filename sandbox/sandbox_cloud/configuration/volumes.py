@@ -62,6 +62,7 @@ def write_cinder(
 ) -> None:
     for directory in ("cinder", "conversion"):
         (layout.root / directory).mkdir(exist_ok=True)
+    layout.cinder_more.mkdir(exist_ok=True)
     ini.write_ini(
         layout.etc / "cinder.conf",
         {
