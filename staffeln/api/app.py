@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable
 
 import flask
+from werkzeug import exceptions
 from werkzeug.middleware import proxy_fix
 
 from staffeln import ports
@@ -87,7 +88,11 @@ def _view(
     handler: Callable[[routes.Values], flask.Response],
 ) -> flask.Response:
     """Read the parameters, then let the handler answer."""
-    query = flask.request.environ.get("QUERY_STRING", "")
+    environ = flask.request.environ
+    if environ.get("PATH_INFO") != route.path:
+        # Werkzeug takes any number of slashes before a path for one.
+        raise exceptions.NotFound
+    query = environ.get("QUERY_STRING", "")
     values = parameters.read(query, route.parameters)
     flask.g.trace.values = values
     return handler(values)

@@ -29,21 +29,17 @@ class Handlers:
 
     def check(self, values: dict[str, str]) -> flask.Response:
         """May this backup be deleted? ``True`` or ``False``."""
-        request = flask.request
-        _refuse_strange_length(request.environ)
+        environ = flask.request.environ
         said: model.DeletionTarget | None = None
         readable = True
-        if _has_unread_body(request.environ):
+        try:
+            said = bodies.target(
+                _body(self._parts.max_body),
+                environ.get("CONTENT_TYPE", ""),
+                environ.get("HTTP_CONTENT_ENCODING", ""),
+            )
+        except bodies.UnreadableError:
             readable = False
-        else:
-            try:
-                said = bodies.target(
-                    request.get_data(cache=False),
-                    request.environ.get("CONTENT_TYPE", ""),
-                    request.environ.get("HTTP_CONTENT_ENCODING", ""),
-                )
-            except bodies.UnreadableError:
-                readable = False
         answer = self._parts.check.may_delete(
             model.DeletionQuestion(
                 backup_id=values["backup_id"],
@@ -82,15 +78,28 @@ def _json(found: Any, status: int = 200) -> flask.Response:
     return flask.Response(json.dumps(found), status, content_type=JSON)
 
 
-def _refuse_strange_length(environ: dict[str, Any]) -> None:
-    """A length that is no number would make a body look like none."""
+def _body(most: int) -> bytes:
+    """All of the body.
+
+    :param most: bytes of one that comes in chunks; the limit of others is
+        Flask's.
+    :raises UnreadableError: there is one whose end the server does not tell.
+    :raises HTTPException: it is too large, or has a strange length.
+    """
+    environ = flask.request.environ
     length = environ.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
+        # It would make a body look like none.
         raise exceptions.BadRequest("Content-Length is no number.")
-
-
-def _has_unread_body(environ: dict[str, Any]) -> bool:
-    """Whether there is a body whose end the server does not tell."""
-    return "HTTP_TRANSFER_ENCODING" in environ and not environ.get(
-        "wsgi.input_terminated"
-    )
+    if "HTTP_TRANSFER_ENCODING" not in environ:
+        return flask.request.get_data(cache=False)
+    if not environ.get("wsgi.input_terminated"):
+        raise bodies.UnreadableError
+    # Werkzeug would cut it off at its limit, and what is left may be a form
+    # without a target.
+    found = bytearray()
+    while more := environ["wsgi.input"].read(most + 1 - len(found)):
+        found += more
+        if len(found) > most:
+            raise exceptions.RequestEntityTooLarge
+    return bytes(found)

@@ -116,14 +116,15 @@ class TargetTest(base.TestCase):
             self.assertEqual({US}, found.deployments)
 
     def test_what_says_nothing(self) -> None:
-        for said in (
+        nothing: list[dict[str, Any]] = [
             {},
             {"metadata": None},
             {"metadata": {}},
             {"metadata": []},
             {"user_id": None, "volume_id": None},
             {"metadata": {"other": US}},
-        ):
+        ]
+        for said in nothing:
             self.assertEqual(
                 model.DeletionTarget(), guarding.target_of(said), str(said)
             )
