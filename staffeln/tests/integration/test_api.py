@@ -143,7 +143,7 @@ class ApiTest(base.IntegrationTestCase):
         self._cloud("policy", "on", "--url", url)
         # The answer is lost, and nobody can look for what was made.
         proxy.harm("POST", "/backups$", Harm.DROP_ANSWER)
-        blind = proxy.harm("GET", "/backups", Harm.HANG, times=1000)
+        blind = proxy.harm("GET", "/backups/detail$", Harm.HANG, times=1000)
         volume = self.tenant.volume("disk", random_mebibytes=1)
         self.fault("--delay", "30", "--volume", volume)
         self.tenant.server("s", volume, metadata=self.tag)
