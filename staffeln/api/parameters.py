@@ -76,12 +76,6 @@ def _fields(query: str) -> list[tuple[str, str]]:
         ) from None
 
 
-def _backup_id(text: str) -> str | None:
-    if len(text) > guarding.LONGEST_ID:
-        return None
-    return guarding.canonical_id(text)
-
-
 def _probe(text: str) -> str | None:
     return text if text in ("live", "ready") else None
 
@@ -98,7 +92,7 @@ BACKUP_ID = Parameter(
         "maxLength": guarding.LONGEST_ID,
         "format": "uuid",
     },
-    canonical=_backup_id,
+    canonical=guarding.canonical_id,
     required=True,
 )
 PROBE = Parameter(

@@ -21,6 +21,7 @@ class ErrorTest(stage.ApiCase):
             ("text/plain", "text/plain; charset=utf-8"),
             ("text/plain, application/json", "text/plain; charset=utf-8"),
             ("application/json, text/plain", "application/json"),
+            ("TEXT/Plain", "text/plain; charset=utf-8"),
             ("*/*", "application/json"),
             ("image/png", "application/json"),
             ("\xff;q=x", "application/json"),
@@ -34,6 +35,22 @@ class ErrorTest(stage.ApiCase):
             f"404 Not Found: There is nothing at this path. [{name}]\n",
             answer.text,
         )
+
+    def test_what_is_wrong_is_said(self) -> None:
+        for query, message in (
+            ("", "backup_id is missing."),
+            ("backup_id=x", "backup_id is not of its form."),
+            (f"backup_id={ID}&x=1", "There is an unknown parameter."),
+            ("x", "The query string cannot be read."),
+            (f"backup_id={ID}&{'x' * 2000}", "The query string is too long."),
+            (
+                f"backup_id={ID}&backup_id={ID}",
+                "backup_id is given more than once.",
+            ),
+        ):
+            answer = self.ask(f"/v1/backup?{query}")
+            self.assert_refused(400, answer)
+            self.assertEqual(message, answer.get_json()["error"]["message"])
 
     def test_strange_hosts(self) -> None:
         for host in ("\xff", "a b", "x" * 5000, "[", "h:99999999", ""):

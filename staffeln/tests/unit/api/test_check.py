@@ -234,6 +234,8 @@ class TargetTest(stage.ApiCase):
         for encoding, readable in (
             ("gzip", False),
             ("identity", True),
+            ("Identity", True),
+            (" identity ", True),
             ("", True),
         ):
             found = self.asked(

@@ -109,6 +109,11 @@ class TargetTest(base.TestCase):
             found,
         )
 
+    def test_metadata_as_bare_rows(self) -> None:
+        row = {"key": naming.METADATA_DEPLOYMENT, "value": US}
+        found = guarding.target_of({"metadata": [row]})
+        self.assertEqual({US}, found.deployments)
+
     def test_metadata_as_rows(self) -> None:
         row = {"key": naming.METADATA_DEPLOYMENT, "value": f" {US} ", "id": 1}
         for name in ("metadata", "backup_metadata"):
@@ -240,6 +245,16 @@ class JudgeTest(base.TestCase):
         for text in (US, US.upper(), f" {US}"):
             target = {"metadata": {naming.METADATA_DEPLOYMENT: text}}
             self.assert_doubt(None, self.judge(ask(target)))
+
+    def test_what_the_database_writes_otherwise(self) -> None:
+        """As a dump that was edited by hand might have it."""
+        odd = dataclasses.replace(IDENTITY, user_id=" U1 ")
+        found = self.judge(ask({"user_id": "u1"}), identity=odd)
+        self.assert_doubt(None, found)
+        target = {"metadata": {naming.METADATA_DEPLOYMENT: US}}
+        for uuid_ in (US.upper(), f" {US} "):
+            found = self.judge(ask(target), deployment_uuid=uuid_)
+            self.assert_doubt(None, found)
 
     def test_metadata_never_allow(self) -> None:
         target = {"metadata": {naming.METADATA_DEPLOYMENT: OTHER}}
