@@ -95,7 +95,7 @@ class Api:
             "[api]\n" + "\n".join(lines) + "\n"
         )
 
-    def start(self) -> None:
+    def start(self, **environment: str) -> None:
         """Start, and wait until it has workers."""
         self._process = subprocess.Popen(
             [
@@ -111,6 +111,7 @@ class Api:
                 "TMPDIR": str(self.folder),
                 "PYTHONPATH": os.pathsep.join(sys.path),
                 "PYTHONWARNINGS": "ignore",
+                **environment,
             },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

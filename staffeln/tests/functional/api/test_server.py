@@ -171,6 +171,14 @@ class ServerTest(live.LiveTestCase):
         self.assertEqual(404, self.api.get("/metrics")[0])
         self.assertEqual(404, self.api.get("/v1/health", port)[0])
 
+    def test_systemd_is_told_when_it_listens(self) -> None:
+        self.api.configure()
+        path = str(self.home / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.bind(path)
+            self.api.start(NOTIFY_SOCKET=path)
+            self.assertTrue(told.recv(1000).startswith(b"READY=1"))
+
     def test_a_killed_worker_is_replaced(self) -> None:
         self.api.configure(workers=1)
         managed = self.api.manage()
