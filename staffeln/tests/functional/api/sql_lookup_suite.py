@@ -105,6 +105,29 @@ class SqlLookupSuite(databases.DatabaseCase, lookup_suite.LookupSuite):
         self.execute("UPDATE backups SET state = 'archived'")
         self.assertRaises(errors.StoreError, self.look)
 
+    def test_half_a_binding_is_none(self) -> None:
+        """A service user without a name would be anybody's."""
+        for column, value in (
+            ("user_id", "''"),
+            ("user_id", "NULL"),
+            ("auth_url", "NULL"),
+        ):
+            self.execute(
+                "UPDATE deployment SET auth_url = 'a', region = 'r', "
+                "block_storage_url = 'b', user_id = 'u'"
+            )
+            self.assertIsNotNone(self.look().identity)
+            self.execute(f"UPDATE deployment SET {column} = {value}")
+            self.assertIsNone(self.look().identity, column)
+
+    def test_no_term(self) -> None:
+        self.addCleanup(
+            self.execute,
+            "INSERT INTO scheduler_term (id, term, seq) VALUES (1, 0, 0)",
+        )
+        self.execute("DELETE FROM scheduler_term")
+        self.assertRaises(errors.StoreError, self.look)
+
     def test_no_deployment(self) -> None:
         with self.database.engine.connect() as connection:
             before = dict(

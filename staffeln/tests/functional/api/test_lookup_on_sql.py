@@ -51,6 +51,23 @@ class SqliteLookupTest(databases.Sqlite, sql_lookup_suite.SqlLookupSuite):
 class MariaDbLookupTest(databases.MariaDb, sql_lookup_suite.ServerLookupSuite):
     slow = "SELECT SLEEP(5), COUNT(*) FROM deployment"
 
+    def limits(self, door: check.SqlLookup) -> tuple[float, int]:
+        with door.engine.connect() as connection:
+            row = connection.exec_driver_sql(
+                "SELECT @@max_statement_time, @@wsrep_sync_wait"
+            ).one()
+        return float(row[0]), int(row[1])
+
+    def test_limits_of_a_session(self) -> None:
+        self.assertEqual((check.ANSWER_SHARE, 0), self.limits(self.door))
+
+    def test_what_other_nodes_have_committed_is_seen(self) -> None:
+        door = check.SqlLookup(
+            databases.configuration(self.url, mysql_wsrep_sync_wait=7)
+        )
+        self.addCleanup(door.close)
+        self.assertEqual((check.ANSWER_SHARE, 7), self.limits(door))
+
     def kill_all(self) -> None:
         with self.database.engine.connect() as connection:
             mine = connection.exec_driver_sql(
