@@ -29,6 +29,9 @@ LASTING = 60.0
 """Seconds after which a lower term is no late replica any more."""
 QUIET = 60.0
 """Seconds between two lines that say that the file cannot be used."""
+_TURNS = 10
+_TURN = 0.02
+"""Seconds, so many times, that another process may take to write it."""
 _LARGEST = 4096
 """Bytes of a file that may be ours."""
 
@@ -170,7 +173,8 @@ class SeenFile:
             yield
             return
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _locked(lock):
+                self._complain("is held", "another process stands still")
             yield
         finally:
             os.close(lock)
@@ -181,6 +185,18 @@ class SeenFile:
         if at is None or now - at >= QUIET:
             self._complained_at = now
             LOG.warning("%s %s: %s", self._path, what, why)
+
+
+def _locked(lock: int) -> bool:
+    """Take our turn; False: it does not come, and nobody waits longer."""
+    for _ in range(_TURNS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_TURN)
+        else:
+            return True
+    return False
 
 
 def _memory_of(content: bytes) -> _Memory:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import pathlib
 from collections.abc import Callable
@@ -125,6 +126,13 @@ class SeenFileTest(base.TestCase):
         self.useFixture(
             fixtures.MonkeyPatch("staffeln.db.seen.SeenFile._alone", late)
         )
+
+    def test_a_process_that_stands_still_in_its_turn(self) -> None:
+        with self.path.with_suffix(".lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self.assertIsNone(self.memory.recognise(US, 3))
+        self.assertEqual(3, self.on_disk()["term"])
+        self.assertIn("is held", self.log.output)
 
     def test_damaged(self) -> None:
         for content in (
