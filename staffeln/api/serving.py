@@ -6,6 +6,9 @@ application and answers with threads. At SIGHUP the configuration is read
 anew and workers that have it take over from the old ones, on the same
 sockets; one that is wrong, or an address that cannot be had, changes
 nothing. At SIGTERM what has been sent is answered before the workers end.
+
+gunicorn before 27.0.1 closes kept connections at once when a worker ends, and
+so loses the request that a client is just sending on one.
 """
 
 from __future__ import annotations
