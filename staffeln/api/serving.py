@@ -110,7 +110,8 @@ class Server:
 
     def adopt(self) -> tuple[Settings, list[_Listener]]:
         """Go over to what was prepared; the sockets in use from now on."""
-        assert self._prepared
+        if self._prepared is None:
+            raise RuntimeError("nothing was prepared")
         settings, fresh = self._prepared
         self._prepared = None
         known = {each.place: each for each in (*self._listeners, *fresh)}

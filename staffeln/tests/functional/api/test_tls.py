@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pathlib
 import signal
+import socket
 import ssl
 import uuid
 
@@ -81,6 +82,15 @@ class TlsTest(live.LiveTestCase):
         self.assertEqual("True", self.api.check(str(uuid.uuid4()), good))
         self.refused(self.client())
         self.refused(self.client(self.authority.sign("stranger")))
+        self.assertNotIn("Traceback", self.api.log())
+
+    def test_a_client_that_never_says_hello_holds_no_thread(self) -> None:
+        self.start(request_timeout=1, workers=1, threads=1)
+        with socket.create_connection(("127.0.0.1", self.api.port)) as client:
+            # The beginning of a record, so that it counts as data.
+            client.sendall(b"\x16\x03")
+            told = self.api.check(self.managed, self.client())
+        self.assertEqual("False", told)
         self.assertNotIn("Traceback", self.api.log())
 
     def test_a_new_certificate_is_there_after_a_reload(self) -> None:
