@@ -21,7 +21,6 @@ import os
 import shutil
 import socket
 import ssl
-import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -119,9 +118,13 @@ class Server:
         for address in settings.addresses:
             listener = known.pop((address.host, address.port))
             listener.address = address
-            listener.limit_silence(settings.request_timeout)
+            listener.patience = float(settings.request_timeout)
             self._listeners.append(listener)
         _close(known.values())
+        if settings.tls is not None:
+            settings.tls.sslsocket_class = _secure_connection(
+                settings.request_timeout
+            )
         return settings, self._listeners
 
     def run(
@@ -183,6 +186,7 @@ class _Listener(socket.socket):
     def __init__(self, address: Address) -> None:
         """:raises AddressError: or ConfigurationError; why not, in a line."""
         self.address = address
+        self.patience = 0.0
         try:
             family, kind, protocol, _, found = socket.getaddrinfo(
                 address.host,
@@ -211,15 +215,42 @@ class _Listener(socket.socket):
         """What it was asked to listen on."""
         return self.address.host, self.address.port
 
-    def limit_silence(self, seconds: int) -> None:
-        """Let no client be silent for longer; its connections inherit it.
+    def accept(self) -> tuple[socket.socket, Any]:
+        """A connection that does not wait for its client for ever."""
+        taken, peer = super().accept()
+        made = _Connection(
+            taken.family, taken.type, taken.proto, fileno=taken.detach()
+        )
+        made.patience = self.patience
+        return made, peer
 
-        The kernel keeps the limit, so that it holds wherever a thread
-        reads or writes: in the handshake, in a header, in a body.
-        """
-        limit = struct.pack("ll", seconds, 0)
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            self.setsockopt(socket.SOL_SOCKET, option, limit)
+
+class _Patient:
+    """A socket that is never blocking for ever, whoever wants it so.
+
+    Else a client that falls silent in the midst of a handshake, a header
+    or a body would hold its thread until it comes back.
+    """
+
+    patience: float
+    settimeout: Callable[[float | None], None]
+
+    def setblocking(self, flag: bool) -> None:
+        """Wait for as long as it has patience, or not at all."""
+        self.settimeout(self.patience if flag else 0.0)
+
+
+class _Connection(_Patient, socket.socket):
+    """A connection without TLS, or before it."""
+
+
+def _secure_connection(seconds: int) -> type[ssl.SSLSocket]:
+    """The class of connections with TLS, which the context makes."""
+
+    class SecureConnection(_Patient, ssl.SSLSocket):
+        patience = float(seconds)
+
+    return SecureConnection
 
 
 def _no_listener(address: Address, error: Exception) -> errors.StaffelnError:
@@ -253,7 +284,7 @@ class _Log(glogging.Logger):
 
     def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         """A client that fell silent is no fault of ours."""
-        if isinstance(sys.exception(), BlockingIOError):
+        if isinstance(sys.exception(), TimeoutError):
             self.debug(msg, *args, **kwargs)
         else:
             super().exception(msg, *args, **kwargs)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import signal
 import socket
@@ -90,6 +91,20 @@ class TlsTest(live.LiveTestCase):
             # The beginning of a record, so that it counts as data.
             client.sendall(b"\x16\x03")
             told = self.api.check(self.managed, self.client())
+        self.assertEqual("False", told)
+        self.assertNotIn("Traceback", self.api.log())
+
+    def test_nor_does_one_that_falls_silent_in_its_second_request(
+        self,
+    ) -> None:
+        self.start(request_timeout=1, workers=1, threads=1)
+        context = self.client()
+        with contextlib.closing(self.api.connection(context)) as kept:
+            live.check_on(kept, self.managed)
+            assert kept.sock is not None
+            kept.sock.sendall(b"POST /v1/backup HTTP/1.1\r\nHos")
+            told = self.api.check(self.managed, context)
+            self.assertEqual(b"", kept.sock.recv(100))
         self.assertEqual("False", told)
         self.assertNotIn("Traceback", self.api.log())
 
