@@ -153,7 +153,7 @@ class SqlLookupSuite(databases.DatabaseCase, lookup_suite.LookupSuite):
                     return False
             return True
 
-        self.assertEqual(24, sum(self.at_once(24, ask)))
+        self.assertEqual(12, sum(self.at_once(12, ask)))
         pool = self.door.engine.pool
         self.assertIsInstance(pool, sa.pool.QueuePool)
         self.assertLessEqual(pool.checkedin(), check.POOL_SIZE)  # type: ignore[attr-defined]
