@@ -64,10 +64,10 @@ class Handlers:
 
     def metrics(self, _values: dict[str, str]) -> flask.Response:
         """Numbers, as Prometheus reads them."""
-        assert self._parts.metrics is not None
-        return flask.Response(
-            self._parts.metrics(), content_type=prometheus.CONTENT_TYPE
-        )
+        render = self._parts.metrics
+        if render is None:
+            raise exceptions.NotFound
+        return flask.Response(render(), content_type=prometheus.CONTENT_TYPE)
 
     def openapi(self, _values: dict[str, str]) -> flask.Response:
         """The document that describes all this."""

@@ -74,8 +74,7 @@ class SeenFile:
             known = self._known
             if known is None or self._is_newer(known, deployment_uuid, term):
                 self._write(deployment_uuid, term)
-                known = self._known
-            assert known is not None
+                known = self._known or _Memory(deployment_uuid, term)
             return self._difference(known, deployment_uuid, term)
 
     @staticmethod
