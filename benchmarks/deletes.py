@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import functools
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,7 +20,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.scenery import CLOUD, Sandbox, Tenant, wait_for
+from sandbox.scenery import Sandbox, Tenant, wait_for
 from staffeln.db import session
 from staffeln.db.store import SqlStore
 from staffeln.domain import model
@@ -30,7 +28,7 @@ from staffeln.tests.functional.db import databases
 from staffeln.tests.integration.base import Deployment
 
 NAME = "deletes"
-BASE_PORT = "21000"
+BASE_PORT = 21000
 PAUSE = 2.0
 """Seconds between two deletes of the last way."""
 AT_ONCE = 12
@@ -54,21 +52,11 @@ def main() -> int:
         help="also without a limit of deletes that run at once",
     )
     arguments = parser.parse_args()
-    subprocess.run(
-        [str(CLOUD), "up", "--name", NAME, "--base-port", BASE_PORT],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    try:
-        cloud = Sandbox.named(NAME, dict(os.environ))
-        with tempfile.TemporaryDirectory() as folder:
-            _measure(cloud, pathlib.Path(folder), arguments)
-    finally:
-        subprocess.run(
-            [str(CLOUD), "reset", "--name", NAME],
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
+    with (
+        Sandbox.started(NAME, BASE_PORT) as cloud,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        _measure(cloud, pathlib.Path(folder), arguments)
     return 0
 
 

@@ -7,6 +7,7 @@ that is up. Volumes are files, so their bytes can be written and read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -82,6 +83,25 @@ class Sandbox:
             if variable == "OS_CLIENT_CONFIG_FILE":
                 return cls(pathlib.Path(value.strip("'\"")).parent)
         raise SceneryError(f"sandbox/cloud env names no clouds.yaml: {shown}")
+
+    @classmethod
+    @contextlib.contextmanager
+    def started(cls, name: str, base_port: int) -> Iterator[Sandbox]:
+        """A sandbox of one's own; it is taken down at the end."""
+        command = [str(CLOUD), "up", "--name", name]
+        subprocess.run(
+            [*command, "--base-port", str(base_port)],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        try:
+            yield cls.named(name)
+        finally:
+            subprocess.run(
+                [str(CLOUD), "reset", "--name", name],
+                stdout=subprocess.DEVNULL,
+                check=False,
+            )
 
     def connect(self, cloud: str) -> openstack.connection.Connection:
         """A connection of one of the clouds in the sandbox's file."""

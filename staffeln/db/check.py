@@ -185,17 +185,11 @@ def _standing(row: sa.Row[Any] | None) -> model.Standing:
         raise errors.StoreError("the database has no deployment")
     if row.term is None:
         raise errors.StoreError("the database has no scheduler's term")
-    identity = None
-    if row.auth_url is not None and row.user_id:
-        identity = model.CloudIdentity(
-            auth_url=row.auth_url,
-            region=row.region,
-            block_storage_url=row.block_storage_url,
-            user_id=row.user_id,
-        )
+    identity = rows.identity_of(row)
     return model.Standing(
         deployment_uuid=row.uuid,
-        identity=identity,
+        # Without a user nobody knows whose backups are ours.
+        identity=identity if row.user_id else None,
         schema_is_current=row.oldest == row.newest == HEAD,
         term=int(row.term),
         backup_state=_state(row.backup_state),

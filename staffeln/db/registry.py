@@ -26,17 +26,9 @@ def deployment(connection: sa.Connection) -> model.Deployment:
             "the database has no deployment: run staffeln-db-manage upgrade "
             "head"
         )
-    identity = None
-    if row.auth_url is not None:
-        identity = model.CloudIdentity(
-            auth_url=row.auth_url,
-            region=row.region,
-            block_storage_url=row.block_storage_url,
-            user_id=row.user_id,
-        )
     return model.Deployment(
         uuid=row.uuid,
-        identity=identity,
+        identity=rows.identity_of(row),
         adopted=row.adopted,
         selected_volumes=row.selected_volumes,
     )

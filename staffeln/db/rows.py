@@ -103,6 +103,18 @@ def event_of(row: sa.Row[Any]) -> task.Event:
     )
 
 
+def identity_of(row: sa.Row[Any]) -> model.CloudIdentity | None:
+    """The cloud that a row of the deployment is bound to; None: to none."""
+    if row.auth_url is None:
+        return None
+    return model.CloudIdentity(
+        auth_url=row.auth_url,
+        region=row.region,
+        block_storage_url=row.block_storage_url,
+        user_id=row.user_id,
+    )
+
+
 def backup_of(row: sa.Row[Any]) -> model.Backup:
     """A backup from a row of BACKUP_COLUMNS."""
     values = dict(row._mapping)

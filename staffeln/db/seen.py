@@ -20,6 +20,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from staffeln.domain import seldom
+
 LOG = logging.getLogger(__name__)
 
 FILE = "api-database.json"
@@ -61,7 +63,7 @@ class SeenFile:
         self._known: _Memory | None = None
         self._stamp: tuple[int, int, int] | None = (0, 0, 0)
         self._lower_since: float | None = None
-        self._complained_at: float | None = None
+        self._complaints = seldom.Seldom(QUIET)
 
     def recognise(self, deployment_uuid: str, term: int) -> str | None:
         """Hold a database against what was seen, and remember it.
@@ -179,10 +181,7 @@ class SeenFile:
             os.close(lock)
 
     def _complain(self, what: str, why: str | None) -> None:
-        now = self._clock()
-        at = self._complained_at
-        if at is None or now - at >= QUIET:
-            self._complained_at = now
+        if self._complaints.is_due(self._path, self._clock()):
             LOG.warning("%s %s: %s", self._path, what, why)
 
 

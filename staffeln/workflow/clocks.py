@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import breaker, errors
+from staffeln.domain import breaker, errors, seldom
 
 LOG = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class Clocks:
         self._tolerance = tolerance
         self._host = host
         self._monotonic = monotonic
-        self._told: dict[str, float] = {}
-        """When it was last told what does not happen."""
+        self._told = seldom.Seldom(TOLD_AGAIN)
+        """What does not happen."""
 
     def apart(self) -> str | None:
         """In words, how far they are apart; None: they agree.
@@ -66,12 +66,9 @@ class Clocks:
         """
         now, apart = self._look()
         if not apart:
-            self._told.pop(otherwise, None)
+            self._told.forget(otherwise)
             return now
-        moment = self._monotonic()
-        last = self._told.get(otherwise)
-        if last is None or moment - last >= TOLD_AGAIN:
-            self._told[otherwise] = moment
+        if self._told.is_due(otherwise, self._monotonic()):
             LOG.error("%s: %s", otherwise, apart)
         return None
 

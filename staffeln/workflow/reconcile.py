@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from staffeln import ports
-from staffeln.domain import durations, errors, model, naming
+from staffeln.domain import durations, errors, model, naming, schedule
 from staffeln.workflow import binding
 from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.orphans import Left, Orphans
@@ -72,7 +72,7 @@ class Retries:
     """When a pass that failed is tried again: each reads all of a list."""
 
     def __init__(self) -> None:
-        self._wait = datetime.timedelta(0)
+        self._failures = 0
         self._since: datetime.datetime | None = None
         """The first look at the time after the last failure."""
 
@@ -80,7 +80,10 @@ class Retries:
         """Whether the next try has to wait."""
         if self._since is None:
             self._since = now
-        return self._since <= now < self._since + self._wait
+        if not self._failures:
+            return False
+        wait = schedule.backoff(self._failures, FIRST_RETRY, LAST_RETRY)
+        return self._since <= now < self._since + wait
 
     @contextlib.contextmanager
     def attempt(self) -> Iterator[None]:
@@ -90,10 +93,10 @@ class Retries:
         except errors.OvertakenError:
             raise
         except Exception:
-            self._wait = min(max(2 * self._wait, FIRST_RETRY), LAST_RETRY)
+            self._failures += 1
             self._since = None
             raise
-        self._wait = datetime.timedelta(0)
+        self._failures = 0
 
 
 class Reconciliation:

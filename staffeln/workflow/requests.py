@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import errors, guarding, model
+from staffeln.domain import errors, guarding, model, seldom
 
 LOG = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Doubts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._told_at: dict[model.Doubt, float] = {}
+        self._told = seldom.Seldom(QUIET)
         self._untold: dict[model.Doubt, int] = {}
 
     def tell(
@@ -98,13 +98,10 @@ class Doubts:
         doubt: model.Doubt,
     ) -> None:
         """Log an answer, or count it for the next line of its kind."""
-        now = self._clock()
         with self._lock:
-            told_at = self._told_at.get(doubt)
-            if told_at is not None and now - told_at < QUIET:
+            if not self._told.is_due(doubt, self._clock()):
                 self._untold[doubt] = self._untold.get(doubt, 0) + 1
                 return
-            self._told_at[doubt] = now
             untold = self._untold.pop(doubt, 0)
         LOG.warning(
             "Backup %s may not be deleted, for lack of certainty: %s "

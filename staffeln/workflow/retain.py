@@ -269,7 +269,6 @@ class Retention:
                 "%s",
                 "; ".join(outlook.inventory.problems[:MOST_TOLD]),
             )
-        is_all = outlook.inventory.complete
         if not self._may_remove(would, outlook.now):
             return
         written = self._writer.write(
@@ -283,7 +282,7 @@ class Retention:
         count.planned += len(written)
         count.vanished += len(vanished)
         self._plan_expired(outlook, expiring, count)
-        if is_all and self._store.breaker() is not None:
+        if outlook.inventory.complete and self._store.breaker() is not None:
             # Not before all is written: a yes is for all of it.
             self._writer.reset_breaker()
 

@@ -13,20 +13,18 @@ longer than the allowance after the oracle let it go.
 from __future__ import annotations
 
 import argparse
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 
-from sandbox.scenery import CLOUD, Sandbox
+from sandbox.scenery import Sandbox
 from tools.retention import deployments, watch
 
 NAME = "watch"
-BASE_PORT = "26000"
+BASE_PORT = 26000
 PERIOD = 1.0
 """Seconds between two observations."""
 TOLD_EACH = 30.0
@@ -42,24 +40,16 @@ def main() -> int:
         help="break a rule in the conductors: the watch has to notice",
     )
     arguments = parser.parse_args()
-    subprocess.run(
-        [str(CLOUD), "up", "--name", NAME, "--base-port", BASE_PORT],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            return _run(pathlib.Path(folder), arguments)
-    finally:
-        subprocess.run(
-            [str(CLOUD), "reset", "--name", NAME],
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
+    with (
+        Sandbox.started(NAME, BASE_PORT) as cloud,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        return _run(cloud, pathlib.Path(folder), arguments)
 
 
-def _run(folder: pathlib.Path, arguments: argparse.Namespace) -> int:
-    cloud = Sandbox.named(NAME, dict(os.environ))
+def _run(
+    cloud: Sandbox, folder: pathlib.Path, arguments: argparse.Namespace
+) -> int:
     scenes = deployments.begin(cloud, folder, arguments.plant)
     try:
         observer = watch.Observer(cloud, scenes)

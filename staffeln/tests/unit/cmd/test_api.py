@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 
-from staffeln.cmd import api
+from staffeln.cmd import ending
 from staffeln.tests import base, certificates
 from staffeln.tests.unit.db import example
 
@@ -95,6 +95,6 @@ class ProcessTest(base.TestCase):
         root = pathlib.Path(__file__).parents[4]
         unit = root / "etc/systemd/staffeln-api.service"
         self.assertIn(
-            f"\nRestartPreventExitStatus={api.EX_CONFIG}\n",
+            f"\nRestartPreventExitStatus={ending.EX_CONFIG}\n",
             unit.read_text(),
         )

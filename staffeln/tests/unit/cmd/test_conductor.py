@@ -13,7 +13,7 @@ from unittest import mock
 import fixtures
 
 from staffeln import conf
-from staffeln.cmd import conductor
+from staffeln.cmd import conductor, ending
 from staffeln.db import migration, session
 from staffeln.domain import errors
 from staffeln.tests import base
@@ -70,7 +70,7 @@ class MainTest(base.TestCase):
         root = pathlib.Path(__file__).parents[4]
         unit = root / "etc/systemd/staffeln-conductor.service"
         self.assertIn(
-            f"\nRestartPreventExitStatus={conductor.EX_CONFIG}\n",
+            f"\nRestartPreventExitStatus={ending.EX_CONFIG}\n",
             unit.read_text(),
         )
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the services begin and end, alike for all of them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+from staffeln.domain import errors
+
+EX_CONFIG = 78
+"""The exit code after which the systemd units do not start them again."""
+
+_NO_RESTART_HEALS = (
+    errors.ConfigurationError,
+    errors.ForbiddenError,
+    errors.SchemaError,
+    errors.WrongCloudError,
+)
+
+
+def run(prog: str, service: Callable[[], int]) -> int:
+    """Run a service until it is told to stop; returns the exit code.
+
+    78 (EX_CONFIG) is a failure that somebody has to mend before another
+    start can go well, 1 any other.
+    """
+    # To be told to read again before anything was read is no reason to end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        return service()
+    except errors.StaffelnError as error:
+        print(f"{prog}: {error}", file=sys.stderr)  # noqa: T201
+        return EX_CONFIG if isinstance(error, _NO_RESTART_HEALS) else 1
