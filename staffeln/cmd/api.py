@@ -11,13 +11,18 @@ from staffeln import conf, wiring
 from staffeln.cmd import ending
 
 _PROG = "staffeln-api"
+_ABOUT = (
+    "Answers Cinder's policy engine whether a backup may be deleted: "
+    "everybody's own may, managed ones only by administrators. SIGHUP "
+    "reads the configuration again, SIGTERM stops without losing a request."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until told to stop; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     load = functools.partial(
-        conf.load, arguments, prog=_PROG, reader=conf.Reader.API
+        conf.load, arguments, prog=_PROG, about=_ABOUT, reader=conf.Reader.API
     )
     return ending.run(_PROG, lambda: wiring.run_api(load))
 

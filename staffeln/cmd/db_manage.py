@@ -14,6 +14,10 @@ from staffeln import wiring
 from staffeln.domain import errors
 
 _PROG = "staffeln-db-manage"
+_ABOUT = (
+    "Makes Staffeln's database, brings it up to date, and says which "
+    "schema it has."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         conf = configuration.load(
             arguments,
             prog=_PROG,
+            about=_ABOUT,
             cli_opts=[
                 cfg.SubCommandOpt(
                     "command", title="commands", handler=_add_commands

@@ -21,6 +21,7 @@ def load(
     argv: Sequence[str],
     *,
     prog: str,
+    about: str = "",
     default_config_files: Sequence[str] = (DEFAULT_FILE,),
     cli_opts: Sequence[cfg.Opt] = (),
     reader: opts.Reader = opts.Reader.CONDUCTOR,
@@ -30,6 +31,7 @@ def load(
     Defaults that do not exist are left out. ``--help`` and ``--version``
     print and exit, as usual.
 
+    :param about: what the program does, for ``--help``.
     :param cli_opts: options of this program's command line alone.
     :param reader: the groups that are read and checked.
     :raises ConfigurationError: one line that says what is wrong.
@@ -37,7 +39,7 @@ def load(
     conf = cfg.ConfigOpts()
     opts.register_opts(conf, reader)
     conf.register_cli_opts(cli_opts)
-    _parse(conf, argv, prog, default_config_files)
+    _parse(conf, argv, prog, about, default_config_files)
     checking.check(conf)
     return conf
 
@@ -46,6 +48,7 @@ def _parse(
     conf: cfg.ConfigOpts,
     argv: Sequence[str],
     prog: str,
+    about: str,
     default_config_files: Sequence[str],
 ) -> None:
     complaints = io.StringIO()
@@ -55,6 +58,7 @@ def _parse(
                 list(argv),
                 project="staffeln",
                 prog=prog,
+                description=about or None,
                 version=version.version_string(),
                 default_config_files=[
                     path

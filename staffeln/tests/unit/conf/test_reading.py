@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A configuration is right as a whole, or refused in one line."""
 
+import contextlib
+import io
 import os
 
 import fixtures
@@ -8,6 +10,7 @@ import hypothesis
 from hypothesis import strategies
 
 from staffeln import conf
+from staffeln.cmd import api, conductor, db_manage
 from staffeln.domain import durations, errors
 from staffeln.tests.unit.conf import files
 
@@ -142,6 +145,17 @@ class LoadTest(files.ConfTestCase):
                     SystemExit, conf.load, [argument], prog="test"
                 )
             self.assertEqual(0, leaving.code or 0)
+
+    def test_help_says_what_the_program_does(self) -> None:
+        for program in (api, conductor, db_manage):
+            output = io.StringIO()
+            with (
+                contextlib.redirect_stdout(output),
+                contextlib.suppress(SystemExit),
+            ):
+                program.main(["--help"])
+            said = output.getvalue().partition("options:")[0]
+            self.assertRegex(said, r"\n\n[A-Z][a-z]+s [^[]+\.\n", program)
 
     @hypothesis.settings(max_examples=150)
     @hypothesis.given(strategies.sampled_from(_OPTIONS), _LINE)
