@@ -274,10 +274,10 @@ def _check_doors(conf: cfg.ConfigOpts) -> None:
     :raises StaffelnError: they cannot; says why.
     """
     from staffeln import leadership as room
-    from staffeln.db import session
+    from staffeln.db import urls
 
     cloud(conf)
-    session.check(conf)
+    urls.check(conf)
     room.check(leadership_settings(conf))
 
 
@@ -432,9 +432,9 @@ def check_api(conf: cfg.ConfigOpts) -> None:
 
     :raises StaffelnError: the database's URL is none, or names no file.
     """
-    from staffeln.db import session
+    from staffeln.db import urls
 
-    session.check(conf)
+    urls.check(conf)
 
 
 def _api_settings(conf: cfg.ConfigOpts) -> serving.Settings:

@@ -7,7 +7,7 @@ import contextlib
 
 import sqlalchemy as sa
 
-from staffeln.db import check, session
+from staffeln.db import check, prompt, session
 from staffeln.domain import errors
 from staffeln.tests.functional.api import sql_lookup_suite
 from staffeln.tests.functional.db import databases
@@ -59,14 +59,14 @@ class MariaDbLookupTest(databases.MariaDb, sql_lookup_suite.ServerLookupSuite):
         return float(row[0]), int(row[1])
 
     def test_limits_of_a_session(self) -> None:
-        self.assertEqual((check.ANSWER_SHARE, 0), self.limits(self.door))
+        self.assertEqual((prompt.ANSWER_SHARE, 0), self.limits(self.door))
 
     def test_what_other_nodes_have_committed_is_seen(self) -> None:
         door = check.SqlLookup(
             databases.configuration(self.url, mysql_wsrep_sync_wait=7)
         )
         self.addCleanup(door.close)
-        self.assertEqual((check.ANSWER_SHARE, 7), self.limits(door))
+        self.assertEqual((prompt.ANSWER_SHARE, 7), self.limits(door))
 
     def kill_all(self) -> None:
         with self.database.engine.connect() as connection:

@@ -20,8 +20,10 @@ NOT_LOADED = (
     "keystoneauth1",
     "kubernetes",
     "openstack",
+    "oslo_db.sqlalchemy",
     "oslo_messaging",
     "oslo_service",
+    "sqlalchemy.orm",
     "tooz",
 )
 
