@@ -495,11 +495,12 @@ def api_application(
     """
     from staffeln.api.app import Parts, create_app
     from staffeln.db.check import SqlLookup
+    from staffeln.db.remembered import Remembered
     from staffeln.db.seen import FILE, SeenFile
     from staffeln.workflow.requests import DeletionRequests, Readiness
 
     lookup = SqlLookup(conf)
-    memory = SeenFile(pathlib.Path(conf.state_path) / FILE)
+    memory = Remembered(SeenFile(pathlib.Path(conf.state_path) / FILE))
     return create_app(
         Parts(
             check=DeletionRequests(lookup, memory),

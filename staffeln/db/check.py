@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from sqlalchemy import exc
 
-from staffeln.db import faults, prompt, urls
+from staffeln.db import faults, fuse, prompt, urls
 from staffeln.domain import errors, model, task
 
 HEAD = "5e0d7c3a91f4"
@@ -72,6 +72,7 @@ class SqlLookup:
             group.mysql_wsrep_sync_wait,
         )
         self._pool_size = pool_size
+        self._fuse = fuse.Fuse()
         self._dbapi = self.engine.dialect.loaded_dbapi
         self._compiled = _statement().compile(dialect=self.engine.dialect)
 
@@ -89,7 +90,8 @@ class SqlLookup:
         began = time.monotonic()
         prompt.Deadline.set(began + prompt.LONGEST)
         try:
-            row = self._ask_patiently(asked, began + RETRY_WITHIN)
+            with self._fuse.question():
+                row = self._ask_patiently(asked, began + RETRY_WITHIN)
         except (self._dbapi.Error, exc.SQLAlchemyError, OSError) as error:
             raise errors.StoreError(faults.in_one_line(error)) from error
         finally:

@@ -23,9 +23,7 @@ def statements_of(door: check.SqlLookup) -> list[tuple[str, Any]]:
     seen: list[tuple[str, Any]] = []
     execute = dialect.do_execute
 
-    def note(
-        cursor: Any, statement: str, parameters: Any, *more: Any
-    ) -> None:
+    def note(cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
         seen.append((statement, parameters))
         execute(cursor, statement, parameters, *more)
 

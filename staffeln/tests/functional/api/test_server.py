@@ -170,6 +170,9 @@ class ServerTest(live.LiveTestCase):
             'status="200"} 20.0',
             text,
         )
+        self.assertIn(
+            'staffeln_api_checks_total{answer="False",doubt=""} 20.0', text
+        )
         self.assertEqual(404, self.api.get("/metrics")[0])
         self.assertEqual(404, self.api.get("/v1/health", port)[0])
 
