@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import contextlib
 
+import fixtures
 import sqlalchemy as sa
 
-from staffeln.db import check, prompt, session
+from staffeln.db import check, fuse, prompt, session
 from staffeln.domain import errors
 from staffeln.tests.functional.api import sql_lookup_suite
 from staffeln.tests.functional.db import databases
@@ -21,6 +22,23 @@ class SqliteLookupTest(databases.Sqlite, sql_lookup_suite.SqlLookupSuite):
         for _ in range(2):
             self.assertRaises(errors.StoreError, door.look, "b1", None)
         self.assertFalse(path.exists())
+
+    def test_a_database_that_is_away_is_not_asked_each_time(self) -> None:
+        door = check.SqlLookup(
+            databases.configuration(f"sqlite:///{self.home}/none.sqlite")
+        )
+        self.addCleanup(door.close)
+        for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+            self.useFixture(
+                fixtures.MonkeyPatch(f"staffeln.db.fuse.{name}", 3600)
+            )
+        told = [
+            type(self.assertRaises(errors.StoreError, door.look, "b1", None))
+            for _ in range(3)
+        ]
+        self.assertEqual(
+            [errors.StoreError, fuse.BlownError, fuse.BlownError], told
+        )
 
     def test_memory_is_no_database(self) -> None:
         for url in ("sqlite://", "postgresql+nodriver://h/d", "no url"):

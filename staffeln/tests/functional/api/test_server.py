@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
 import sys
 import uuid
 
+from staffeln.db import seen
 from staffeln.tests.functional.api import live
 from staffeln.tests.servers import process
 
@@ -155,6 +157,22 @@ class ServerTest(live.LiveTestCase):
             self.assertEqual("False", self.api.check(managed))
             self.assertEqual(b"", client.recv(100))
         self.assertNotIn("Traceback", self.api.log())
+
+    def test_a_state_path_that_hangs_keeps_no_answer(self) -> None:
+        file = self.home / seen.FILE
+        # Whoever opens it waits until somebody else opens it to write.
+        os.mkfifo(file)
+        self.api.configure(workers=1, threads=1)
+        managed = self.api.manage()
+        self.api.start()
+        for _ in range(20):
+            self.assertEqual("False", self.api.check(managed))
+            self.assertEqual("False", self.api.check(str(uuid.uuid4())))
+        self.assertEqual(503, self.api.get("/v1/health")[0])
+        file.open("w").close()
+        self.api.wait_until(
+            lambda: self.api.check(str(uuid.uuid4())) == "True", "True"
+        )
 
     def test_metrics_have_an_address_of_their_own(self) -> None:
         port = process.free_port()

@@ -22,10 +22,6 @@ class FuseTest(base.TestCase):
         with contextlib.suppress(ZeroDivisionError), self.fuse.question():
             raise ZeroDivisionError
 
-    def blow(self) -> None:
-        for _ in range(fuse.ENOUGH):
-            self.fail_once()
-
     def assert_blown(self) -> None:
         with (
             self.assertRaises(fuse.BlownError),
@@ -37,35 +33,47 @@ class FuseTest(base.TestCase):
         with self.assertRaises(KeyboardInterrupt), self.fuse.question():
             raise KeyboardInterrupt
 
-    def test_failures_with_an_answer_between_blow_nothing(self) -> None:
+    def test_all_is_well(self) -> None:
         for _ in range(5):
-            for _ in range(fuse.ENOUGH - 1):
-                self.fail_once()
-            with self.fuse.question():
+            with self.fuse.question(), self.fuse.question():
                 pass
 
-    def test_failures_in_a_row_blow_it(self) -> None:
-        self.blow()
+    def test_a_failure_blows_it(self) -> None:
+        self.fail_once()
         self.assert_blown()
-        self.clock = fuse.PAUSE - 0.01
-        self.assert_blown()
-
-    def test_one_at_a_time_tries(self) -> None:
-        self.blow()
-        self.clock = fuse.PAUSE
+        self.clock = fuse.FIRST_PAUSE
         with self.fuse.question():
-            self.clock += 10
-            self.assert_blown()
+            pass
         with self.fuse.question(), self.fuse.question():
             pass
 
-    def test_a_try_that_fails_is_not_the_last(self) -> None:
-        self.blow()
-        for _ in range(3):
-            self.clock += fuse.PAUSE
+    def test_one_at_a_time_tries(self) -> None:
+        self.fail_once()
+        self.clock = fuse.FIRST_PAUSE
+        with self.fuse.question():
+            self.clock += 10
+            self.assert_blown()
+
+    def test_the_pause_doubles_up_to_a_second(self) -> None:
+        pauses = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+        for pause in pauses:
+            self.fail_once()
+            self.clock += pause - 0.01
+            self.assert_blown()
+            self.clock += 0.011
+        with self.fuse.question():
+            pass
+        self.fail_once()
+        self.clock += fuse.FIRST_PAUSE
+        with self.fuse.question():
+            pass
+
+    def test_an_answer_to_one_that_was_let_through_before_heals_it(
+        self,
+    ) -> None:
+        with self.fuse.question():
             self.fail_once()
             self.assert_blown()
-        self.clock += fuse.PAUSE
         with self.fuse.question():
             pass
 
@@ -85,14 +93,14 @@ class Crowd(stateful.RuleBasedStateMachine):
     @stateful.rule()
     def begin(self) -> None:
         stack = contextlib.ExitStack()
-        blown = self.failed_in_a_row >= fuse.ENOUGH
+        blown = self.failed_in_a_row > 0
         try:
             stack.enter_context(self.fuse.question())
         except fuse.BlownError:
             assert blown
             return
         if blown:
-            assert self.clock >= self.failed_at + fuse.PAUSE
+            assert self.clock >= self.failed_at + fuse.FIRST_PAUSE
             self.begun_while_blown += 1
             assert self.begun_while_blown == 1
         self.open.append((stack, blown))
@@ -119,7 +127,7 @@ class Crowd(stateful.RuleBasedStateMachine):
         """It is never blown for ever."""
         while self.open:
             self.end(0, answered=False)
-        self.clock += fuse.PAUSE
+        self.clock += fuse.LONGEST_PAUSE
         with self.fuse.question():
             pass
 
