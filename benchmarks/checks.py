@@ -46,13 +46,17 @@ _SCRIPT = """
 local ids = {}
 for line in io.lines("IDS") do ids[#ids + 1] = line end
 local number = math.random(#ids)
-request = function()
-  number = number % #ids + 1
-  local id = ids[number]
+local made = {}
+local function make(id)
   local target = '%7B%22id%22%3A%22' .. id .. '%22%7D'
   return wrk.format("POST", "/v1/backup?backup_id=" .. id,
     {["Content-Type"] = "application/x-www-form-urlencoded"},
     "rule=%22backup%3Adelete%22&target=" .. target .. "&credentials=%7B%7D")
+end
+request = function()
+  number = number % #ids + 1
+  made[number] = made[number] or make(ids[number])
+  return made[number]
 end
 """
 

@@ -274,10 +274,10 @@ def _check_doors(conf: cfg.ConfigOpts) -> None:
     :raises StaffelnError: they cannot; says why.
     """
     from staffeln import leadership as room
-    from staffeln.db import session
+    from staffeln.db import urls
 
     cloud(conf)
-    session.check(conf)
+    urls.check(conf)
     room.check(leadership_settings(conf))
 
 
@@ -432,9 +432,9 @@ def check_api(conf: cfg.ConfigOpts) -> None:
 
     :raises StaffelnError: the database's URL is none, or names no file.
     """
-    from staffeln.db import session
+    from staffeln.db import urls
 
-    session.check(conf)
+    urls.check(conf)
 
 
 def _api_settings(conf: cfg.ConfigOpts) -> serving.Settings:
@@ -495,11 +495,12 @@ def api_application(
     """
     from staffeln.api.app import Parts, create_app
     from staffeln.db.check import SqlLookup
+    from staffeln.db.remembered import Remembered
     from staffeln.db.seen import FILE, SeenFile
     from staffeln.workflow.requests import DeletionRequests, Readiness
 
     lookup = SqlLookup(conf)
-    memory = SeenFile(pathlib.Path(conf.state_path) / FILE)
+    memory = Remembered(SeenFile(pathlib.Path(conf.state_path) / FILE))
     return create_app(
         Parts(
             check=DeletionRequests(lookup, memory),

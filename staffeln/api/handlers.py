@@ -48,8 +48,10 @@ class Handlers:
                 request_id=flask.g.trace.request_id,
             )
         )
-        word = b"True" if answer.allowed is True else b"False"
-        return flask.Response(word, content_type=TEXT)
+        word = "True" if answer.allowed is True else "False"
+        doubt = answer.doubt.name.lower() if answer.doubt else ""
+        prometheus.count_check(word, doubt)
+        return flask.Response(word.encode(), content_type=TEXT)
 
     def health(self, values: dict[str, str]) -> flask.Response:
         """How the process is, or what keeps it from answering checks."""

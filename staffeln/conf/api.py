@@ -64,7 +64,7 @@ _SERVER = [
         default=2,
         min=1,
         max=64,
-        help="Number of worker processes. Each holds some 60 MiB and "
+        help="Number of worker processes. Each holds some 70 MiB and "
         "connections of its own to the database.",
     ),
     cfg.IntOpt(

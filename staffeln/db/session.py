@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import os
-import pathlib
 import random
 import time
 import warnings
@@ -24,7 +22,7 @@ from oslo_db import exception as oslo_exception
 from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
-from staffeln.db import faults, limits, options
+from staffeln.db import faults, limits, options, urls
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
@@ -43,9 +41,6 @@ SQLITE_BUSY_TIMEOUT = 30_000
 
 SQLITE_NOW = "staffeln_now"
 """The function of SQL that tells the time in a database on one host."""
-
-_DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
-"""The drivers that Staffeln is tested with, where a URL names none."""
 
 
 class OutrunError(errors.StoreError):
@@ -179,9 +174,9 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     :raises SchemaError: an SQLite file that is not there.
     """
     group = conf.database
-    url = normalised(group.connection or "", group.connection_parameters)
+    url = urls.normalised(group.connection or "", group.connection_parameters)
     if url.get_backend_name() == "sqlite":
-        _check_sqlite_file(url, create=create)
+        urls.check_sqlite_file(url, create=create)
     if not create:
         url = limits.with_silence(url)
     # What they say are tracebacks of errors that are told in one line here.
@@ -204,7 +199,8 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
             engine: sa.Engine = facade.writer.get_engine()
     except (ImportError, exc.ArgumentError) as error:
         raise errors.ConfigurationError(
-            f"[database] connection {shown(url)}: {faults.in_one_line(error)}"
+            f"[database] connection {urls.shown(url)}: "
+            f"{faults.in_one_line(error)}"
         ) from error
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
         raise _unreachable(url, error) from error
@@ -221,7 +217,8 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
         # The driver does not know an option that the URL gives.
         engine.dispose()
         raise errors.ConfigurationError(
-            f"[database] connection {shown(url)}: {faults.in_one_line(error)}"
+            f"[database] connection {urls.shown(url)}: "
+            f"{faults.in_one_line(error)}"
         ) from error
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
         engine.dispose()
@@ -229,83 +226,11 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     return Database(engine)
 
 
-def check(conf: cfg.ConfigOpts) -> None:
-    """Look at what ``[database]`` says, without asking a server.
-
-    :raises ConfigurationError: it cannot be a database.
-    :raises SchemaError: an SQLite file that is not there.
-    """
-    url = normalised(
-        conf.database.connection or "", conf.database.connection_parameters
-    )
-    if url.get_backend_name() == "sqlite":
-        _check_sqlite_file(url, create=False)
-
-
-def normalised(text: str, parameters: str = "") -> sa.URL:
-    """The URL with the driver that Staffeln comes with.
-
-    :param parameters: what is to follow its question mark as well.
-    :raises ConfigurationError: the text is no database URL.
-    """
-    try:
-        url = sa.make_url(text)
-    except (exc.ArgumentError, ValueError):
-        # The text may hold a password: it is not repeated.
-        raise errors.ConfigurationError(
-            "[database] connection is not a database URL such as "
-            "mysql+pymysql://user:password@host/staffeln"
-        ) from None
-    if parameters:
-        url = url.update_query_string(parameters, append=True)
-    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-    if url.get_backend_name() not in ("sqlite", "mysql", "postgresql"):
-        raise errors.ConfigurationError(
-            f"[database] connection: {url.get_backend_name()} is not one of "
-            "sqlite, mysql, postgresql"
-        )
-    if url.get_backend_name() == "mysql":
-        # Whatever the URL says, as many of OpenStack's say utf8, which has
-        # no room for all that users may name.
-        url = url.update_query_dict({"charset": "utf8mb4"})
-    return url
-
-
-def shown(url: sa.URL) -> str:
-    """The URL as it may be shown: without its password and options."""
-    return url.set(query={}).render_as_string(hide_password=True)
-
-
 def _unreachable(url: sa.URL, error: Exception) -> errors.StoreError:
     return errors.StoreError(
-        f"the database {shown(url)} cannot be reached: "
+        f"the database {urls.shown(url)} cannot be reached: "
         f"{faults.in_one_line(error)}"
     )
-
-
-def _check_sqlite_file(url: sa.URL, *, create: bool) -> None:
-    if not url.database or url.database == ":memory:":
-        raise errors.ConfigurationError(
-            "[database] connection: an SQLite database needs a file"
-        )
-    path = pathlib.Path(url.database)
-    if not path.parent.is_dir():
-        raise errors.ConfigurationError(
-            f"[database] connection: there is no directory {path.parent}"
-        )
-    try:
-        # Others on the host are not to read names and ids of volumes.
-        flags = os.O_RDWR | (os.O_CREAT if create else 0)
-        os.close(os.open(path, flags, 0o600))
-    except FileNotFoundError:
-        raise errors.SchemaError(
-            f"there is no database {path}: run staffeln-db-manage "
-            "create_schema"
-        ) from None
-    except OSError as error:
-        raise errors.StoreError(
-            f"the database {path} cannot be written: {error.strerror}"
-        ) from error
 
 
 def _leave_unready_nodes(engine: sa.Engine) -> None:

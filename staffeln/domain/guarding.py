@@ -128,22 +128,22 @@ def judge(
         return _no(f"it is a managed backup: {standing.backup_state}")
     if not standing.schema_is_current:
         return doubtful(model.Doubt.SCHEMA)
-    if standing.identity is None:
+    if not standing.service_user:
         return doubtful(model.Doubt.UNBOUND)
     if exchanged is not None:
         return doubtful(model.Doubt.EXCHANGED, exchanged)
-    return _judge_target(asked.target, standing, standing.identity)
+    return _judge_target(asked.target, standing, standing.service_user)
 
 
 def _judge_target(
     target: model.DeletionTarget | None,
     standing: model.Standing,
-    identity: model.CloudIdentity,
+    service_user: str,
 ) -> model.DeletionAnswer:
     """There is no row; it may be ours all the same."""
     if target is not None:
         made_by = (target.user_id or "").strip().lower()
-        if made_by == identity.user_id.strip().lower():
+        if made_by == service_user.strip().lower():
             return _no("the service user made it")
         if standing.deployment_uuid.strip().lower() in target.deployments:
             return _no("its metadata name this deployment")

@@ -409,8 +409,9 @@ class Standing:
     """What the database says of a backup, and of itself, at one moment."""
 
     deployment_uuid: str
-    identity: CloudIdentity | None
-    """None: no conductor has bound the database yet."""
+    service_user: str | None
+    """Id of the user who makes our backups; None: no conductor has bound the
+    database yet."""
     schema_is_current: bool
     term: int
     """Number of the scheduler's term; it never becomes lower."""

@@ -26,6 +26,19 @@ SECONDS = prometheus_client.Histogram(
     ("method", "route", "status"),
     buckets=_BUCKETS,
 )
+CHECKS = prometheus_client.Counter(
+    "staffeln_api_checks",
+    "Checks before a delete: what was answered, and what was doubted.",
+    ("answer", "doubt"),
+)
+
+
+def count_check(answer: str, doubt: str) -> None:
+    """Count an answer to Cinder.
+
+    :param doubt: a word for it, one of a known few; empty: there is none.
+    """
+    CHECKS.labels(answer, doubt).inc()
 
 
 def observe(method: str, route: str, status: int, seconds: float) -> None:

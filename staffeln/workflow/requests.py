@@ -149,7 +149,7 @@ def recognise(
     if (
         memory is None
         or not standing.schema_is_current
-        or standing.identity is None
+        or not standing.service_user
     ):
         return None
     return memory.recognise(standing.deployment_uuid, standing.term)

@@ -27,9 +27,10 @@ class MemoryLookup:
             raise errors.StoreError("the database has no scheduler's term")
         found = self._store.get_backup(backup_id)
         deployment = self._store.deployment()
+        bound = deployment.identity
         return model.Standing(
             deployment_uuid=deployment.uuid,
-            identity=deployment.identity,
+            service_user=bound.user_id if bound else None,
             schema_is_current=self.schema_is_current,
             term=terms[0].number,
             backup_state=found.state if found else None,

@@ -109,6 +109,31 @@ class PostgreSQL:
             f"/{name}"
         )
 
+    def end(self) -> None:
+        """End the server and keep its data."""
+        self._process.end()
+
+    def start(self) -> None:
+        """Start it again with its port and data; harmless when it runs."""
+        self._process.start()
+
+    def freeze(self) -> None:
+        """Let it stand still, with all that serve its connections."""
+        self._send_to_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on; harmless when it does."""
+        self._send_to_all(signal.SIGCONT)
+
+    def _send_to_all(self, number: signal.Signals) -> None:
+        # The first one first: it makes more when it is asked.
+        pid = self._process.pid
+        os.kill(pid, number)
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+        for each in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(each), number)
+
     def kill_connections(self, name: str) -> int:
         """Close all connections to a database; returns how many."""
         with contextlib.closing(

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import datetime
 import http.client
 import os
 import pathlib
 import re
 import signal
-import sqlite3
 import ssl
 import subprocess
 import sys
@@ -21,9 +19,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import sqlalchemy as sa
+
+from staffeln.db import migration, rows, session
 from staffeln.tests import base
+from staffeln.tests.functional.db import databases
 from staffeln.tests.servers import process
-from staffeln.tests.unit.db import example
+from staffeln.tests.unit.domain import samples
 
 LIMIT = 60
 """Seconds for whatever has to happen, on a busy machine."""
@@ -32,55 +34,47 @@ USER = "0" * 32
 
 
 class Api:
-    """The process, with an SQLite database and a configuration file."""
+    """The process, with a database of its own and a configuration file."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, url: str | None = None) -> None:
+        """:param url: of an empty database; None: a file in the folder."""
         self.folder = folder
         self.port = process.free_port()
-        self.database = folder / "staffeln.sqlite"
+        self.url = url or f"sqlite:///{folder / 'staffeln.sqlite'}"
         self.log_file = folder / "api.log"
         self._process: subprocess.Popen[str] | None = None
         self._workers: Any = 0
-        example.new_database(self.database).close()
-        with self._connect() as connection:
-            connection.execute(
-                "UPDATE deployment SET auth_url = 'http://k', region = 'r',"
-                " block_storage_url = 'http://c', user_id = ?",
-                (USER,),
-            )
+        with self._connected() as database:
+            migration.create_schema(database)
+            with database.engine.begin() as connection:
+                connection.execute(
+                    sa.update(rows.DEPLOYMENT).values(
+                        auth_url="http://k",
+                        region="r",
+                        block_storage_url="http://c",
+                        user_id=USER,
+                    )
+                )
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.database, isolation_level=None)
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[session.Database]:
+        database = session.connect(
+            databases.configuration(self.url), create=True
+        )
+        with contextlib.closing(database):
+            yield database
 
     def manage(self) -> str:
         """The id of a new backup that has a row."""
         backup_id = str(uuid.uuid4())
-        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        values = {
-            **dict.fromkeys(
-                (
-                    "project_id",
-                    "volume_id",
-                    "volume_name",
-                    "server_id",
-                    "server_name",
-                    "reason",
-                ),
-                "x",
-            ),
-            "id": backup_id,
-            "attempt": 1,
-            "state": "available",
-            "size": 1,
-            "created_at": now.isoformat(" "),
-            "updated_at": now.isoformat(" "),
-        }
-        marks = ", ".join("?" * len(values))
-        with contextlib.closing(self._connect()) as connection:
-            connection.execute(
-                f"INSERT INTO backups ({', '.join(values)}) VALUES ({marks})",
-                list(values.values()),
-            )
+        values = rows.backup_values(
+            samples.backup(backup_id, updated_at=samples.NOW)
+        )
+        with (
+            self._connected() as database,
+            database.engine.begin() as connection,
+        ):
+            connection.execute(sa.insert(rows.BACKUPS), values)
         return backup_id
 
     def configure(self, **options: object) -> None:
@@ -91,7 +85,7 @@ class Api:
         (self.folder / "staffeln.conf").write_text(
             f"[DEFAULT]\nstate_path = {self.folder}\n"
             f"log_file = {self.log_file}\n"
-            f"[database]\nconnection = sqlite:///{self.database}\n"
+            f"[database]\nconnection = {self.url}\n"
             "[api]\n" + "\n".join(lines) + "\n"
         )
 

@@ -29,12 +29,12 @@ class LookupSuite(store_case.StoreCase):
     def test_the_deployment(self) -> None:
         found = self.look()
         self.assertEqual(self.store.deployment().uuid, found.deployment_uuid)
-        self.assertIsNone(found.identity)
+        self.assertIsNone(found.service_user)
         self.assertTrue(found.schema_is_current)
 
     def test_the_cloud_that_it_is_bound_to(self) -> None:
         self.store.bind_cloud(store_case.IDENTITY)
-        self.assertEqual(store_case.IDENTITY, self.look().identity)
+        self.assertEqual(store_case.IDENTITY.user_id, self.look().service_user)
 
     def test_the_term_grows(self) -> None:
         before = self.look().term

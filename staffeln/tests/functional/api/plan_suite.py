@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from staffeln.db import check, migration, rows
 from staffeln.domain import task
+from staffeln.tests.functional.api import sql_lookup_suite
 from staffeln.tests.functional.db import databases
 from staffeln.tests.unit.domain import samples
 
@@ -61,12 +62,7 @@ class PlanSuite(databases.DatabaseCase):
     def test_the_look(self) -> None:
         door = check.SqlLookup(databases.configuration(self.url))
         self.addCleanup(door.close)
-        seen: list[tuple[str, Any]] = []
-
-        @sa.event.listens_for(door.engine, "before_cursor_execute")
-        def _seen(_connection: Any, _cursor: Any, *what: Any) -> None:
-            seen.append((what[0], what[1]))
-
+        seen = sql_lookup_suite.statements_of(door)
         found = door.look("b700", "v700")
         self.assertIsNotNone(found.backup_state)
         self.assertFalse(found.unsettled_volume)

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import contextlib
 
+import fixtures
 import sqlalchemy as sa
 
-from staffeln.db import check, session
+from staffeln.db import check, fuse, prompt, session
 from staffeln.domain import errors
 from staffeln.tests.functional.api import sql_lookup_suite
 from staffeln.tests.functional.db import databases
@@ -21,6 +22,23 @@ class SqliteLookupTest(databases.Sqlite, sql_lookup_suite.SqlLookupSuite):
         for _ in range(2):
             self.assertRaises(errors.StoreError, door.look, "b1", None)
         self.assertFalse(path.exists())
+
+    def test_a_database_that_is_away_is_not_asked_each_time(self) -> None:
+        door = check.SqlLookup(
+            databases.configuration(f"sqlite:///{self.home}/none.sqlite")
+        )
+        self.addCleanup(door.close)
+        for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+            self.useFixture(
+                fixtures.MonkeyPatch(f"staffeln.db.fuse.{name}", 3600)
+            )
+        told = [
+            type(self.assertRaises(errors.StoreError, door.look, "b1", None))
+            for _ in range(3)
+        ]
+        self.assertEqual(
+            [errors.StoreError, fuse.BlownError, fuse.BlownError], told
+        )
 
     def test_memory_is_no_database(self) -> None:
         for url in ("sqlite://", "postgresql+nodriver://h/d", "no url"):
@@ -59,14 +77,14 @@ class MariaDbLookupTest(databases.MariaDb, sql_lookup_suite.ServerLookupSuite):
         return float(row[0]), int(row[1])
 
     def test_limits_of_a_session(self) -> None:
-        self.assertEqual((check.ANSWER_SHARE, 0), self.limits(self.door))
+        self.assertEqual((prompt.ANSWER_SHARE, 0), self.limits(self.door))
 
     def test_what_other_nodes_have_committed_is_seen(self) -> None:
         door = check.SqlLookup(
             databases.configuration(self.url, mysql_wsrep_sync_wait=7)
         )
         self.addCleanup(door.close)
-        self.assertEqual((check.ANSWER_SHARE, 7), self.limits(door))
+        self.assertEqual((prompt.ANSWER_SHARE, 7), self.limits(door))
 
     def kill_all(self) -> None:
         with self.database.engine.connect() as connection:

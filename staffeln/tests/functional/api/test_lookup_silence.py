@@ -26,6 +26,14 @@ ID = "11111111-2222-3333-4444-555555555555"
 
 
 class SilenceCase(databases.DatabaseCase):
+    """Each question waits: none is refused because others were in vain."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(
+            fixtures.MonkeyPatch("staffeln.db.fuse.LONGEST_PAUSE", 0)
+        )
+
     def door_to(self, url: str) -> check.SqlLookup:
         door = check.SqlLookup(databases.configuration(url))
         self.addCleanup(door.close)

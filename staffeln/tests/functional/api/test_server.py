@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
 import sys
 import uuid
 
+from staffeln.db import seen
 from staffeln.tests.functional.api import live
 from staffeln.tests.servers import process
 
@@ -20,8 +22,10 @@ NOT_LOADED = (
     "keystoneauth1",
     "kubernetes",
     "openstack",
+    "oslo_db.sqlalchemy",
     "oslo_messaging",
     "oslo_service",
+    "sqlalchemy.orm",
     "tooz",
 )
 
@@ -154,6 +158,22 @@ class ServerTest(live.LiveTestCase):
             self.assertEqual(b"", client.recv(100))
         self.assertNotIn("Traceback", self.api.log())
 
+    def test_a_state_path_that_hangs_keeps_no_answer(self) -> None:
+        file = self.home / seen.FILE
+        # Whoever opens it waits until somebody else opens it to write.
+        os.mkfifo(file)
+        self.api.configure(workers=1, threads=1)
+        managed = self.api.manage()
+        self.api.start()
+        for _ in range(20):
+            self.assertEqual("False", self.api.check(managed))
+            self.assertEqual("False", self.api.check(str(uuid.uuid4())))
+        self.assertEqual(503, self.api.get("/v1/health")[0])
+        file.open("w").close()
+        self.api.wait_until(
+            lambda: self.api.check(str(uuid.uuid4())) == "True", "True"
+        )
+
     def test_metrics_have_an_address_of_their_own(self) -> None:
         port = process.free_port()
         self.api.configure(metrics_enabled=True, metrics_port=port)
@@ -167,6 +187,9 @@ class ServerTest(live.LiveTestCase):
             'staffeln_api_requests_total{method="POST",route="/v1/backup",'
             'status="200"} 20.0',
             text,
+        )
+        self.assertIn(
+            'staffeln_api_checks_total{answer="False",doubt=""} 20.0', text
         )
         self.assertEqual(404, self.api.get("/metrics")[0])
         self.assertEqual(404, self.api.get("/v1/health", port)[0])

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from staffeln import ports
-from staffeln.db import rows, session
+from staffeln.db import rows, session, urls
 from staffeln.db.store import SqlStore
 from staffeln.domain import errors, task
 from staffeln.tests.functional.db import databases
@@ -138,7 +138,7 @@ def hold(
 def connect(url: str) -> session.Database:
     """As a conductor does whose database is a cluster."""
     changes: dict[str, object] = {}
-    if session.normalised(url).get_backend_name() == "mysql":
+    if urls.normalised(url).get_backend_name() == "mysql":
         changes["mysql_wsrep_sync_wait"] = databases.SYNC_WAIT
     return session.connect(databases.configuration(url, **changes))
 

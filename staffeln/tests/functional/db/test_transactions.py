@@ -11,7 +11,7 @@ from typing import ClassVar
 import fixtures
 import sqlalchemy as sa
 
-from staffeln.db import session
+from staffeln.db import session, urls
 from staffeln.tests.functional.db import (
     counting,
     databases,
@@ -37,7 +37,7 @@ class SqliteTransactionTest(
         self.assertEqual(PROCESSES * TIMES, self.count())
 
     def test_the_files_are_closed_to_others(self) -> None:
-        path = session.normalised(self.url).database
+        path = urls.normalised(self.url).database
         assert path
         self.database.write(counting.count_one)
         with self.database.engine.connect() as connection:

@@ -11,7 +11,7 @@ from typing import Any
 import fixtures
 import sqlalchemy as sa
 
-from staffeln.db import rows, session
+from staffeln.db import rows, session, urls
 from staffeln.domain import errors
 from staffeln.tests.functional.db import (
     counting,
@@ -41,9 +41,9 @@ class GaleraTransactionTest(
 
         As a load balancer does that sees that the second one is lost.
         """
-        url = session.normalised(self.urls[1]).update_query_dict(query)
+        url = urls.normalised(self.urls[1]).update_query_dict(query)
         database = self.connect(url.render_as_string(hide_password=False))
-        port = session.normalised(self.urls[0]).port
+        port = urls.normalised(self.urls[0]).port
 
         @sa.event.listens_for(database.engine, "do_connect")
         def _connect(*arguments: Any) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import fixtures
 import sqlalchemy as sa
 
-from staffeln.db import migration, rows, session
+from staffeln.db import migration, rows, session, urls
 from staffeln.domain import errors
 from staffeln.tests.functional.db import counting, databases
 from staffeln.tests.servers import mariadb, postgresql
@@ -47,7 +47,7 @@ class ServerTransactionSuite(TransactionCase):
 
     def kill_connections(self) -> int:
         """Close all our connections from the server's side."""
-        name = session.normalised(self.url).database
+        name = urls.normalised(self.url).database
         assert name
         return type(self).server().kill_connections(name)
 
@@ -265,7 +265,7 @@ class ServerTransactionSuite(TransactionCase):
         self.assertEqual(1, self.count())
 
     def test_no_error_tells_the_password(self) -> None:
-        url = session.normalised(self.url)
+        url = urls.normalised(self.url)
         secret = "pa55-w0rd!"
         for wrong in (
             url.set(password=secret),

@@ -22,7 +22,7 @@ from staffeln.api import app
 from staffeln.domain import errors, model
 from staffeln.tests import base
 from staffeln.tests.unit.api import stage
-from staffeln.tests.unit.domain.test_guarding import IDENTITY
+from staffeln.tests.unit.domain.test_guarding import SERVICE_USER
 from staffeln.workflow import requests
 
 US = "dddddddd-1111-2222-3333-444455556666"
@@ -49,7 +49,7 @@ class World:
             raise errors.StoreError("away")
         return model.Standing(
             deployment_uuid=US,
-            identity=IDENTITY if self.bound else None,
+            service_user=SERVICE_USER if self.bound else None,
             schema_is_current=self.current,
             term=1,
             backup_state=self.rows.get(backup_id),

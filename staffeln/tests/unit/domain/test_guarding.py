@@ -17,15 +17,10 @@ ID = "0a1b2c3d-1111-2222-3333-444455556666"
 OTHER = "0a1b2c3d-1111-2222-3333-444455556667"
 VOLUME = "99999999-1111-2222-3333-444455556666"
 US = "dddddddd-1111-2222-3333-444455556666"
-IDENTITY = model.CloudIdentity(
-    auth_url="https://k",
-    region="R",
-    block_storage_url="https://c",
-    user_id="U1",
-)
+SERVICE_USER = "U1"
 FREE = model.Standing(
     deployment_uuid=US,
-    identity=IDENTITY,
+    service_user=SERVICE_USER,
     schema_is_current=True,
     term=3,
     backup_state=None,
@@ -203,7 +198,7 @@ class JudgeTest(base.TestCase):
         found = self.judge(
             backup_state=model.BackupState.VANISHED,
             schema_is_current=False,
-            identity=None,
+            service_user=None,
             unsettled_volume=True,
             exchanged="x",
         )
@@ -215,7 +210,10 @@ class JudgeTest(base.TestCase):
         )
 
     def test_a_database_of_no_cloud(self) -> None:
-        self.assert_doubt(model.Doubt.UNBOUND, self.judge(identity=None))
+        for nobody in (None, ""):
+            self.assert_doubt(
+                model.Doubt.UNBOUND, self.judge(service_user=nobody)
+            )
 
     def test_an_exchanged_database(self) -> None:
         found = self.judge(exchanged="its term is lower")
@@ -248,8 +246,7 @@ class JudgeTest(base.TestCase):
 
     def test_what_the_database_writes_otherwise(self) -> None:
         """As a dump that was edited by hand might have it."""
-        odd = dataclasses.replace(IDENTITY, user_id=" U1 ")
-        found = self.judge(ask({"user_id": "u1"}), identity=odd)
+        found = self.judge(ask({"user_id": "u1"}), service_user=" U1 ")
         self.assert_doubt(None, found)
         target = {"metadata": {naming.METADATA_DEPLOYMENT: US}}
         for uuid_ in (US.upper(), f" {US} "):

@@ -32,6 +32,13 @@ class PrometheusTest(base.TestCase):
             text,
         )
 
+    def test_checks(self) -> None:
+        prometheus.count_check("False", "a_test")
+        self.assertIn(
+            'staffeln_api_checks_total{answer="False",doubt="a_test"} 1.0',
+            prometheus.render().decode(),
+        )
+
     def test_several_processes(self) -> None:
         environment = {
             **os.environ,

@@ -117,7 +117,7 @@ class DeletionRequestsTest(RequestsCase):
         self.assertEqual(model.Doubt.EXCHANGED, self.ask().doubt)
 
     def test_what_is_not_ours_yet_is_not_remembered(self) -> None:
-        for changes in ({"identity": None}, {"schema_is_current": False}):
+        for changes in ({"service_user": None}, {"schema_is_current": False}):
             self.standing(**changes)
             self.assertFalse(self.ask().allowed)
         self.assertEqual([], self.memory.asked)
@@ -136,7 +136,7 @@ class DeletionRequestsTest(RequestsCase):
 
 class DoubtsTest(RequestsCase):
     def test_one_line_a_minute_of_each_kind(self) -> None:
-        self.standing(identity=None)
+        self.standing(service_user=None)
         for _ in range(5):
             self.ask()
         self.looks.clock = 59.9
@@ -145,7 +145,7 @@ class DoubtsTest(RequestsCase):
         self.standing(schema_is_current=False)
         self.ask()
         self.assertEqual(2, len(self.lines("WARNING")))
-        self.standing(identity=None)
+        self.standing(service_user=None)
         self.looks.clock = 60.0
         self.ask()
         *_, last = self.lines("WARNING")
@@ -168,7 +168,7 @@ class ReadinessTest(RequestsCase):
     def test_what_is_wrong(self) -> None:
         for changes, doubt in (
             ({"schema_is_current": False}, model.Doubt.SCHEMA),
-            ({"identity": None}, model.Doubt.UNBOUND),
+            ({"service_user": None}, model.Doubt.UNBOUND),
         ):
             self.standing(**changes)
             self.assertEqual([str(doubt)], self.readiness.ready())
