@@ -350,6 +350,48 @@ class Deployment:
     """How many volumes the last complete harvest selected."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """What one cycle of the scheduler came to."""
+
+    ended_at: datetime.datetime
+    seconds: float
+    """How long it took."""
+    term: int
+    complete: bool
+    """Whether the whole cloud was read."""
+    selected: int
+    """Volumes to protect."""
+    dropped: int
+    """Volumes with managed backups that are selected no longer."""
+    never_protected: int
+    stale: int
+    """Volumes whose last backup is older than is tolerated."""
+    oldest_protection_at: datetime.datetime | None
+    """The oldest of all last backups; None: no volume has any."""
+    protected_at: tuple[datetime.datetime, ...] = ()
+    """The last backup of each volume that has one, in no order."""
+    planned: int = 0
+    failed_at_once: int = 0
+    postponed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """What the database tells of the last rounds, for a dead man's switch."""
+
+    now: datetime.datetime
+    cycle_at: datetime.datetime | None
+    """When the last complete cycle ended; None: there was none."""
+    retention_at: datetime.datetime | None
+    """When the last round of retention ended that nothing held back."""
+    selected: int | None
+    dropped: int
+    never_protected: int
+    stale: int
+    oldest_protection_at: datetime.datetime | None
+
+
 # -- may this backup be deleted? -------------------------------------------
 
 

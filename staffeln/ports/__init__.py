@@ -17,6 +17,7 @@ from staffeln.ports.records import (
     Term,
     Throttle,
 )
+from staffeln.ports.reporting import Mailer, Observer, Renderer, Sent
 from staffeln.ports.store import Store
 
 __all__ = [
@@ -29,9 +30,13 @@ __all__ = [
     "Health",
     "Leadership",
     "Lookup",
+    "Mailer",
+    "Observer",
     "Page",
     "PlanRecord",
+    "Renderer",
     "Seen",
+    "Sent",
     "Store",
     "Term",
     "Throttle",

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Telling people and machines, as the workflow needs it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Protocol
+
+from staffeln.domain import model, report, task
+
+
+class Renderer(Protocol):
+    """Turns a report into what is read."""
+
+    def render(self, what: report.Report) -> report.Rendered:
+        """Subject, text, HTML and attachments of a report."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of a message."""
+
+    accepted: tuple[str, ...]
+    """Receivers that it was accepted for; at least one."""
+    refused: Mapping[str, str]
+    """Receivers that were refused, and the server's words."""
+
+
+class Mailer(Protocol):
+    """Sends messages to people."""
+
+    def send(
+        self, message_id: str, to: tuple[str, ...], what: report.Rendered
+    ) -> Sent:
+        """Send one message.
+
+        :param message_id: the same for each try of the same message.
+        :raises MailError: it was surely accepted for nobody.
+        :raises MailUncertainError: nobody knows: no answer came after all
+            of it was sent.
+        """
+
+
+class Observer(Protocol):
+    """Is told what happened, after it was saved.
+
+    Never holds anybody up and raises nothing.
+    """
+
+    def moved(self, before: task.State | None, work: task.Task) -> None:
+        """A task stands elsewhere now; None: it is new."""
+
+    def cycle_ended(self, cycle: model.Cycle) -> None:
+        """A cycle of the scheduler ended without an error."""
+
+    def retention_ended(self, seconds: float, *, complete: bool) -> None:
+        """A round of retention ended; complete: nothing held it back."""
+
+    def report_sent(
+        self,
+        report_id: str,
+        project_ids: tuple[str, ...],
+        receivers: tuple[str, ...],
+    ) -> None:
+        """A report was delivered."""
