@@ -64,3 +64,11 @@ class Observer(Protocol):
         receivers: tuple[str, ...],
     ) -> None:
         """A report was delivered."""
+
+    def report_failed(
+        self, report_id: str, project_ids: tuple[str, ...]
+    ) -> None:
+        """A report was not delivered, as far as anybody knows.
+
+        It, or another one of the same tasks, is tried in the next cycle.
+        """

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from staffeln import ports
 from staffeln.domain import errors, task
-from staffeln.workflow import clocks, planning, record, rescue
+from staffeln.workflow import clocks, observing, planning, record, rescue
 from staffeln.workflow.capacity import Capacity
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
@@ -46,6 +46,7 @@ class Scheduler:
         *,
         held: Callable[[], bool],
         host_time: Callable[[], datetime.datetime] = clocks.host_time,
+        observer: ports.Observer = observing.NOBODY,
     ) -> None:
         """:param held: whether this conductor still has the office.
 
@@ -56,6 +57,7 @@ class Scheduler:
         self._settings = settings
         self._conductor_id = conductor_id
         self._held = held
+        self._observer = observer
         self._term = 0
         self._clocks = clocks.Clocks(
             store, cloud.time, settings.clock_tolerance, host_time
@@ -75,7 +77,11 @@ class Scheduler:
         self._term = term
         self._last_harvest: Harvested | None = None
         self._writer = Writer(
-            self._store, self._conductor_id, term, self._in_office
+            self._store,
+            self._conductor_id,
+            term,
+            self._in_office,
+            self._observer,
         )
         self._retention = Retention(
             self._store,
@@ -118,7 +124,13 @@ class Scheduler:
         :raises WrongCloudError: the database belongs to another cloud.
         :raises OvertakenError: another scheduler took office.
         """
-        return self._retention.round(self._last_harvest)
+        began = time.monotonic()
+        retention = self._retention
+        planned = retention.round(self._last_harvest)
+        self._observer.retention_ended(
+            time.monotonic() - began, complete=retention.complete
+        )
+        return planned
 
     def reconcile(self) -> int:
         """Hold rows and Cinder's backups against each other, if it is time.
@@ -162,6 +174,7 @@ class Worker:
         wake: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
         host_time: Callable[[], datetime.datetime] = clocks.host_time,
+        observer: ports.Observer = observing.NOBODY,
     ) -> None:
         """:param wake: called when a thread has become free.
 
@@ -172,7 +185,7 @@ class Worker:
         self._store = store
         self._settings = settings
         self._capacity = Capacity(engine, settings)
-        self._recorder = record.Recorder(store, conductor_id)
+        self._recorder = record.Recorder(store, conductor_id, observer)
         outcomes = Outcomes(store, self._recorder, settings)
         self._starter = Starter(
             store,
@@ -298,6 +311,7 @@ class Worker:
             self._recorder.conductor_id, kind, pool.free, now, throttle
         )
         for work in claimed:
+            self._recorder.claimed(work)
             pool.submit(work, begin, now)
         return len(claimed)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from staffeln import ports
 from staffeln.domain import errors, model, task
-from staffeln.workflow import record
+from staffeln.workflow import observing, record
 
 LOG = logging.getLogger(__name__)
 
@@ -29,12 +29,14 @@ class Writer:
         conductor_id: str,
         term: int,
         in_office: Callable[[int], bool],
+        observer: ports.Observer = observing.NOBODY,
     ) -> None:
         """:param in_office: whether this conductor is in office in a term."""
         self._store = store
         self._conductor_id = conductor_id
         self._term = term
         self._in_office = in_office
+        self._observer = observer
 
     def go_on(self) -> None:
         """Begin nothing more that would be done in vain.
@@ -56,7 +58,9 @@ class Writer:
         written = self._store.write_plan(self._term, rows, self._conductor_id)
         for work in written:
             cancelled = work.state is task.State.CANCELLED
-            record.tell(task.State.PLANNED if cancelled else None, work)
+            before = task.State.PLANNED if cancelled else None
+            record.tell(before, work)
+            self._observer.moved(before, work)
         _tell_left_out(rows.tasks, {work.id for work in written})
         return written
 
