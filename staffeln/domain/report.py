@@ -26,6 +26,16 @@ class Quota:
     in_use: int
     reserved: int
 
+    @property
+    def taken(self) -> int:
+        """What Cinder counts against the limit."""
+        return self.in_use + self.reserved
+
+    @property
+    def rate(self) -> float | None:
+        """How much of the limit is taken; 1.0: all. None: no such limit."""
+        return self.taken / self.limit if self.limit > 0 else None
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Quotas:
@@ -58,6 +68,31 @@ class Finished:
     made_at: datetime.datetime | None = None
     """Cinder's created_at of the backup; None: there is none."""
 
+    @property
+    def at(self) -> datetime.datetime:
+        """When it happened: the backup's own time, else the task's."""
+        work = self.work
+        return (
+            self.made_at
+            or work.attempted_at
+            or work.finished_at
+            or work.updated_at
+        )
+
+    @property
+    def took(self) -> datetime.timedelta | None:
+        """From the last attempt's call to the end; None: there was none."""
+        if self.work.attempted_at is None or self.work.finished_at is None:
+            return None
+        return self.work.finished_at - self.work.attempted_at
+
+    @property
+    def mode(self) -> task.Mode | None:
+        """What Cinder made, else what was asked for last."""
+        if self.incremental is None:
+            return self.work.mode
+        return task.Mode.INCREMENTAL if self.incremental else task.Mode.FULL
+
 
 class Topic(enum.StrEnum):
     """What a notice is about."""
@@ -89,6 +124,35 @@ class Notice:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How many tasks ended in which way."""
+
+    failed: int = 0
+    succeeded: int = 0
+    cancelled: int = 0
+    """Backups that were not needed any more."""
+    removed: int = 0
+    """Deletes that did what they were to do."""
+    not_removed: int = 0
+    """Deletes that failed or were not needed any more."""
+    gigabytes: int = 0
+    """GiB of the volumes that were backed up, full or not."""
+
+    @property
+    def ended(self) -> int:
+        """Backups that were tried to the end."""
+        return self.failed + self.succeeded
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            **{
+                each.name: getattr(self, each.name) + getattr(other, each.name)
+                for each in dataclasses.fields(self)
+            }
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectReport:
     """One project's part of a report."""
 
@@ -106,6 +170,21 @@ class ProjectReport:
     """Deletes that ended, in whatever way."""
     notices: tuple[Notice, ...] = ()
 
+    @property
+    def totals(self) -> Totals:
+        """The numbers of this project."""
+        removed = sum(
+            each.work.state is task.State.SUCCEEDED for each in self.removed
+        )
+        return Totals(
+            failed=len(self.failed),
+            succeeded=len(self.succeeded),
+            cancelled=len(self.cancelled),
+            removed=removed,
+            not_removed=len(self.removed) - removed,
+            gigabytes=sum(each.work.volume_size for each in self.succeeded),
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -121,6 +200,11 @@ class Report:
     """For operators: with hosts and paths in reasons."""
     remarks: tuple[str, ...] = ()
     """About all: what is paused, what waits for a yes; a line each."""
+
+    @property
+    def totals(self) -> Totals:
+        """The numbers of all its projects."""
+        return sum((each.totals for each in self.projects), Totals())
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,12 @@ class Renderer(Protocol):
     def render(self, what: report.Report) -> report.Rendered:
         """Subject, text, HTML and attachments of a report."""
 
+    def log_lines(self, what: report.Report) -> tuple[str, ...]:
+        """The same for a log: no attachment is spoken of; a line each.
+
+        The first line is the subject.
+        """
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
