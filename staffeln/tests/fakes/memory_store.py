@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from staffeln import ports
-from staffeln.domain import deletion, model, queue, task
+from staffeln.domain import census, deletion, model, queue, task
 from staffeln.tests.fakes import memory_retention
 
 
@@ -22,6 +22,45 @@ class MemoryStore(memory_retention.MemoryRetention):
     def mark_reported(self, task_id: str) -> None:
         """Say that a task's end was reported."""
         self._reported.add(task_id)
+
+    # -- for those who watch -----------------------------------------------
+
+    def census(self, most_projects: int) -> census.Census:
+        with self._lock:
+            tasks = Counter(
+                (work.kind, work.state) for work in self._tasks.values()
+            )
+            of_projects: dict[str, list[int]] = {}
+            for row in self._backups.values():
+                if row.state in census.PRESENT:
+                    of_projects.setdefault(row.project_id, []).append(row.size)
+            counts = [
+                census.ProjectCount(
+                    project_id=name, backups=len(sizes), gigabytes=sum(sizes)
+                )
+                for name, sizes in of_projects.items()
+            ]
+            return census.Census(
+                taken_at=self.now(),
+                term=self._term,
+                conductors=len(self._conductors),
+                tasks=tuple(
+                    census.TaskCount(kind=kind, state=state, number=number)
+                    for (kind, state), number in sorted(tasks.items())
+                ),
+                projects=census.largest(
+                    counts,
+                    census.ProjectCount(
+                        project_id=None,
+                        backups=sum(each.backups for each in counts),
+                        gigabytes=sum(each.gigabytes for each in counts),
+                    ),
+                    most_projects,
+                ),
+                brakes=tuple(self.brakes()),
+                breaker_waits=self._breaker is not None
+                and self._breaker.confirmed_at is None,
+            )
 
     # -- the brake ---------------------------------------------------------
 

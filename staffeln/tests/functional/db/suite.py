@@ -2,6 +2,7 @@
 """What every store has to keep: the contract of ``ports.Store``."""
 
 from staffeln.tests.functional.db import (
+    census_suite,
     moving_suite,
     planning_suite,
     reading_suite,
@@ -18,5 +19,6 @@ class StoreSuite(
     throttle_suite.ThrottleSuite,
     retention_suite.RetentionSuite,
     waiting_suite.WaitingSuite,
+    census_suite.CensusSuite,
 ):
     """Inherit this with ``new_store``; a store passes when all tests do."""
