@@ -55,6 +55,17 @@ def policy(conf: cfg.ConfigOpts) -> model.Policy:
     )
 
 
+def protection_policy(conf: cfg.ConfigOpts) -> model.ProtectionPolicy:
+    """The options that say when a volume is not protected as it should be."""
+    group = conf.conductor
+    return model.ProtectionPolicy(
+        interval=_seconds(
+            max(group.backup_min_interval, group.backup_service_period)
+        ),
+        tolerance=group.protection_tolerance,
+    )
+
+
 def selection_rule(conf: cfg.ConfigOpts) -> selection.Rule:
     """Which servers and volumes are to be protected."""
     group = conf.conductor
@@ -84,6 +95,8 @@ def settings(conf: cfg.ConfigOpts) -> Settings:
     group = conf.conductor
     return Settings(
         policy=policy(conf),
+        protection=protection_policy(conf),
+        backup_service_period=_seconds(group.backup_service_period),
         rule=selection_rule(conf),
         retention=retention_policy(conf),
         clock_tolerance=group.clock_tolerance.fixed,

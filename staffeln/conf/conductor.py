@@ -78,6 +78,17 @@ _SCHEDULE = [
         "cycle. Counted from Cinder's created_at.",
     ),
     cfg.IntOpt(
+        "protection_tolerance",
+        default=3,
+        min=1,
+        max=10_000,
+        help="How many times backup_min_interval (or backup_service_period, "
+        "where that is longer) may pass after the last backup of a volume "
+        "until reports, metrics and staffeln plan name it as not protected "
+        "for long. Too low, and backups that merely wait their turn are "
+        "named; too high, and nobody hears of those that are not made.",
+    ),
+    cfg.IntOpt(
         "full_backup_depth",
         default=2,
         min=0,

@@ -132,6 +132,10 @@ class Inventory:
         default_factory=dict
     )
     """Ids of the servers that were read, of volumes with several."""
+    selected_servers: frozenset[str] = frozenset()
+    """Ids of the servers that were read and are selected."""
+    opted_out_volumes: frozenset[str] = frozenset()
+    """Volumes of selected servers that their own metadata leave out."""
     still_selected: frozenset[str] = frozenset()
     """Volumes that are selected as well, and no candidates now.
 
@@ -140,7 +144,11 @@ class Inventory:
     servers_seen: int = 0
     servers_selected: int = 0
     volumes_seen: int = 0
-    opted_out: int = 0
+
+    @property
+    def opted_out(self) -> int:
+        """How many volumes their own metadata leave out."""
+        return len(self.opted_out_volumes)
 
 
 # -- what Staffeln keeps ---------------------------------------------------
@@ -247,6 +255,10 @@ class VolumeRecord:
     """No incremental before this time."""
     postponed_since: datetime.datetime | None = None
     """Since when the volume is due and cannot be backed up."""
+    dropped_since: datetime.datetime | None = None
+    """Since when it has backups and is selected no longer."""
+    dropped_why: str = ""
+    """Why it is not, in words."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +290,21 @@ class Policy:
     failure_backoff: datetime.timedelta
     failure_backoff_max: datetime.timedelta
     full_only_period: durations.Duration
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionPolicy:
+    """The options that say when a volume is not protected as it should be."""
+
+    interval: datetime.timedelta
+    """backup_min_interval, or backup_service_period where that is longer."""
+    tolerance: int
+    """After so many of those without a backup a volume is stale."""
+
+    @property
+    def stale_after(self) -> datetime.timedelta:
+        """How old the last backup of a volume may be."""
+        return self.interval * self.tolerance
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+from collections.abc import Iterator
 
 from staffeln.domain import task
 
@@ -104,7 +105,8 @@ class Topic(enum.StrEnum):
     FULL_ONLY = "full backups only"
     SHORTENED = "will be kept for less long"
     UNREADABLE = "retention cannot be read"
-    HELD = "held by another backup"
+    FAILING = "failing again and again"
+    HELD = "to be deleted, and not gone"
     BROKEN = "broken in Cinder"
 
 
@@ -234,6 +236,21 @@ class Project:
     id: str
     name: str
     enabled: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectList:
+    """The projects of all domains, disabled ones as well."""
+
+    projects: tuple[Project, ...] = ()
+    complete: bool = True
+    """Keystone cut nothing off: no other project has one of the names."""
+
+    def __iter__(self) -> Iterator[Project]:
+        return iter(self.projects)
+
+    def __len__(self) -> int:
+        return len(self.projects)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,12 @@ def policy(**changes: Any) -> model.Policy:
     return model.Policy(**{**values, **changes})
 
 
+def protection_policy(**changes: Any) -> model.ProtectionPolicy:
+    """A volume is stale after three days, with changes."""
+    values: dict[str, Any] = {"interval": DAY, "tolerance": 3}
+    return model.ProtectionPolicy(**{**values, **changes})
+
+
 def rule(**changes: Any) -> selection.Rule:
     """The default rule of selection, with changes."""
     values: dict[str, Any] = {

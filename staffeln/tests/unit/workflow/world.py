@@ -54,6 +54,8 @@ def settings(**changes: Any) -> Settings:
             failure_backoff=BACKOFF,
             **{name: changes.pop(name) for name in names if name in changes},
         ),
+        "protection": samples.protection_policy(),
+        "backup_service_period": HOUR,
         "rule": samples.rule(),
         "retention": samples.retention_policy(
             **{name: changes.pop(name) for name in rules if name in changes}
