@@ -21,7 +21,7 @@ from sqlalchemy import exc
 from staffeln.db import faults, rows, session
 from staffeln.domain import errors, model, task
 
-HEAD = "5e0d7c3a91f4"
+HEAD = "a4d18c6e2b97"
 """The revision that this release needs, without loading alembic."""
 
 POOL_SIZE = 8

@@ -171,13 +171,17 @@ def _records(
 def _unreported_failures(
     connection: sa.Connection, volume_ids: Sequence[str]
 ) -> dict[str, set[str]]:
-    table = rows.TASKS
+    table, reports = rows.TASKS, rows.REPORTS
     found = connection.execute(
-        sa.select(table.c.volume_id, table.c.reason).where(
+        sa.select(table.c.volume_id, table.c.reason)
+        .join_from(
+            table, reports, reports.c.id == table.c.report_id, isouter=True
+        )
+        .where(
             table.c.volume_id.in_(volume_ids),
             table.c.kind == task.Kind.BACKUP.value,
             table.c.state == task.State.FAILED.value,
-            table.c.reported_at.is_(None),
+            reports.c.delivered_at.is_(None),
         )
     )
     reasons: defaultdict[str, set[str]] = defaultdict(set)

@@ -13,15 +13,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from staffeln import ports
 from staffeln.domain import census, deletion, model, queue, task
-from staffeln.tests.fakes import memory_retention
+from staffeln.tests.fakes import memory_reports
 
 
-class MemoryStore(memory_retention.MemoryRetention):
+class MemoryStore(memory_reports.MemoryReports):
     """One deployment's database; used by many threads."""
-
-    def mark_reported(self, task_id: str) -> None:
-        """Say that a task's end was reported."""
-        self._reported.add(task_id)
 
     # -- for those who watch -----------------------------------------------
 
@@ -216,7 +212,7 @@ class MemoryStore(memory_retention.MemoryRetention):
                 work.reason
                 for work in tasks
                 if work.state is task.State.FAILED
-                and work.id not in self._reported
+                and self._nobody_was_told_of(work)
             ),
         )
 

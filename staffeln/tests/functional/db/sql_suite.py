@@ -32,8 +32,18 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
     def mark_reported(self, task_id: str) -> None:
         with self.database.engine.begin() as connection:
             connection.execute(
-                sa.text("UPDATE tasks SET reported_at = :at WHERE id = :id"),
-                {"at": store_case.NOW, "id": task_id},
+                sa.insert(rows.REPORTS).values(
+                    id="told",
+                    project_id="p1",
+                    receiver="",
+                    created_at=store_case.NOW,
+                    delivered_at=store_case.NOW,
+                )
+            )
+            connection.execute(
+                sa.update(rows.TASKS)
+                .where(rows.TASKS.c.id == task_id)
+                .values(report_id="told")
             )
 
     # -- what only a store on SQL can meet ----------------------------------

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 import sqlalchemy as sa
 
 from staffeln import ports
-from staffeln.db import migration, session
+from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.tests.functional.db import (
     databases,
@@ -62,6 +62,16 @@ class GaleraStoreTest(
     def mark_reported(self, task_id: str) -> None:
         with self.database.engine.begin() as connection:
             connection.execute(
-                sa.text("UPDATE tasks SET reported_at = :at WHERE id = :id"),
-                {"at": store_case.NOW, "id": task_id},
+                sa.insert(rows.REPORTS).values(
+                    id="told",
+                    project_id="p1",
+                    receiver="",
+                    created_at=store_case.NOW,
+                    delivered_at=store_case.NOW,
+                )
+            )
+            connection.execute(
+                sa.update(rows.TASKS)
+                .where(rows.TASKS.c.id == task_id)
+                .values(report_id="told")
             )
