@@ -87,6 +87,8 @@ class MemoryReports(memory_retention.MemoryRetention):
     ) -> int:
         with self._lock:
             self._fence(term)
+            if told := self._told_of(report_id):
+                return len(told)
             told = [
                 work
                 for work in self._unreported()
@@ -99,7 +101,7 @@ class MemoryReports(memory_retention.MemoryRetention):
                 self._put_report(
                     report_id, project_id="" if others else project_id
                 )
-            return len(self._told_of(report_id))
+            return len(told)
 
     def reports_not_done(self) -> list[ports.ReportRecord]:
         with self._lock:

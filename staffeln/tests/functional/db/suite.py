@@ -6,6 +6,7 @@ from staffeln.tests.functional.db import (
     moving_suite,
     planning_suite,
     reading_suite,
+    reports_suite,
     retention_suite,
     throttle_suite,
     waiting_suite,
@@ -18,6 +19,7 @@ class StoreSuite(
     reading_suite.ReadingSuite,
     throttle_suite.ThrottleSuite,
     retention_suite.RetentionSuite,
+    reports_suite.ReportsSuite,
     waiting_suite.WaitingSuite,
     census_suite.CensusSuite,
 ):

@@ -16,6 +16,7 @@ from staffeln.tests.functional.db import (
     databases,
     moving_suite,
     planning_suite,
+    reports_suite,
     retention_suite,
     store_case,
     throttle_suite,
@@ -42,6 +43,7 @@ class GaleraStoreTest(
     moving_suite.MovingSuite,
     throttle_suite.ThrottleSuite,
     retention_suite.RetentionSuite,
+    reports_suite.ReportsSuite,
     waiting_suite.WaitingSuite,
 ):
     """All that writes; reading is the same as on one server."""
