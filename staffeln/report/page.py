@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report as HTML that mail programs show as it is meant.
+
+They know tables and inline styles, and drop or break nearly all else; see
+templates/report.html.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jinja2
+
+from staffeln.report import text, view, words
+
+
+def html(shown: view.View, elsewhere: str) -> str:
+    """All of it as a page.
+
+    :param elsewhere: where the rows are that are left out, such as
+        ``: see the attached file``.
+    """
+    return (
+        _templates()
+        .get_template("report.html")
+        .render(shown=shown, elsewhere=elsewhere)
+    )
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("staffeln.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = words.number
+    environment.filters["totals"] = text.totals
+    return environment
