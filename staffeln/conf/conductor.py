@@ -289,6 +289,19 @@ _TASKS = [
     ),
 ]
 
+_REPORTS = [
+    cfg.IntOpt(
+        "report_period",
+        default=86_400,
+        min=1,
+        max=31_536_000,
+        help="A project's report is due when the oldest of its tasks that "
+        "ended and were not reported yet was made so many seconds ago; looked "
+        "at after each backup cycle. Tasks stay in the database until they "
+        "were reported. See [notification] for who gets it.",
+    ),
+]
+
 _LIFE = [
     cfg.Opt(
         "heartbeat_timeout",
@@ -301,7 +314,14 @@ _LIFE = [
     ),
 ]
 
-OPTS = [*_SELECTION, *_SCHEDULE, *_RETENTION, *_TASKS, *_LIFE]
+OPTS = [
+    *_SELECTION,
+    *_SCHEDULE,
+    *_RETENTION,
+    *_TASKS,
+    *_REPORTS,
+    *_LIFE,
+]
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
