@@ -253,6 +253,12 @@ class SqlStore:
             partial(retention.missing, since_before=since_before)
         )
 
+    def broken(
+        self, after: model.Backup | None, limit: int
+    ) -> list[model.Backup]:
+        """Available backups that Cinder shows broken."""
+        return self._read(partial(retention.broken, after=after, limit=limit))
+
     def count_managed(self) -> int:
         """How many managed backups there are."""
         return self._read(retention.count_managed)

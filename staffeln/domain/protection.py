@@ -390,13 +390,36 @@ def why_dropped(
     return f"it is not attached to {server} any more, nor to another selected"
 
 
-def again(
-    histories: Iterable[model.History],
-) -> Iterator[model.VolumeRecord]:
-    """Records of volumes that were dropped and are selected again."""
-    for history in histories:
-        record = history.record
-        if record is not None and record.dropped_since is not None:
-            yield dataclasses.replace(
-                record, dropped_since=None, dropped_why=""
-            )
+# -- what is kept for less long ----------------------------------------------
+
+
+def announcement(
+    rows: Iterable[model.Backup], now: datetime.datetime
+) -> report.Notice | None:
+    """What is announced of a volume's backups whose retention was shortened.
+
+    Only those whose grace still runs; None: of none of them.
+    """
+    waiting = sorted(
+        (
+            (row.expires_at, row.id, row)
+            for row in rows
+            if row.grace
+            and row.state is model.BackupState.AVAILABLE
+            and row.expires_at is not None
+            and row.expires_at > now
+        )
+    )
+    if not waiting:
+        return None
+    expires_at, _, first = waiting[0]
+    return report.Notice(
+        topic=report.Topic.SHORTENED,
+        project_id=first.project_id,
+        volume_id=first.volume_id,
+        volume_name=first.volume_name,
+        server_name=first.server_name,
+        until=expires_at,
+        why=f"{len(waiting)} backup(s) are to be kept for {first.kept_for} "
+        f"now; none of them goes before {schedule.words(expires_at)}",
+    )

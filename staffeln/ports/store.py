@@ -154,6 +154,14 @@ class Store(Protocol):
     def missing(self, since_before: datetime.datetime) -> list[model.Backup]:
         """Available rows for which Cinder first answered 404 before that."""
 
+    def broken(
+        self, after: model.Backup | None, limit: int
+    ) -> list[model.Backup]:
+        """Available backups that Cinder shows broken, by since when.
+
+        :param after: the last one of the page before.
+        """
+
     def count_managed(self) -> int:
         """How many managed backups there are, without the vanished."""
 

@@ -10,6 +10,7 @@ makes a second live task for a volume impossible.
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import datetime
 import logging
 import time
@@ -21,6 +22,7 @@ from staffeln.workflow import clocks, observing, planning, record, rescue
 from staffeln.workflow.capacity import Capacity
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
+from staffeln.workflow.protecting import Protecting
 from staffeln.workflow.reconcile import Reconciliation, Retries
 from staffeln.workflow.remove import Remover
 from staffeln.workflow.retain import Harvested, Retention
@@ -91,6 +93,9 @@ class Scheduler:
             self._clocks,
             self._known_gone,
         )
+        self._protecting = Protecting(
+            self._store, self._cloud, self._settings, self._writer
+        )
 
     def _in_office(self, term: int) -> bool:
         return self._held() and term == self._term
@@ -103,7 +108,7 @@ class Scheduler:
         :raises OvertakenError: another scheduler took office.
         """
         began = time.monotonic()
-        writer = self._writer
+        writer, protecting, term = self._writer, self._protecting, self._term
         drawn = planning.draw(
             self._store,
             self._cloud,
@@ -115,6 +120,13 @@ class Scheduler:
         written = writer.write(planning.as_rows(drawn))
         if writer is self._writer:
             self._last_harvest = Harvested(drawn.inventory, began)
+        cycle = dataclasses.replace(
+            protecting.look(drawn, term),
+            ended_at=self._store.now(),
+            seconds=time.monotonic() - began,
+        )
+        writer.note_cycle(cycle)
+        self._observer.cycle_ended(cycle)
         return sum(work.state is task.State.PLANNED for work in written)
 
     def retain(self) -> int:

@@ -89,6 +89,11 @@ class Writer:
         self.go_on()
         self._store.note_reconciled(self._term, when)
 
+    def note_cycle(self, cycle: model.Cycle) -> None:
+        """Keep what a cycle came to, if it was complete."""
+        self.go_on()
+        self._store.note_cycle(self._term, cycle)
+
 
 def _tell_left_out(tasks: Iterable[task.Task], written: set[str]) -> None:
     """What was planned and is not there: something live is in its way."""
