@@ -36,6 +36,14 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["Tone"] = view.Tone
+    environment.filters["count"] = words.count
+    environment.filters["united"] = _united
     environment.filters["number"] = words.number
     environment.filters["totals"] = text.totals
     return environment
+
+
+def _united(text: str) -> str:
+    """No line ends between a number and its unit."""
+    return text.replace(" GiB", "\u00a0GiB")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from staffeln.domain import report
-from staffeln.report import page, sheet, text, view
+from staffeln.report import arrangement, page, sheet, text
 
 
 class Pages:
@@ -12,7 +12,7 @@ class Pages:
 
     def render(self, what: report.Report) -> report.Rendered:
         """Subject, text, HTML and a file with all rows."""
-        shown = view.of(what)
+        shown = arrangement.of(what)
         attached = sheet.attachment(what)
         elsewhere = ": see the attached file" if attached else ""
         return report.Rendered(
@@ -24,6 +24,6 @@ class Pages:
 
     def log_lines(self, what: report.Report) -> tuple[str, ...]:
         """The subject, then the text without empty lines."""
-        shown = view.of(what)
+        shown = arrangement.of(what)
         said = text.lines(shown, "")
         return (shown.subject, *(each for each in said if each))
