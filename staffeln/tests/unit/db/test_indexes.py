@@ -16,7 +16,7 @@ from staffeln.tests.unit.db import example
 from staffeln.tests.unit.domain import samples
 
 NOW = samples.NOW
-GROWING = ("tasks", "task_events", "backups", "volumes")
+GROWING = ("tasks", "task_events", "backups", "volumes", "reports")
 
 
 class IndexTest(base.TestCase):
@@ -210,6 +210,46 @@ class IndexTest(base.TestCase):
             lambda: store.cancel_over_quota("p1", 1, "413", NOW, "c1"),
         ):
             self.assertEqual([], self.scans(call))
+
+    def test_reporting(self) -> None:
+        store = self.store
+        term = store.take_office("c1")
+        for call, expected in (
+            (
+                lambda: store.due_reports(NOW, NOW - NOW),
+                "COVERING INDEX ix_tasks_unreported (report_id=? AND state=?)",
+            ),
+            (
+                lambda: store.open_report(term, "r1", ["p1"]),
+                "INDEX ix_tasks_unreported "
+                "(report_id=? AND state=? AND project_id=?)",
+            ),
+            (
+                lambda: list(store.finished("r1")),
+                "INDEX ix_tasks_report_id (report_id=? AND id>?)",
+            ),
+            (
+                store.reports_not_done,
+                "INDEX ix_reports_purged_at (purged_at=?)",
+            ),
+            (
+                lambda: store.forget_reports(term, NOW),
+                "INDEX ix_reports_purged_at (purged_at<?)",
+            ),
+            (
+                lambda: store.dissolve_report(term, "r1"),
+                "INDEX sqlite_autoindex_reports_1 (id=?)",
+            ),
+            (
+                lambda: store.purge_report(term, "r1"),
+                "INDEX sqlite_autoindex_reports_1 (id=?)",
+            ),
+        ):
+            lines = self.lines(call)
+            self.assertTrue(
+                any(expected in line for line in lines), (expected, lines)
+            )
+            self.assertEqual([], self.whole(lines))
 
     def test_looking(self) -> None:
         store = self.store
