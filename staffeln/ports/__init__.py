@@ -19,7 +19,13 @@ from staffeln.ports.records import (
     Term,
     Throttle,
 )
-from staffeln.ports.reporting import Mailer, Observer, Renderer, Sent
+from staffeln.ports.reporting import (
+    Mailer,
+    Observer,
+    Renderer,
+    Sent,
+    Shelf,
+)
 from staffeln.ports.store import Store
 
 __all__ = [
@@ -41,6 +47,7 @@ __all__ = [
     "ReportRecord",
     "Seen",
     "Sent",
+    "Shelf",
     "Store",
     "Term",
     "Throttle",

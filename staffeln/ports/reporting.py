@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -41,10 +42,26 @@ class Mailer(Protocol):
     ) -> Sent:
         """Send one message.
 
-        :param message_id: the same for each try of the same message.
+        :param message_id: the same for each try of the same message, such
+            as the report's id; what goes before the @ of its Message-ID.
         :raises MailError: it was surely accepted for nobody.
         :raises MailUncertainError: nobody knows: no answer came after all
             of it was sent.
+        """
+
+
+class Shelf(Protocol):
+    """Keeps copies of reports."""
+
+    def keep(
+        self,
+        report_id: str,
+        created_at: datetime.datetime,
+        what: report.Rendered,
+    ) -> None:
+        """Keep one; the same again changes nothing. Raises nothing.
+
+        :param created_at: of the report; UTC without a zone.
         """
 
 
