@@ -17,7 +17,7 @@ import pathlib
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     import flask
 
     from staffeln.api import serving
+    from staffeln.cloud.wire import Observe
     from staffeln.conductor.life import Build
-    from staffeln.conductor.rounds import Parts, Rhythm
+    from staffeln.conductor.rounds import Aside, Parts, Rhythm
     from staffeln.db.store import SqlStore
     from staffeln.leadership import Settings as LeadershipSettings
 
@@ -136,6 +137,7 @@ def _rhythm(conf: cfg.ConfigOpts) -> Rhythm:
         heartbeat_period=timeout.total_seconds() / _HEARTBEATS_PER_TIMEOUT,
         heartbeat_timeout=timeout,
         office_period=conf.coordination.lease_retry_period,
+        census_period=conf.metrics.census_period,
     )
 
 
@@ -151,11 +153,13 @@ def cloud(
     stop: threading.Event | None = None,
     *,
     patient: bool = True,
+    observe: Observe | None = None,
 ) -> ports.Cloud:
     """The door to OpenStack; nothing is asked yet.
 
     :param stop: set when the process is to end: no waiting any more.
     :param patient: try calls again, within ``retry_timeout``.
+    :param observe: told of each call.
     :raises ConfigurationError: no credentials, or ones that cannot work.
     """
     from staffeln.cloud import options
@@ -171,7 +175,7 @@ def cloud(
     )
     if not patient:
         found = dataclasses.replace(found, retry_timeout=0)
-    return OpenStackCloud(found, stop=stop)
+    return OpenStackCloud(found, stop=stop, observe=observe)
 
 
 def store(conf: cfg.ConfigOpts) -> SqlStore:
@@ -290,6 +294,7 @@ def _check_doors(conf: cfg.ConfigOpts) -> None:
     from staffeln.db import session
 
     cloud(conf)
+    _check_bus(conf)
     session.check(conf)
     room.check(leadership_settings(conf))
 
@@ -300,6 +305,7 @@ def check_conductor(conf: cfg.ConfigOpts) -> None:
     :raises StaffelnError: what is wrong, in one line.
     """
     door = cloud(conf, patient=False)
+    _check_bus(conf)
     with contextlib.ExitStack() as opened:
         _probe_leadership(conf)
         database = store(conf)
@@ -347,7 +353,8 @@ def _connect(
             office.description,
             *proof,
         )
-        door = cloud(conf, stop)
+        watching = _watching(conf, office, database, proof[0].uuid)
+        door = cloud(conf, stop, observe=watching.called)
         obeyed = settings(conf)
         me = _myself(conductor_id, office, database)
         parts = Parts(
@@ -355,7 +362,12 @@ def _connect(
             store=database,
             leadership=office,
             scheduler=Scheduler(
-                database, door, obeyed, me.id, held=office.held
+                database,
+                door,
+                obeyed,
+                me.id,
+                held=office.held,
+                observer=watching.observer,
             ),
             worker=Worker(
                 database,
@@ -365,9 +377,12 @@ def _connect(
                 me.id,
                 wake,
                 boot_time,
+                observer=watching.observer,
             ),
             rhythm=_rhythm(conf),
             close=database.close,
+            count=watching.count,
+            asides=watching.asides,
         )
         opened.pop_all()
         return parts
@@ -406,6 +421,90 @@ def _myself(
         started_at=now,
         heartbeat_at=now,
     )
+
+
+# -- who watches -------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Watching:
+    """Who is told what a conductor does."""
+
+    observer: ports.Observer
+    asides: Sequence[Aside]
+    called: Observe | None
+    """Told of each call of OpenStack."""
+    count: Callable[[], int] | None
+    """Counts what the database holds."""
+
+
+def _watching(
+    conf: cfg.ConfigOpts,
+    office: ports.Leadership,
+    database: ports.Store,
+    deployment_uuid: str,
+) -> _Watching:
+    """Metrics, message bus and dead man's switch, as far as configured."""
+    from staffeln.metrics.conductor import ConductorMetrics, Watch
+    from staffeln.workflow.observing import Observers
+
+    group = conf.metrics
+    metrics = ConductorMetrics(office.held)
+    observers: list[ports.Observer] = [metrics]
+    asides: list[Aside] = []
+    if group.enabled:
+        from staffeln.metrics.exporter import Exporter
+
+        asides.append(Exporter(group.host, group.port, metrics.render))
+    if has_bus(conf):
+        from staffeln.notify import messaging
+
+        bus = messaging.connect(
+            conf, socket.gethostname(), deployment_uuid, metrics.notified
+        )
+        observers.append(bus)
+        asides.append(bus)
+    if conf.notification.heartbeat_url:
+        from staffeln.notify.heartbeat import Heartbeat
+
+        beat = Heartbeat(
+            conf.notification.heartbeat_url, metrics.heartbeat_called
+        )
+        observers.append(beat)
+        asides.append(beat)
+    watch = Watch(database, metrics, group.project_series)
+    return _Watching(
+        observer=Observers(observers),
+        asides=asides,
+        called=metrics.called,
+        count=watch.look if group.enabled else None,
+    )
+
+
+def has_bus(conf: cfg.ConfigOpts) -> bool:
+    """Whether somebody wants notifications on the message bus.
+
+    Looked up in the files: who does not want them loads nothing of
+    oslo.messaging, which alone knows the option.
+    """
+    from staffeln.conf import files
+
+    group, name = "oslo_messaging_notifications", "driver"
+    return bool(os.environ.get(f"OS_{group}__{name}".upper())) or any(
+        (line.group, line.name) == (group, name) and line.text.strip()
+        for line in files.lines(conf)
+    )
+
+
+def _check_bus(conf: cfg.ConfigOpts) -> None:
+    """Whether the message bus can be one; nothing is asked.
+
+    :raises ConfigurationError: it cannot.
+    """
+    if has_bus(conf):
+        from staffeln.notify import messaging
+
+        messaging.check(conf)
 
 
 # -- the API -----------------------------------------------------------------

@@ -168,12 +168,12 @@ class ConductorMetrics:
             service, method, NO_ANSWER if status is None else str(status)
         ).observe(seconds)
 
-    def notified(self, number: int, *, published: bool) -> None:
+    def notified(self, number: int, published: bool) -> None:
         """Count notifications that the bus took, or that were dropped."""
         outcome = "published" if published else "dropped"
         self._notifications.labels(outcome).inc(number)
 
-    def heartbeat_called(self, *, accepted: bool) -> None:
+    def heartbeat_called(self, accepted: bool) -> None:
         """Count a call of heartbeat_url."""
         self._heartbeats.labels("accepted" if accepted else "failed").inc()
 

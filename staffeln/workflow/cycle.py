@@ -137,8 +137,10 @@ class Scheduler:
         :raises OvertakenError: another scheduler took office.
         """
         began = time.monotonic()
-        retention = self._retention
+        writer, retention = self._writer, self._retention
         planned = retention.round(self._last_harvest)
+        if retention.complete:
+            writer.note_retention(self._store.now())
         self._observer.retention_ended(
             time.monotonic() - began, complete=retention.complete
         )

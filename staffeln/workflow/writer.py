@@ -89,6 +89,11 @@ class Writer:
         self.go_on()
         self._store.note_reconciled(self._term, when)
 
+    def note_retention(self, when: datetime.datetime) -> None:
+        """Keep when a round of retention ended that nothing held back."""
+        self.go_on()
+        self._store.note_retention(self._term, when)
+
     def note_cycle(self, cycle: model.Cycle) -> None:
         """Keep what a cycle came to, if it was complete."""
         self.go_on()
