@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which volumes are not protected as they should be, and will it fit?
+"""Which volumes are not protected as they should be.
 
 A backup that is not being made is somebody's news. ``judge`` says of every
 selected volume what its owner should hear of; ``dropped`` says why a volume
-with backups is selected no longer; ``forecast`` holds what waits against a
-project's quotas.
+with backups is selected no longer.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from staffeln.domain import (
     chain,
+    demand,
     model,
     plan,
     report,
     retention,
     schedule,
     selection,
-    task,
 )
 
 FAILING = 2
@@ -33,38 +32,13 @@ LONGEST_VALUE = 40
 
 _NO_HISTORY = model.History()
 
-_NOT_CHARGED = frozenset({task.State.PLANNED, task.State.CLAIMED})
-"""States of a task whose backup Cinder does not count in a quota yet."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What is about to be made in a project."""
-
-    backups: int = 0
-    gigabytes: int = 0
-    """Cinder charges the whole volume, for an incremental as well."""
-    incrementals: int = 0
-    """How many of them are to be incremental."""
-
-    def plus(self, size: int, mode: task.Mode) -> Demand:
-        """With one backup more.
-
-        :param size: GiB of its volume.
-        """
-        return Demand(
-            backups=self.backups + 1,
-            gigabytes=self.gigabytes + size,
-            incrementals=self.incrementals + (mode is task.Mode.INCREMENTAL),
-        )
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
     """How the selected volumes are protected, after one plan."""
 
     notices: tuple[report.Notice, ...]
-    demands: Mapping[str, Demand]
+    demands: Mapping[str, demand.Demand]
     """What is to be made until the next cycle, by project."""
     selected: int
     never_protected: int
@@ -122,14 +96,14 @@ def judge(
         in the forecast.
     """
     notices: list[report.Notice] = []
-    demands: defaultdict[str, Demand] = defaultdict(Demand)
+    demands: defaultdict[str, demand.Demand] = defaultdict(demand.Demand)
     protected_at: list[datetime.datetime] = []
     for decision in drawn.decisions:
         volume = decision.candidate.volume
         history = histories.get(volume.id, _NO_HISTORY)
         notices += _notices(decision, history, policy, tolerance, now)
         notices += _unreadable(decision.candidate, inventory)
-        mode = _next_mode(decision, history, policy, until)
+        mode = demand.next_mode(decision, history, policy, until)
         if mode is not None:
             demands[volume.project_id] = demands[volume.project_id].plus(
                 volume.size, mode
@@ -267,82 +241,6 @@ def _notice(
     )
 
 
-# -- will it fit? ------------------------------------------------------------
-
-
-def _next_mode(
-    decision: plan.VolumeDecision,
-    history: model.History,
-    policy: model.Policy,
-    until: datetime.datetime,
-) -> task.Mode | None:
-    """The mode of a backup that waits or is due by then; None: none is.
-
-    A backup that runs is in the quota's figures already.
-    """
-    if decision.mode is not None:
-        return decision.mode
-    if decision.what is plan.What.FAIL:
-        return None
-    if history.live_task is not None:
-        waits = history.live_task in _NOT_CHARGED
-    else:
-        waits = isinstance(
-            schedule.decide(history, policy, until), schedule.Due
-        ) and (
-            decision.what is plan.What.POSTPONE
-            or decision.candidate.volume.status in plan.READY
-        )
-    if not waits:
-        return None
-    return chain.choose_mode(
-        history, decision.candidate.volume.project_id, policy, until
-    ).mode
-
-
-def forecast(demand: Demand, quotas: report.Quotas | None) -> report.Forecast:
-    """Hold what is to be made against a project's quotas."""
-    lacking = []
-    if quotas is not None:
-        lacking = [
-            f"{what}: {wanted} wanted, {room} of {quota.limit} free"
-            for what, wanted, quota in (
-                ("backups", demand.backups, quotas.backups),
-                ("GiB", demand.gigabytes, quotas.gigabytes),
-            )
-            if (room := free(quota)) is not None and wanted > room
-        ]
-    wanted = _in_words(demand)
-    if quotas is None:
-        why = f"{wanted}; the quotas could not be read"
-    elif lacking:
-        why = f"{wanted}; the quota has no room for all ({'; '.join(lacking)})"
-    else:
-        why = f"{wanted}; the quota has room for all"
-    return report.Forecast(
-        backups=demand.backups,
-        gigabytes=demand.gigabytes,
-        fits=not lacking,
-        why=why,
-    )
-
-
-def free(quota: report.Quota) -> int | None:
-    """What is left of a quota, never less than 0; None: there is no limit."""
-    if quota.limit < 0:
-        return None
-    return max(0, quota.limit - quota.in_use - quota.reserved)
-
-
-def _in_words(demand: Demand) -> str:
-    return (
-        f"{demand.backups} backup(s) due until the next cycle "
-        f"({demand.backups - demand.incrementals} full, "
-        f"{demand.incrementals} incremental) of {demand.gigabytes} GiB: "
-        "Cinder charges whole volumes, for incrementals as well"
-    )
-
-
 # -- what is selected no longer ----------------------------------------------
 
 
@@ -387,7 +285,9 @@ def why_dropped(
         return f"{server} is not in Nova's list any more"
     if newest.server_id not in inventory.selected_servers:
         return f"{server} does not carry {rule.backup_key}=true any more"
-    return f"it is not attached to {server} any more, nor to another selected"
+    return (
+        f"it is not attached to {server} any more, nor to another selected one"
+    )
 
 
 # -- what is kept for less long ----------------------------------------------

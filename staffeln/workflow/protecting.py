@@ -11,36 +11,26 @@ import dataclasses
 import datetime
 import itertools
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from staffeln import ports
 from staffeln.domain import (
-    errors,
+    demand,
     model,
     plan,
     protection,
     report,
     schedule,
-    selection,
+    task,
 )
 from staffeln.workflow import planning
+from staffeln.workflow.dropping import MOST_NOTICES, MOST_TOLD, Dropping
 from staffeln.workflow.outlook import PAGE
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.writer import Writer
 
 LOG = logging.getLogger(__name__)
-
-MOST_NOTICES = 10_000
-"""Notices of one topic that are kept; the others are counted."""
-
-MOST_ASKED_FOR = 50
-"""Volumes that one cycle asks Cinder for, to tell those that are gone."""
-
-MOST_TOLD = 20
-"""Lines of a log that one cycle spends on a sort of trouble, at most."""
-
-VOLUME_GONE = "Cinder does not know the volume any more"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +41,18 @@ class Concerns:
     """What the last cycle came to; None: there was none in this term."""
     notices: Mapping[str, tuple[report.Notice, ...]]
     """By project id."""
-    demands: Mapping[str, protection.Demand]
+    demands: Mapping[str, demand.Demand]
     """What is to be made until the next cycle, by project id."""
     brakes: tuple[model.Brake, ...]
     hands: tuple[str, ...]
     """What needs an operator's hands, a line each."""
+
+    @property
+    def topics(self) -> Counter[report.Topic]:
+        """How many notices there are of each topic, of all projects."""
+        return Counter(
+            each.topic for notices in self.notices.values() for each in notices
+        )
 
     def of(self, project_id: str) -> tuple[report.Notice, ...]:
         """The notices of one project."""
@@ -65,10 +62,10 @@ class Concerns:
         self, project_id: str, quotas: report.Quotas | None
     ) -> report.Forecast | None:
         """Whether what is to be made fits; None: nothing is."""
-        demand = self.demands.get(project_id)
-        if demand is None:
+        wanted = self.demands.get(project_id)
+        if wanted is None:
             return None
-        return protection.forecast(demand, quotas)
+        return demand.forecast(wanted, quotas)
 
     def remarks(self, project_id: str) -> tuple[str, ...]:
         """What a project's members hear about all of it."""
@@ -99,9 +96,8 @@ class Protecting:
         writer: Writer,
     ) -> None:
         self._store = store
-        self._cloud = cloud
         self._settings = settings
-        self._writer = writer
+        self._dropping = Dropping(store, cloud, settings.rule, writer)
         self._found: _Found | None = None
         self._dropped: tuple[int, tuple[report.Notice, ...]] | None = None
         """By the last complete harvest: how many, and the first of them."""
@@ -116,7 +112,7 @@ class Protecting:
         """
         found = judge(drawn, self._settings)
         if drawn.inventory.complete:
-            self._dropped = self._note_dropped(drawn)
+            self._dropped = self._dropping.note(drawn.inventory, drawn.now)
         if self._dropped is None:
             dropped = self._store.freshness().dropped
         else:
@@ -128,38 +124,6 @@ class Protecting:
         tell(found, dropped, self._settings.protection)
         return cycle
 
-    def _note_dropped(
-        self, drawn: planning.Drawn
-    ) -> tuple[int, tuple[report.Notice, ...]]:
-        """Remember volumes that were dropped, and say so of new ones."""
-        count = new = 0
-        notices: list[report.Notice] = []
-        asking = _Asking(self._cloud)
-        for page in dropped_volumes(
-            self._store,
-            drawn.inventory,
-            self._settings.rule,
-            drawn.now,
-            self._writer.go_on,
-        ):
-            known = [each for each in page if not each.is_new]
-            news = [asking.explained(each) for each in page if each.is_new]
-            if news:
-                self._writer.write(
-                    ports.PlanRecord(records=[each.record for each in news])
-                )
-            _tell_dropped(news[: max(0, MOST_TOLD - new)])
-            new += len(news)
-            count += len(page)
-            room = MOST_NOTICES - len(notices)
-            notices += [each.notice() for each in [*news, *known][:room]]
-        if new > MOST_TOLD:
-            LOG.warning(
-                "%d more volumes with backups are selected no longer",
-                new - MOST_TOLD,
-            )
-        return count, tuple(notices)
-
     # -- for each round of reports -----------------------------------------
 
     def concerns(self) -> Concerns:
@@ -167,24 +131,34 @@ class Protecting:
 
         What depends on a harvest is what the last one showed.
         """
-        now = self._store.now()
+        store = self._store
         found = self._found
+        held = [_held(work) for work in store.refused_deletes(MOST_NOTICES)]
+        broken = list(itertools.islice(_broken(store), MOST_NOTICES))
         by_project: defaultdict[str, list[report.Notice]] = defaultdict(list)
-        hands = [] if found is None else list(found.hands)
-        breaker = self._store.breaker()
-        if breaker is not None:
-            hands.append(breaker.in_words())
-        sources: tuple[Iterable[report.Notice], ...] = (
+        for each in itertools.chain(
             () if found is None else found.protection.notices,
             () if self._dropped is None else self._dropped[1],
-            announced(self._store, now),
-            _held(self._store),
-            _broken(self._store),
-        )
-        for notices in sources:
-            for each in itertools.islice(notices, MOST_NOTICES):
-                by_project[each.project_id].append(each)
-        hands += _in_numbers(itertools.chain(*by_project.values()))
+            itertools.islice(announced(store, store.now()), MOST_NOTICES),
+            held,
+            broken,
+        ):
+            by_project[each.project_id].append(each)
+        brakes = tuple(store.brakes())
+        hands = [*(each.in_words() for each in brakes)]
+        breaker = store.breaker()
+        if breaker is not None:
+            hands.append(breaker.in_words())
+        if found is not None:
+            hands += found.hands
+        hands += [
+            f"backups {topic}: {_number(notices)}"
+            for topic, notices in (
+                (report.Topic.HELD, held),
+                (report.Topic.BROKEN, broken),
+            )
+            if notices
+        ]
         return Concerns(
             cycle=None if found is None else found.cycle,
             notices={
@@ -192,7 +166,7 @@ class Protecting:
                 for project_id, notices in by_project.items()
             },
             demands={} if found is None else found.protection.demands,
-            brakes=tuple(self._store.brakes()),
+            brakes=brakes,
             hands=tuple(hands),
         )
 
@@ -214,78 +188,6 @@ def judge(drawn: planning.Drawn, settings: Settings) -> protection.Protection:
         drawn.now,
         until=drawn.now + settings.backup_service_period,
     )
-
-
-def dropped_volumes(
-    store: ports.Store,
-    inventory: model.Inventory,
-    rule: selection.Rule,
-    now: datetime.datetime,
-    go_on: Callable[[], None] = lambda: None,
-) -> Iterator[list[protection.Dropped]]:
-    """Volumes that have backups and are selected no longer, by id.
-
-    :param inventory: of a complete harvest.
-    :param go_on: called with each page; what it raises ends it.
-    """
-    selected = inventory.still_selected.union(
-        each.volume.id for each in inventory.candidates
-    )
-    after = ""
-    while page := store.governances(after, PAGE):
-        go_on()
-        after = page[-1].volume_id
-        others = {each.volume_id for each in page} - selected
-        if not others:
-            continue
-        histories = store.histories(others)
-        found = [
-            protection.dropped(histories[volume_id], inventory, rule, now)
-            for volume_id in sorted(histories)
-        ]
-        if any(found):
-            yield [each for each in found if each is not None]
-
-
-class _Asking:
-    """Asks the cloud what became of volumes: of some, and no longer once
-    it does not answer.
-    """
-
-    def __init__(self, cloud: ports.Cloud) -> None:
-        self._cloud = cloud
-        self._left = MOST_ASKED_FOR
-        self._projects: Mapping[str, bool] | None = None
-
-    def explained(self, found: protection.Dropped) -> protection.Dropped:
-        """With what Cinder and Keystone say of a volume."""
-        record = found.record
-        why = record.dropped_why
-        if self._left > 0:
-            why = self._why(found.newest) or why
-        if (self._projects or {}).get(record.project_id) is False:
-            why = f"{why}; its project is disabled"
-        return dataclasses.replace(
-            found, record=dataclasses.replace(record, dropped_why=why)
-        )
-
-    def _why(self, newest: model.Backup) -> str:
-        """Why nobody can select it any more; empty: it is still there."""
-        self._left -= 1
-        try:
-            if self._projects is None:
-                self._projects = self._cloud.projects()
-            self._cloud.volume(newest.volume_id)
-        except errors.NotFoundError:
-            return VOLUME_GONE
-        except errors.CloudError as error:
-            self._left = 0
-            LOG.warning(
-                "Why volumes are selected no longer was not asked any "
-                "further: %s",
-                error,
-            )
-        return ""
 
 
 def _cycle(
@@ -331,18 +233,17 @@ def announced(
                 yield notice
 
 
-def _held(store: ports.Store) -> Iterator[report.Notice]:
-    """Deletes that were tried in vain."""
-    for work in store.refused_deletes(MOST_NOTICES):
-        yield report.Notice(
-            topic=report.Topic.HELD,
-            project_id=work.project_id,
-            volume_id=work.volume_id,
-            volume_name=work.volume_name,
-            server_name=work.server_name,
-            since=work.created_at,
-            why=f"backup {work.backup_id}: {work.reason}",
-        )
+def _held(work: task.Task) -> report.Notice:
+    """A delete that was tried in vain."""
+    return report.Notice(
+        topic=report.Topic.HELD,
+        project_id=work.project_id,
+        volume_id=work.volume_id,
+        volume_name=work.volume_name,
+        server_name=work.server_name,
+        since=work.created_at,
+        why=f"backup {work.backup_id}: {work.reason}",
+    )
 
 
 def _broken(store: ports.Store) -> Iterator[report.Notice]:
@@ -382,17 +283,9 @@ def _hands(drawn: planning.Drawn) -> Iterator[str]:
         yield planning.overdue_in_words(drawn.overdue)
 
 
-def _in_numbers(notices: Iterable[report.Notice]) -> list[str]:
-    """How many notices of each topic there are, over all projects."""
-    counts: defaultdict[report.Topic, int] = defaultdict(int)
-    for each in notices:
-        counts[each.topic] += 1
-    return [
-        f"{topic}: {counts[topic]}"
-        + (" or more" if counts[topic] >= MOST_NOTICES else "")
-        for topic in report.Topic
-        if counts[topic]
-    ]
+def _number(notices: Sequence[report.Notice]) -> str:
+    more = " or more" if len(notices) >= MOST_NOTICES else ""
+    return f"{len(notices)}{more}"
 
 
 def tell(
@@ -432,14 +325,3 @@ def in_words(
         f"never protected, {found.stale} not protected for more than "
         f"{tolerance.stale_after}"
     )
-
-
-def _tell_dropped(news: Sequence[protection.Dropped]) -> None:
-    for each in news:
-        LOG.warning(
-            "Volume %s of project %s has backups and is selected no longer: "
-            "%s",
-            each.newest.volume_id,
-            each.newest.project_id,
-            each.record.dropped_why,
-        )
