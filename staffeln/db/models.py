@@ -351,6 +351,7 @@ class Report(Base):
     id: orm.Mapped[str] = orm.mapped_column(ID, primary_key=True)
     project_id: orm.Mapped[str] = orm.mapped_column(ID)
     """Empty: of several projects."""
+    audience: orm.Mapped[str] = orm.mapped_column(WORD)
     receiver: orm.Mapped[str] = orm.mapped_column(PROSE)
     """Who got it, once it was delivered."""
     created_at: orm.Mapped[datetime.datetime] = orm.mapped_column(TIME)

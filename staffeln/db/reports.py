@@ -47,7 +47,11 @@ def due(
 
 
 def open_report(
-    connection: sa.Connection, report_id: str, project_ids: Collection[str]
+    connection: sa.Connection,
+    report_id: str,
+    audience: report.Audience,
+    project_ids: Collection[str],
+    now: datetime.datetime,
 ) -> int:
     """Make a report of all that ended and is unreported; how many tasks.
 
@@ -65,11 +69,11 @@ def open_report(
         for chunk in history.chunks(project_ids)
     )
     if count:
-        now = clock.now(connection)
         (project_id, *others) = project_ids
         connection.execute(
             sa.insert(_REPORTS).values(
                 id=report_id,
+                audience=audience.value,
                 project_id="" if others else project_id,
                 receiver="",
                 created_at=now,
@@ -94,7 +98,12 @@ def not_done(connection: sa.Connection) -> list[ports.ReportRecord]:
         .where(_REPORTS.c.purged_at.is_(None))
         .order_by(_REPORTS.c.created_at, _REPORTS.c.id)
     )
-    return [ports.ReportRecord(**row._mapping) for row in found]
+    return [
+        ports.ReportRecord(
+            **{**row._mapping, "audience": report.Audience(row.audience)}
+        )
+        for row in found
+    ]
 
 
 def attempt(connection: sa.Connection, report_id: str) -> bool:

@@ -564,7 +564,12 @@ class SqlStore:
         return self._read(partial(reports.due, created_until=now - period))
 
     def open_report(
-        self, term: int, report_id: str, project_ids: Collection[str]
+        self,
+        term: int,
+        report_id: str,
+        audience: report.Audience,
+        project_ids: Collection[str],
+        now: datetime.datetime,
     ) -> int:
         """Make a report, fenced, of all that ended and has none."""
         return self._fenced(
@@ -572,7 +577,9 @@ class SqlStore:
             partial(
                 reports.open_report,
                 report_id=report_id,
+                audience=audience,
                 project_ids=project_ids,
+                now=now,
             ),
         )
 

@@ -209,6 +209,17 @@ class Report:
         return sum((each.totals for each in self.projects), Totals())
 
 
+class Audience(enum.StrEnum):
+    """Whom a report is for."""
+
+    ALL = "all"
+    """The receivers of all projects' reports, or the log."""
+    PROJECT = "project"
+    """Those of one project."""
+    OPERATORS = "operators"
+    """The operators: it found no other reader."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A file that goes with a message."""

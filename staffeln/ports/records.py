@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 
-from staffeln.domain import model, task
+from staffeln.domain import model, report, task
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,7 @@ class ReportRecord:
     """A report: one message, and a fixed set of ended tasks."""
 
     id: str
+    audience: report.Audience
     project_id: str
     """Empty: it is of several projects."""
     receiver: str

@@ -392,7 +392,12 @@ class Store(Protocol):
         """
 
     def open_report(
-        self, term: int, report_id: str, project_ids: Collection[str]
+        self,
+        term: int,
+        report_id: str,
+        audience: report.Audience,
+        project_ids: Collection[str],
+        now: datetime.datetime,
     ) -> int:
         """Make a report of all tasks of these that ended and have none.
 

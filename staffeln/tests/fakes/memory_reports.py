@@ -33,6 +33,7 @@ class MemoryReports(memory_retention.MemoryRetention):
     def _put_report(self, report_id: str, **changes: Any) -> None:
         known = self._reports.get(report_id) or ports.ReportRecord(
             id=report_id,
+            audience=report.Audience.ALL,
             project_id="",
             receiver="",
             created_at=self.now(),
@@ -83,7 +84,12 @@ class MemoryReports(memory_retention.MemoryRetention):
         return sorted(due, key=lambda each: (each.oldest_at, each.project_id))
 
     def open_report(
-        self, term: int, report_id: str, project_ids: Collection[str]
+        self,
+        term: int,
+        report_id: str,
+        audience: report.Audience,
+        project_ids: Collection[str],
+        now: datetime.datetime,
     ) -> int:
         with self._lock:
             self._fence(term)
@@ -99,7 +105,11 @@ class MemoryReports(memory_retention.MemoryRetention):
             if told:
                 (project_id, *others) = project_ids
                 self._put_report(
-                    report_id, project_id="" if others else project_id
+                    report_id,
+                    audience=audience,
+                    project_id="" if others else project_id,
+                    created_at=now,
+                    attempted_at=now,
                 )
             return len(told)
 

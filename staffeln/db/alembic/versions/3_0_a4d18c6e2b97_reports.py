@@ -62,6 +62,15 @@ _INDEXES = (
 def _columns() -> list[tuple[str, sa.Column[Any]]]:
     return [
         ("tasks", sa.Column("report_id", _ID)),
+        (
+            "reports",
+            sa.Column(
+                "audience",
+                sa.String(32),
+                nullable=False,
+                server_default="all",
+            ),
+        ),
         ("reports", sa.Column("attempted_at", _TIME)),
         ("reports", sa.Column("purged_at", _TIME)),
         ("volumes", sa.Column("dropped_since", _TIME)),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from staffeln import ports
 from staffeln.db import migration, retention, rows, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import model, task
+from staffeln.domain import model, report, task
 from staffeln.tests.functional.db import databases
 from staffeln.tests.unit.domain import samples
 
@@ -278,7 +278,9 @@ class PlansSuite(databases.DatabaseCase):
     def test_a_reports_life(self) -> None:
         term = self.store.take_office("c1")
         for call in (
-            lambda: self.store.open_report(term, "new", ["p9"]),
+            lambda: self.store.open_report(
+                term, "new", report.Audience.ALL, ["p9"], NOW
+            ),
             lambda: self.store.attempt_report(term, "new"),
             lambda: self.store.dissolve_report(term, "new"),
             lambda: self.store.note_delivered(_report(3), "p@example"),
@@ -310,6 +312,7 @@ def _reports() -> Iterator[dict[str, Any]]:
         done = number >= OF_A_REPORT
         yield {
             "id": _report(number),
+            "audience": "project",
             "project_id": "p1",
             "receiver": "",
             "created_at": at,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from staffeln.domain import errors, model, task
+from staffeln.domain import errors, model, report, task
 from staffeln.tests.functional.db import store_case
 from staffeln.tests.functional.db.store_case import (
     DAY,
@@ -51,7 +51,12 @@ class ReportsSuite(store_case.StoreCase):
         return ended
 
     def open_one(self, name: str = "r1", *projects: str) -> int:
-        return self.store.open_report(self.term, name, projects or ("p1",))
+        return self.open_in(self.term, name, *(projects or ("p1",)))
+
+    def open_in(self, term: int, name: str, *projects: str) -> int:
+        return self.store.open_report(
+            term, name, report.Audience.PROJECT, projects, NOW
+        )
 
     def deliver(self, name: str = "r1", *projects: str) -> None:
         self.assertLess(0, self.open_one(name, *projects))
@@ -166,6 +171,8 @@ class ReportsSuite(store_case.StoreCase):
         self.assertFalse(self.store.note_delivered("r1", "b@example"))
         (known,) = self.store.reports_not_done()
         self.assertEqual("a@example", known.receiver)
+        self.assertEqual(report.Audience.PROJECT, known.audience)
+        self.assertEqual(NOW, known.created_at)
         self.assertIsNotNone(known.delivered_at)
         self.assertFalse(self.store.attempt_report(self.term, "no such"))
         self.assertFalse(self.store.note_delivered("no such", ""))
@@ -251,7 +258,7 @@ class ReportsSuite(store_case.StoreCase):
         old, store = self.term, self.store
         store.take_office("c2")
         for call in (
-            lambda: store.open_report(old, "r2", ["p1"]),
+            lambda: self.open_in(old, "r2", "p1"),
             lambda: store.attempt_report(old, "r1"),
             lambda: store.dissolve_report(old, "r1"),
             lambda: store.purge_report(old, "r1"),
@@ -271,7 +278,7 @@ class ReportsSuite(store_case.StoreCase):
 
         def open_it(number: int) -> bool:
             try:
-                self.store.open_report(terms[number], f"r{number}", ["p1"])
+                self.open_in(terms[number], f"r{number}", "p1")
             except errors.OvertakenError:
                 return False
             return True

@@ -34,6 +34,7 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
             connection.execute(
                 sa.insert(rows.REPORTS).values(
                     id="told",
+                    audience="all",
                     project_id="p1",
                     receiver="",
                     created_at=store_case.NOW,

@@ -66,6 +66,7 @@ class GaleraStoreTest(
             connection.execute(
                 sa.insert(rows.REPORTS).values(
                     id="told",
+                    audience="all",
                     project_id="p1",
                     receiver="",
                     created_at=store_case.NOW,

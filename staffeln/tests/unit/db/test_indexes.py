@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from staffeln import ports
 from staffeln.db.store import SqlStore
-from staffeln.domain import model, task
+from staffeln.domain import model, report, task
 from staffeln.tests import base
 from staffeln.tests.unit.db import example
 from staffeln.tests.unit.domain import samples
@@ -220,7 +220,9 @@ class IndexTest(base.TestCase):
                 "COVERING INDEX ix_tasks_unreported (report_id=? AND state=?)",
             ),
             (
-                lambda: store.open_report(term, "r1", ["p1"]),
+                lambda: store.open_report(
+                    term, "r1", report.Audience.ALL, ["p1"], NOW
+                ),
                 "INDEX ix_tasks_unreported "
                 "(report_id=? AND state=? AND project_id=?)",
             ),
