@@ -22,6 +22,7 @@ HOSTILE = (
     "שלום עולם",
     '=HYPERLINK("http://example.com","click")',
     "{{ 7 * 7 }}{% raw %}",
+    "half a \ud83d character",
     "n" * 255,
 )
 """Names as users may choose them."""
