@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Protocol
 
-from staffeln.domain import model, report, task
+from staffeln.domain import model, report, summary, task
 
 
 class Renderer(Protocol):
@@ -16,6 +16,9 @@ class Renderer(Protocol):
 
     def render(self, what: report.Report) -> report.Rendered:
         """Subject, text, HTML and attachments of a report."""
+
+    def render_summary(self, what: summary.Summary) -> report.Rendered:
+        """Subject, text and HTML of the operators' summary."""
 
     def log_lines(self, what: report.Report) -> tuple[str, ...]:
         """The same for a log: no attachment is spoken of; a line each.

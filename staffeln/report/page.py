@@ -27,6 +27,14 @@ def html(shown: view.View, elsewhere: str) -> str:
     )
 
 
+def summary(shown: object) -> str:
+    """The operators' summary as a page.
+
+    :param shown: an :class:`staffeln.report.overview.View`.
+    """
+    return _templates().get_template("summary.html").render(shown=shown)
+
+
 @functools.cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(

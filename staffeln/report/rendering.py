@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from staffeln.domain import report
-from staffeln.report import arrangement, page, sheet, text
+from staffeln.domain import report, summary
+from staffeln.report import arrangement, overview, page, sheet, text
 
 
 class Pages:
@@ -21,6 +21,10 @@ class Pages:
             html=page.html(shown, elsewhere),
             attachments=(attached,) if attached else (),
         )
+
+    def render_summary(self, what: summary.Summary) -> report.Rendered:
+        """Subject, text and HTML of the operators' summary."""
+        return overview.rendered(what)
 
     def log_lines(self, what: report.Report) -> tuple[str, ...]:
         """The subject, then the text without empty lines."""
