@@ -2,7 +2,6 @@
 """The page, the text and the log: what they hold, and what they must not."""
 
 import html.parser
-import re
 from collections.abc import Sequence
 
 from staffeln import ports
@@ -74,9 +73,6 @@ class RenderingTest(base.TestCase):
                 self.assertNotRegex(
                     style, r"grid|flex|float|position|url|important|;;"
                 )
-
-    def assertNotRegex(self, text: str, pattern: str) -> None:
-        self.assertIsNone(re.search(pattern, text), text)
 
     def test_names_are_text(self) -> None:
         page = self.page(samples.hostile())
