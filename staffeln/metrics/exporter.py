@@ -21,6 +21,7 @@ _SILENCE = 10.0
 """Seconds for which a client may keep silent."""
 _PAUSE = 2.0
 """Seconds between two tries to get the port."""
+_LAST_WAIT = 5.0
 _TELL_EVERY = 30
 """Tries that fail between two lines that say so."""
 
@@ -66,7 +67,8 @@ class Exporter:
             server = self._server
         if server is not None:
             server.shutdown()
-        self._thread.join()
+        # A name that is being looked up may take its time.
+        self._thread.join(_LAST_WAIT)
 
     @property
     def port(self) -> int:
@@ -85,7 +87,7 @@ class Exporter:
                     return
             self.listening.set()
             LOG.info("Metrics: http://%s%s", self._shown(), PATH)
-            server.serve_forever()
+            server.serve_forever(poll_interval=0.1)
 
     def _bind(self) -> _Server | None:
         """The server on its port; None: told to stop before it had it."""

@@ -140,6 +140,22 @@ def backup_task(task_id: str = "t1", **changes: Any) -> task.Task:
     return task.Task(**{**values, **changes})
 
 
+def cycle(**changes: Any) -> model.Cycle:
+    """A complete cycle that found nothing to do."""
+    values: dict[str, Any] = {
+        "ended_at": NOW,
+        "seconds": 1.0,
+        "term": 1,
+        "complete": True,
+        "selected": 0,
+        "dropped": 0,
+        "never_protected": 0,
+        "stale": 0,
+        "oldest_protection_at": None,
+    }
+    return model.Cycle(**{**values, **changes})
+
+
 # -- strategies ------------------------------------------------------------
 
 moments = st.datetimes(
