@@ -17,13 +17,13 @@ import pathlib
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
 from staffeln import ports
-from staffeln.domain import errors, model, selection
+from staffeln.domain import errors, model, receivers, selection
 from staffeln.workflow.settings import Settings
 
 if TYPE_CHECKING:
@@ -232,6 +232,73 @@ def engine(door: ports.Cloud) -> ports.Engine:
     return CinderEngine(door)
 
 
+def receivers_policy(conf: cfg.ConfigOpts) -> receivers.Policy:
+    """Who gets reports."""
+    group = conf.notification
+    return receivers.Policy(
+        sender=group.sender_email,
+        receivers=_given(group.receiver),
+        project_domain=group.project_receiver_domain,
+        operators=_given(group.operator_receiver),
+        roles=_given(group.report_roles),
+        period=_seconds(conf.conductor.report_period),
+    )
+
+
+def _given(texts: Iterable[str | None]) -> tuple[str, ...]:
+    """Without what is empty between two commas."""
+    return tuple(each for each in texts if each)
+
+
+def mailer(conf: cfg.ConfigOpts) -> ports.Mailer | None:
+    """What sends mail; None: reports go into the log.
+
+    :raises ConfigurationError: the file of authorities cannot be used.
+    """
+    from staffeln.notify.server import Security, Server
+    from staffeln.notify.smtp import SmtpMailer
+
+    group = conf.notification
+    if not group.sender_email:
+        return None
+    return SmtpMailer(
+        Server(
+            sender=group.sender_email,
+            host=group.smtp_server_domain,
+            port=group.smtp_server_port,
+            security=Security(group.smtp_security),
+            ca_file=group.smtp_ca_file or None,
+            login=group.smtp_login or None,
+            password=group.sender_pwd or None,
+            timeout=group.smtp_timeout,
+        )
+    )
+
+
+def shelf(conf: cfg.ConfigOpts) -> ports.Shelf | None:
+    """What keeps copies of reports; None: nobody wants them."""
+    from staffeln.notify.files import ReportFolder
+
+    folder = conf.notification.report_dir
+    return ReportFolder(pathlib.Path(folder)) if folder else None
+
+
+def press(conf: cfg.ConfigOpts) -> Press:
+    """What makes messages of reports, and brings them to people.
+
+    :raises ConfigurationError: the file of authorities cannot be used.
+    """
+    from staffeln.report import Pages
+    from staffeln.workflow.reporting import Press
+
+    return Press(
+        policy=receivers_policy(conf),
+        renderer=Pages(),
+        mailer=mailer(conf),
+        shelf=shelf(conf),
+    )
+
+
 def leadership_settings(conf: cfg.ConfigOpts) -> LeadershipSettings:
     """How this conductor contends for the office."""
     from staffeln.leadership import Settings as LeadershipSettings
@@ -294,6 +361,7 @@ def _check_doors(conf: cfg.ConfigOpts) -> None:
     from staffeln.db import session
 
     cloud(conf)
+    mailer(conf)
     _check_bus(conf)
     session.check(conf)
     room.check(leadership_settings(conf))
@@ -368,6 +436,8 @@ def _connect(
                 me.id,
                 held=office.held,
                 observer=watching.observer,
+                press=press(conf),
+                stopping=stop.is_set,
             ),
             worker=Worker(
                 database,
