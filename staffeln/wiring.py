@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from staffeln.conductor.rounds import Aside, Parts, Rhythm
     from staffeln.db.store import SqlStore
     from staffeln.leadership import Settings as LeadershipSettings
+    from staffeln.workflow.reporting import Press
 
 LOG = logging.getLogger(__name__)
 

@@ -130,6 +130,11 @@ class Life:
                 rhythm.retention_service_period,
             ),
             ("Reconciliation", parts.scheduler.reconcile, loops.RETRY_PERIOD),
+            (
+                "Reports",
+                parts.scheduler.report,
+                min(loops.RETRY_PERIOD, rhythm.backup_service_period),
+            ),
             *(
                 (("Census", parts.count, rhythm.census_period),)
                 if parts.count

@@ -23,6 +23,9 @@ class Scheduling(Protocol):
     def retain(self) -> int:
         """One round of retention; how many deletes were planned."""
 
+    def report(self) -> int:
+        """Tell people what ended, if there was a cycle since."""
+
     def reconcile(self) -> int:
         """Hold rows and backups against each other when it is time."""
 

@@ -25,6 +25,7 @@ from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.protecting import Protecting
 from staffeln.workflow.reconcile import Reconciliation, Retries
 from staffeln.workflow.remove import Remover
+from staffeln.workflow.reporting import Press, Reporting
 from staffeln.workflow.retain import Harvested, Retention
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.start import Starter
@@ -49,10 +50,14 @@ class Scheduler:
         held: Callable[[], bool],
         host_time: Callable[[], datetime.datetime] = clocks.host_time,
         observer: ports.Observer = observing.NOBODY,
+        press: Press | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """:param held: whether this conductor still has the office.
 
         :param host_time: this host's clock, UTC.
+        :param press: brings reports to people; None: there are none.
+        :param stopping: whether this process is to end.
         """
         self._store = store
         self._cloud = cloud
@@ -60,6 +65,8 @@ class Scheduler:
         self._conductor_id = conductor_id
         self._held = held
         self._observer = observer
+        self._press = press
+        self._stopping = stopping
         self._term = 0
         self._clocks = clocks.Clocks(
             store, cloud.time, settings.clock_tolerance, host_time
@@ -96,6 +103,20 @@ class Scheduler:
         self._protecting = Protecting(
             self._store, self._cloud, self._settings, self._writer
         )
+        self._cycles = self._reported = 0
+        self._reporting = (
+            None
+            if self._press is None
+            else Reporting(
+                self._store,
+                self._cloud,
+                self._press,
+                self._writer,
+                self._protecting.concerns,
+                self._observer,
+                stopping=self._stopping,
+            )
+        )
 
     def _in_office(self, term: int) -> bool:
         return self._held() and term == self._term
@@ -127,6 +148,8 @@ class Scheduler:
         )
         writer.note_cycle(cycle)
         self._observer.cycle_ended(cycle)
+        if writer is self._writer:
+            self._cycles += 1
         return sum(work.state is task.State.PLANNED for work in written)
 
     def retain(self) -> int:
@@ -145,6 +168,21 @@ class Scheduler:
             time.monotonic() - began, complete=retention.complete
         )
         return planned
+
+    def report(self) -> int:
+        """Tell people what ended, once after each cycle.
+
+        :returns: 0: nothing is planned by it.
+        :raises StoreError: the database did not answer; it is done again.
+        :raises OvertakenError: another scheduler took office.
+        """
+        reporting, cycles = self._reporting, self._cycles
+        if reporting is None or cycles == self._reported:
+            return 0
+        reporting.round()
+        if reporting is self._reporting:
+            self._reported = cycles
+        return 0
 
     def reconcile(self) -> int:
         """Hold rows and Cinder's backups against each other, if it is time.

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from staffeln import ports
-from staffeln.domain import errors, model, task
+from staffeln.domain import errors, model, report, task
 from staffeln.workflow import observing, record
 
 LOG = logging.getLogger(__name__)
@@ -98,6 +98,41 @@ class Writer:
         """Keep what a cycle came to, if it was complete."""
         self.go_on()
         self._store.note_cycle(self._term, cycle)
+
+    # -- reports -----------------------------------------------------------
+
+    def open_report(
+        self,
+        report_id: str,
+        audience: report.Audience,
+        project_ids: Collection[str],
+        now: datetime.datetime,
+    ) -> int:
+        """Make a report, about to be sent; how many tasks it tells of."""
+        self.go_on()
+        return self._store.open_report(
+            self._term, report_id, audience, project_ids, now
+        )
+
+    def attempt_report(self, report_id: str) -> bool:
+        """Note that a report is about to be sent again; False: never."""
+        self.go_on()
+        return self._store.attempt_report(self._term, report_id)
+
+    def dissolve_report(self, report_id: str) -> bool:
+        """Let others tell of a report's tasks: nobody got it."""
+        self.go_on()
+        return self._store.dissolve_report(self._term, report_id)
+
+    def purge_report(self, report_id: str) -> None:
+        """Remove the tasks of a report that was delivered."""
+        self.go_on()
+        self._store.purge_report(self._term, report_id)
+
+    def forget_reports(self, purged_until: datetime.datetime) -> int:
+        """Remove rows of reports that are done with for long; how many."""
+        self.go_on()
+        return self._store.forget_reports(self._term, purged_until)
 
 
 def _tell_left_out(tasks: Iterable[task.Task], written: set[str]) -> None:
