@@ -100,7 +100,7 @@ def free(quota: report.Quota) -> int | None:
 
 def _in_words(demand: Demand) -> str:
     return (
-        f"{demand.backups} backup(s) due until the next cycle "
+        f"{demand.backups} backup(s) wait or are due by the next cycle "
         f"({demand.backups - demand.incrementals} full, "
         f"{demand.incrementals} incremental) of {demand.gigabytes} GiB: "
         "Cinder charges whole volumes, for incrementals as well"

@@ -132,7 +132,7 @@ def _sections(what: summary.Summary) -> Iterator[Section]:
         )
     present = [each for each in report.Topic if what.topics.get(each)]
     yield Section(
-        title="Volumes with notices",
+        title="Notices",
         tone=Tone.TIGHT if _URGENT.intersection(present) else Tone.PLAIN,
         lines=tuple(
             f"{each}: {words.number(what.topics[each])}" for each in present

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from staffeln import ports
 from staffeln.domain import (
     demand,
+    durations,
     model,
     plan,
     protection,
@@ -45,7 +46,12 @@ class Concerns:
     """What is to be made until the next cycle, by project id."""
     brakes: tuple[model.Brake, ...]
     hands: tuple[str, ...]
-    """What needs an operator's hands, a line each."""
+    """What else needs an operator's hands, a line each."""
+
+    @property
+    def for_operators(self) -> tuple[str, ...]:
+        """What operators hear about all of it, a line each."""
+        return (*(each.in_words() for each in self.brakes), *self.hands)
 
     @property
     def topics(self) -> Counter[report.Topic]:
@@ -110,7 +116,9 @@ class Protecting:
         :returns: what the cycle came to, but for how long it took.
         :raises OvertakenError: another scheduler took office.
         """
-        found = judge(drawn, self._settings)
+        settings = self._settings
+        following = drawn.now + settings.backup_service_period
+        found = judge(drawn, settings, until=following)
         if drawn.inventory.complete:
             self._dropped = self._dropping.note(drawn.inventory, drawn.now)
         if self._dropped is None:
@@ -121,7 +129,7 @@ class Protecting:
         self._found = _Found(
             protection=found, cycle=cycle, hands=tuple(_hands(drawn))
         )
-        tell(found, dropped, self._settings.protection)
+        tell(found, dropped, settings.protection)
         return cycle
 
     # -- for each round of reports -----------------------------------------
@@ -144,11 +152,8 @@ class Protecting:
             broken,
         ):
             by_project[each.project_id].append(each)
-        brakes = tuple(store.brakes())
-        hands = [*(each.in_words() for each in brakes)]
         breaker = store.breaker()
-        if breaker is not None:
-            hands.append(breaker.in_words())
+        hands = [] if breaker is None else [breaker.in_words()]
         if found is not None:
             hands += found.hands
         hands += [
@@ -166,7 +171,7 @@ class Protecting:
                 for project_id, notices in by_project.items()
             },
             demands={} if found is None else found.protection.demands,
-            brakes=brakes,
+            brakes=tuple(store.brakes()),
             hands=tuple(hands),
         )
 
@@ -174,10 +179,12 @@ class Protecting:
 # -- what a plan shows -------------------------------------------------------
 
 
-def judge(drawn: planning.Drawn, settings: Settings) -> protection.Protection:
+def judge(
+    drawn: planning.Drawn, settings: Settings, *, until: datetime.datetime
+) -> protection.Protection:
     """How the volumes of a drawn plan are protected.
 
-    :returns: with what is to be made until the cycle after it.
+    :param until: what is due by then counts as what is to be made.
     """
     return protection.judge(
         drawn.plan,
@@ -186,7 +193,7 @@ def judge(drawn: planning.Drawn, settings: Settings) -> protection.Protection:
         settings.policy,
         settings.protection,
         drawn.now,
-        until=drawn.now + settings.backup_service_period,
+        until=until,
     )
 
 
@@ -323,5 +330,5 @@ def in_words(
     return (
         f"Protection: {found.never_protected} of {found.selected} volumes "
         f"never protected, {found.stale} not protected for more than "
-        f"{tolerance.stale_after}"
+        f"{durations.of(tolerance.stale_after)}"
     )

@@ -106,7 +106,7 @@ class CycleTest(ProtectingTestCase):
         self.world.lead()
         self.assertEqual(1, self.cycles[-1].stale)
         self.assertEqual([Topic.STALE], self.topics())
-        self.assertIn("1 not protected for more than 3 days", self.log.output)
+        self.assertIn("1 not protected for more than 3d", self.log.output)
         self.assertIn("oldest last backup", self.log.output)
 
 
@@ -270,7 +270,7 @@ class ConcernsTest(ProtectingTestCase):
         self.world.store.pause(task.Kind.DELETE, "q")
         self.world.cloud.services = []
         self.world.lead()
-        hands = "\n".join(self.concerns.hands)
+        hands = "\n".join(self.concerns.for_operators)
         for words in (
             "backups of all are paused since",
             "deletes of project p are paused since",
