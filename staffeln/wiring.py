@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from oslo_config import cfg
 
 from staffeln import ports
-from staffeln.domain import errors, model, receivers, selection
+from staffeln.domain import errors, freshness, model, receivers, selection
 from staffeln.workflow.settings import Settings
 
 if TYPE_CHECKING:
@@ -117,6 +117,16 @@ def settings(conf: cfg.ConfigOpts) -> Settings:
         max_running_deletes=group.max_running_deletes,
         backup_workers=group.backup_workers,
         rotation_workers=group.rotation_workers,
+    )
+
+
+def freshness_limits(conf: cfg.ConfigOpts) -> freshness.Limits:
+    """How old rounds and last backups may be."""
+    group = conf.conductor
+    return freshness.Limits(
+        cycle=freshness.missed(_seconds(group.backup_service_period)),
+        retention=freshness.missed(_seconds(group.retention_service_period)),
+        protection=protection_policy(conf).stale_after,
     )
 
 
