@@ -29,6 +29,7 @@ from staffeln import ports
 from staffeln.domain import digest, errors, receivers, report
 from staffeln.workflow.protecting import Concerns
 from staffeln.workflow.readers import Readers
+from staffeln.workflow.summing import Summing
 from staffeln.workflow.writer import Writer
 
 LOG = logging.getLogger(__name__)
@@ -95,6 +96,12 @@ class Reporting:
         self.observer = observer
         self.stopping = stopping
         self.clock = clock
+        self.summing = Summing(
+            press.renderer,
+            press.mailer,
+            press.policy.operators,
+            press.policy.period,
+        )
         self.failed: set[str] = set()
         """Projects whose reports failed last: the others come first."""
 
@@ -154,7 +161,12 @@ class _Round:
                 "for the next round",
                 int(self._spent),
             )
+        if not self._of.stopping():
+            self._guard("The operators' summary", self._sum_up)
         self._writer.forget_reports(self._now - KEPT)
+
+    def _sum_up(self) -> None:
+        self._of.summing.end(self._now, lambda: self._concerns)
 
     # -- new reports -------------------------------------------------------
 
@@ -328,6 +340,7 @@ class _Round:
                 "may not have been sent" if unknown else "was not sent",
                 error,
             )
+            self._of.summing.failed()
             self._of.observer.report_failed(report_id, names)
             return Outcome.UNKNOWN if unknown else Outcome.NOBODY
         receiver = ", ".join(accepted) or INTO_LOG
@@ -341,6 +354,7 @@ class _Round:
         )
         if self._press.shelf is not None:
             self._press.shelf.keep(report_id, created_at, rendered)
+        self._of.summing.delivered(what)
         self._of.observer.report_sent(report_id, names, accepted)
         self._purge(report_id)
         return Outcome.DELIVERED
@@ -375,8 +389,7 @@ class _Round:
         projects = digest.by_project(told)
         detailed = audience is not report.Audience.PROJECT
         if detailed:
-            remarks = [each.in_words() for each in concerns.brakes]
-            remarks += concerns.hands
+            remarks = list(concerns.for_operators)
         else:
             (project_id,) = projects
             remarks = list(concerns.remarks(project_id))

@@ -40,8 +40,9 @@ class Summing:
         self._period = period
         self._tally = summary.Tally()
         self._failures = 0
-        self._began_at: datetime.datetime | None = None
         self._told_at: datetime.datetime | None = None
+        self._looked_at: datetime.datetime | None = None
+        """When there was a summary, or nothing to be told."""
 
     def delivered(self, told: report.Report) -> None:
         """Count a report that was delivered."""
@@ -67,11 +68,12 @@ class Summing:
                 f"reports were not delivered {self._failures} time(s); each "
                 "is tried again in the next round"
             )
-        self._told_at = now
+        self._looked_at = now
         cycle = found.cycle
         unprotected = cycle and cycle.never_protected + cycle.stale
         if self._tally.is_empty and not hands and not unprotected:
             return
+        self._told_at = now
         what = self._tally.sum_up(
             str(uuid.uuid4()),
             now,
@@ -87,12 +89,11 @@ class Summing:
 
         Where nothing is reported at all, that is news after a while.
         """
-        if self._began_at is None:
-            self._began_at = now
-        last = self._told_at
-        if last is None and not self._tally.is_empty:
-            return True
-        return now - (last or self._began_at) >= self._period
+        if self._looked_at is None:
+            self._looked_at = now
+        if self._tally.is_empty:
+            return now - self._looked_at >= self._period
+        return self._told_at is None or now - self._told_at >= self._period
 
     def _tell(self, what: summary.Summary) -> None:
         rendered = self._renderer.render_summary(what)
