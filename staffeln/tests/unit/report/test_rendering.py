@@ -5,7 +5,7 @@ import html.parser
 from collections.abc import Sequence
 
 from staffeln import ports
-from staffeln.domain import report
+from staffeln.domain import report, task
 from staffeln.report import Pages, words
 from staffeln.tests import base
 from staffeln.tests.unit.report import samples
@@ -55,6 +55,27 @@ class Page(html.parser.HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.append(" ".join(data.split()))
+
+
+def everywhere(said: str, *, detailed: bool) -> report.Report:
+    """A report that says it wherever something is said in words."""
+    cancelled = task.State.CANCELLED
+    return samples.whole(
+        samples.project(
+            failed=(samples.failed(1, said),),
+            cancelled=(samples.finished(2, state=cancelled, reason=said),),
+            removed=(
+                samples.removed(3, reason=said),
+                samples.removed(4, state=cancelled, reason=said),
+            ),
+            notices=(samples.notice(5, report.Topic.HELD, why=said),),
+            forecast=report.Forecast(
+                backups=1, gigabytes=1, fits=True, why=said
+            ),
+        ),
+        remarks=(said,),
+        detailed=detailed,
+    )
 
 
 class RenderingTest(base.TestCase):
@@ -133,6 +154,20 @@ class RenderingTest(base.TestCase):
             self.renderer.render(samples.whole(detailed=True)).text,
         ):
             self.assertIn("ceph01@rbd#pool at 10.0.3.7:8776", text)
+
+    def test_nothing_said_tells_tenants_of_hosts(self) -> None:
+        said = "lost ctl1@lvm#LVM, 10.9.8.7, /etc/cinder, https://rgw/v1"
+        for detailed in (False, True):
+            what = everywhere(said, detailed=detailed)
+            rendered = self.renderer.render(what)
+            for text in (
+                rendered.html,
+                rendered.text,
+                *(each.content.decode() for each in rendered.attachments),
+                "\n".join(self.renderer.log_lines(what)),
+            ):
+                for word in ("ctl1", "LVM", "10.9.8.7", "/etc", "rgw"):
+                    self.assertEqual(detailed, word in text)
 
     def test_what_is_left_out_is_in_the_file(self) -> None:
         rendered = self.renderer.render(samples.long())
