@@ -74,6 +74,8 @@ class Server:
 
     def answer(self, code: int, words: bytes) -> str:
         """Its own words in one line, without the password."""
+        if code < 0:
+            return "its answer is none of SMTP"
         text = letter.one_line(words.decode("utf-8", "replace"))
         for secret in self._secrets():
             text = text.replace(secret, "***")

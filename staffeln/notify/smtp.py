@@ -50,6 +50,7 @@ class SmtpMailer:
             ) from None
         self._lock = threading.Lock()
         self._away: tuple[float, str] | None = None
+        self._own_name: str | None = None
         if server.password and server.security is Security.NONE:
             LOG.warning(
                 "[notification] smtp_security = none: the password goes "
@@ -151,11 +152,23 @@ class SmtpMailer:
     def _greeted(self) -> smtplib.SMTP:
         known = self._server
         port = known.port or PORTS[known.security]
+        # It is asked of the name service, which may take its time, once.
+        name = self._own_name
+        client: smtplib.SMTP
         if known.security is Security.TLS:
-            return smtplib.SMTP_SSL(
-                known.host, port, timeout=known.timeout, context=self._context
+            client = smtplib.SMTP_SSL(
+                known.host,
+                port,
+                local_hostname=name,
+                timeout=known.timeout,
+                context=self._context,
             )
-        return smtplib.SMTP(known.host, port, timeout=known.timeout)
+        else:
+            client = smtplib.SMTP(
+                known.host, port, local_hostname=name, timeout=known.timeout
+            )
+        self._own_name = client.local_hostname
+        return client
 
     def _secure(self, client: smtplib.SMTP) -> None:
         known = self._server
