@@ -22,6 +22,7 @@ from staffeln.tests.fakes.fake_cloud import START, FakeCloud
 from staffeln.tests.fakes.memory_store import MemoryStore
 from staffeln.tests.unit.domain import samples
 from staffeln.workflow import binding, cycle
+from staffeln.workflow.reporting import Press
 from staffeln.workflow.settings import Settings
 
 TAG = {"__staffeln_backup": "true"}
@@ -117,6 +118,7 @@ class Process:
         cloud: ports.Cloud,
         worked_by: Settings,
         clock: Clock,
+        press: Press | None = None,
     ) -> None:
         self.name = name
         self.held = True
@@ -130,6 +132,7 @@ class Process:
             name,
             held=lambda: self.held,
             host_time=clock,
+            press=press,
         )
         self.worker = cycle.Worker(
             store,
@@ -157,12 +160,18 @@ class World:
     """All of it, with one project ``p`` and one conductor ``c1``."""
 
     def __init__(
-        self, *, page_size: int = 1000, conductors: int = 1, **changes: Any
+        self,
+        *,
+        page_size: int = 1000,
+        conductors: int = 1,
+        press: Press | None = None,
+        **changes: Any,
     ) -> None:
         self.clock = Clock()
         self.cloud = FakeCloud(page_size=page_size, clock=self.clock)
         self.store = MemoryStore(clock=self.clock)
         self.settings = settings(**changes)
+        self.press = press
         self.project = self.cloud.add_project("p")
         self.processes: dict[str, Process] = {}
         for number in range(1, conductors + 1):
@@ -175,7 +184,12 @@ class World:
     def start_conductor(self, name: str) -> Process:
         """A new process on the same database."""
         process = Process(
-            name, self.store, self.cloud, self.settings, self.clock
+            name,
+            self.store,
+            self.cloud,
+            self.settings,
+            self.clock,
+            self.press,
         )
         self.processes[name] = process
         return process
