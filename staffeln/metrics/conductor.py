@@ -30,6 +30,14 @@ _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 
 _CALLS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _ROUNDS = (1, 5, 15, 60, 300, 900, 1800, 3600, 4 * _HOUR)
+_MOVES = [
+    *((NEW, state.value) for state in (task.State.PLANNED, task.State.FAILED)),
+    *(
+        (before.value, after.value)
+        for before, many in task.TRANSITIONS.items()
+        for after in sorted(many)
+    ),
+]
 AGES = (
     _HOUR,
     2 * _HOUR,
@@ -108,6 +116,10 @@ class ConductorMetrics:
             ("outcome",),
             registry=of,
         )
+        # A series that begins with its first event shows no increase then.
+        for kind in task.Kind:
+            for before, after in _MOVES:
+                self._moves.labels(kind.value, before, after)
         for outcome in ("sent", "failed"):
             self._reports.labels(outcome)
         for outcome in ("published", "dropped"):
