@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -107,6 +108,20 @@ class IndexTest(base.TestCase):
             lambda: store.write_plan(term, plan, "c1"),
         ):
             self.assertEqual([], self.scans(call))
+
+    def test_the_last_backups_of_volumes(self) -> None:
+        """The state alone would be nearly all backups, for each page."""
+        lines = self.lines(lambda: self.store.histories(["v1", "v2"]))
+        of_backups = [each for each in lines if " backups " in f"{each} "]
+        self.assertNotEqual([], of_backups)
+        for line in of_backups:
+            self.assertIn("volume_id=?", line)
+
+    def test_what_is_broken(self) -> None:
+        row = samples.backup("b1", broken_since=NOW)
+        for after in (None, row):
+            (line,) = self.lines(partial(self.store.broken, after, 9))
+            self.assertIn("INDEX ix_backups_broken_since", line)
 
     def test_retention(self) -> None:
         store = self.store
