@@ -260,7 +260,7 @@ class Backup(Base):
         # How many each project has, and of what size.
         sa.Index("ix_backups_project_id", "project_id", "state", "size"),
         # What Cinder shows in a status of error.
-        sa.Index("ix_backups_broken_since", "broken_since", "id"),
+        sa.Index("ix_backups_broken", "state", "broken_since", "id"),
         # What governs the backups of each volume, read from here alone.
         sa.Index(
             "ix_backups_governance",

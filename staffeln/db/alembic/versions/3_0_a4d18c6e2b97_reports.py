@@ -55,7 +55,7 @@ _INDEXES = (
     ),
     ("ix_reports_purged_at", "reports", ["purged_at", "created_at"]),
     ("ix_backups_project_id", "backups", ["project_id", "state", "size"]),
-    ("ix_backups_broken_since", "backups", ["broken_since", "id"]),
+    ("ix_backups_broken", "backups", ["state", "broken_since", "id"]),
 )
 
 

@@ -176,7 +176,7 @@ class PlansSuite(databases.DatabaseCase):
         )
 
     def test_what_is_broken(self) -> None:
-        broken = "ix_backups_broken_since"
+        broken = "ix_backups_broken"
         (first, *_) = self.store.broken(None, 10)
         for after in (None, first):
             self.assert_uses(
