@@ -200,6 +200,15 @@ class PlansSuite(databases.DatabaseCase):
                 in_order=True,
             )
 
+    def test_a_census(self) -> None:
+        """All tasks count, which are few: those that nobody reported yet."""
+        found = self.plans(lambda: self.store.census(10))
+        self.assertEqual(
+            {"ix_backups_project_id"},
+            {each.index for each in found if each.table == "backups"},
+            str(found),
+        )
+
     # -- tasks ---------------------------------------------------------------
 
     def test_what_may_be_claimed(self) -> None:

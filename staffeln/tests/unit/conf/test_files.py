@@ -86,7 +86,10 @@ class UnknownTest(files.ConfTestCase):
     def test_groups_of_libraries_are_left_alone(self) -> None:
         self.assertEqual(
             [],
-            self.unknown("[oslo_messaging_notifications]\ndriver = noop\n"),
+            self.unknown(
+                "[DEFAULT]\ntransport_url = rabbit://h/\n"
+                "[oslo_messaging_notifications]\ndriver = noop\n"
+            ),
         )
 
     def test_earlier_names_of_libraries_are_known(self) -> None:
