@@ -43,7 +43,7 @@ CLAIMS_TRIED = 5
 REPORTED_AT_ONCE = 5000
 """Tasks of a report that are read by one statement."""
 
-PURGED_AT_ONCE = 2000
+PURGED_AT_ONCE = 5000
 """Tasks that one transaction removes: nobody waits long for it."""
 
 
