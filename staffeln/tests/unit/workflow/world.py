@@ -21,7 +21,7 @@ from staffeln.tests import base
 from staffeln.tests.fakes.fake_cloud import START, FakeCloud
 from staffeln.tests.fakes.memory_store import MemoryStore
 from staffeln.tests.unit.domain import samples
-from staffeln.workflow import binding, cycle
+from staffeln.workflow import binding, cycle, observing
 from staffeln.workflow.reporting import Press
 from staffeln.workflow.settings import Settings
 
@@ -119,6 +119,7 @@ class Process:
         worked_by: Settings,
         clock: Clock,
         press: Press | None = None,
+        observer: ports.Observer = observing.NOBODY,
     ) -> None:
         self.name = name
         self.held = True
@@ -133,6 +134,7 @@ class Process:
             held=lambda: self.held,
             host_time=clock,
             press=press,
+            observer=observer,
         )
         self.worker = cycle.Worker(
             store,
@@ -143,6 +145,7 @@ class Process:
             lambda: None,
             lambda: (clock.time - START).total_seconds(),
             clock,
+            observer,
         )
         for pool in (self.worker._starts, self.worker._deletes):
             pool._threads = AtOnce()
@@ -165,6 +168,7 @@ class World:
         page_size: int = 1000,
         conductors: int = 1,
         press: Press | None = None,
+        observer: ports.Observer = observing.NOBODY,
         **changes: Any,
     ) -> None:
         self.clock = Clock()
@@ -172,6 +176,7 @@ class World:
         self.store = MemoryStore(clock=self.clock)
         self.settings = settings(**changes)
         self.press = press
+        self.observer = observer
         self.project = self.cloud.add_project("p")
         self.processes: dict[str, Process] = {}
         for number in range(1, conductors + 1):
@@ -190,6 +195,7 @@ class World:
             self.settings,
             self.clock,
             self.press,
+            self.observer,
         )
         self.processes[name] = process
         return process
