@@ -111,6 +111,12 @@ class LifeTest(base.TestCase):
         self.wait_for("aside began")
         self.wait_for("counted")
 
+    def test_all_errands_are_run_in_office(self) -> None:
+        self.start()
+        missing = {"lead", "retain", "reconcile", "report"}
+        while missing:
+            missing.discard(self.said.get(timeout=60))
+
     def test_it_can_be_woken(self) -> None:
         self.start()
         self.wait_for("work")
