@@ -18,6 +18,13 @@ T = TypeVar("T")
 
 START = datetime.datetime(2026, 1, 1, 12, 0, 0)  # noqa: DTZ001 - UTC, naive
 
+_IMPLIED = {
+    "admin": {"manager", "member", "reader"},
+    "manager": {"member", "reader"},
+    "member": {"reader"},
+}
+"""Roles that come with others in a Keystone as it is set up."""
+
 _MAY_BE_BACKED_UP = {"available": False, "in-use": True}
 """By status of the volume: whether force is needed."""
 
@@ -457,7 +464,7 @@ class FakeCloud:
                 each.user_id: self.users[each.user_id]
                 for each in self.assignments
                 if each.project_id == project_id
-                and each.role.casefold() in wanted
+                and wanted & {each.role, *_IMPLIED.get(each.role, ())}
                 and not each.from_above
             }
             found.pop(self.cloud_identity.user_id, None)
