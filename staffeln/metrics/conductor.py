@@ -65,6 +65,8 @@ class ConductorMetrics:
 
         :param clock: seconds, on a clock that never jumps.
         """
+        # They would double the number of series.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._in_office = in_office
         self._clock = clock
         self._registry = prometheus_client.CollectorRegistry()

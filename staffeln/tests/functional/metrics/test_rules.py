@@ -24,6 +24,8 @@ RULES = _ETC / "prometheus" / "staffeln-alerts.yml"
 TESTS = _ETC / "prometheus" / "staffeln-alerts.test.yml"
 DASHBOARD = _ETC / "grafana" / "staffeln.json"
 
+DOCUMENT = _ETC.parent / "doc" / "source" / "operations" / "metrics.rst"
+
 _NAME = re.compile(r"\bstaffeln_[a-z_]+")
 _ALERT = re.compile(r"\bStaffeln[A-Z]\w+")
 _INTERVAL = "$__rate_interval"
@@ -127,6 +129,12 @@ class RulesTest(base.TestCase):
         asked |= set(_NAME.findall(" ".join(expressions())))
         told = set(_NAME.findall(numbers().decode()))
         self.assertEqual(set(), asked - told)
+
+    def test_what_is_told_is_documented(self) -> None:
+        text = DOCUMENT.read_text()
+        for line in numbers().decode().splitlines():
+            if line.startswith("# TYPE ") and "_created" not in line:
+                self.assertIn(f"``{line.split()[2]}``", text)
 
     def test_what_is_told_is_as_prometheus_wants_it(self) -> None:
         self.assertEqual("", self.run_tool("check", "metrics", text=numbers()))
