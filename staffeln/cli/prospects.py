@@ -17,6 +17,12 @@ MOST_NAMED = 5
 MOST_FORECASTS = 20
 """Projects without room that are named."""
 
+_FITS = {
+    True: "fit",
+    False: "do not fit",
+    None: "may or may not fit: the quotas could not be read",
+}
+
 MOST_UNREAD = 3
 """Quotas in a row that do not answer until no more are asked for."""
 
@@ -86,11 +92,14 @@ def _forecast(
             except errors.CloudError:
                 failures += 1
         found = demand.forecast(wanted[project_id], quotas)
-        unread += quotas is None
-        lacking += not found.fits
-        is_told = not found.fits and lacking <= MOST_FORECASTS
+        unread += found.fits is None
+        lacking += found.fits is False
+        is_told = found.fits is False and lacking <= MOST_FORECASTS
         if is_told or project_id == named:
-            yield f"Project {project_id}: {found.why}."
+            yield (
+                f"Project {project_id}: {found.backups} backup(s) and "
+                f"{found.gigabytes} GiB more {_FITS[found.fits]}. {found.why}"
+            )
     if lacking > MOST_FORECASTS:
         yield f"{lacking - MOST_FORECASTS} more projects lack room."
     if wanted:

@@ -64,29 +64,30 @@ def next_mode(
     ).mode
 
 
-def forecast(demand: Demand, quotas: report.Quotas | None) -> report.Forecast:
+def forecast(wanted: Demand, quotas: report.Quotas | None) -> report.Forecast:
     """Hold what is to be made against a project's quotas."""
-    lacking = []
-    if quotas is not None:
-        lacking = [
-            f"{what}: {wanted} wanted, {room} of {quota.limit} free"
-            for what, wanted, quota in (
-                ("backups", demand.backups, quotas.backups),
-                ("GiB", demand.gigabytes, quotas.gigabytes),
-            )
-            if (room := free(quota)) is not None and wanted > room
-        ]
-    wanted = _in_words(demand)
+    why = (
+        f"Waiting or due by then: {wanted.backups - wanted.incrementals} full "
+        f"and {wanted.incrementals} incremental; Cinder charges the whole "
+        "volume for each."
+    )
     if quotas is None:
-        why = f"{wanted}; the quotas could not be read"
-    elif lacking:
-        why = f"{wanted}; the quota has no room for all ({'; '.join(lacking)})"
+        fits = None
     else:
-        why = f"{wanted}; the quota has room for all"
+        lacking = [
+            f"{number} {what} where {room} of {quota.limit} are free"
+            for what, number, quota in (
+                ("backups", wanted.backups, quotas.backups),
+                ("GiB", wanted.gigabytes, quotas.gigabytes),
+            )
+            if (room := free(quota)) is not None and number > room
+        ]
+        fits = not lacking
+        why += f" Too many: {', '.join(lacking)}." if lacking else ""
     return report.Forecast(
-        backups=demand.backups,
-        gigabytes=demand.gigabytes,
-        fits=not lacking,
+        backups=wanted.backups,
+        gigabytes=wanted.gigabytes,
+        fits=fits,
         why=why,
     )
 
@@ -96,12 +97,3 @@ def free(quota: report.Quota) -> int | None:
     if quota.limit < 0:
         return None
     return max(0, quota.limit - quota.in_use - quota.reserved)
-
-
-def _in_words(demand: Demand) -> str:
-    return (
-        f"{demand.backups} backup(s) wait or are due by the next cycle "
-        f"({demand.backups - demand.incrementals} full, "
-        f"{demand.incrementals} incremental) of {demand.gigabytes} GiB: "
-        "Cinder charges whole volumes, for incrementals as well"
-    )

@@ -54,7 +54,8 @@ class Forecast:
 
     backups: int
     gigabytes: int
-    fits: bool
+    fits: bool | None
+    """None: nobody knows, for the quotas could not be read."""
     why: str
     """In words."""
 

@@ -60,7 +60,7 @@ def _tone(project: report.ProjectReport) -> Tone:
     totals, forecast = project.totals, project.forecast
     if totals.failed:
         return Tone.BAD
-    fits = forecast is None or forecast.fits
+    fits = forecast is None or forecast.fits is not False
     if project.notices or totals.not_removed or not fits:
         return Tone.TIGHT
     return Tone.GOOD

@@ -67,6 +67,11 @@ def _tone(rate: float) -> Tone:
     return Tone.TIGHT if rate >= TIGHT else Tone.GOOD
 
 
+_FITS = {True: "fit", False: "do not fit", None: "are to come"}
+
+_FIT_TONES = {True: Tone.GOOD, False: Tone.BAD, None: Tone.PLAIN}
+
+
 def forecast(
     coming: report.Forecast | None, *, detailed: bool
 ) -> tuple[str, Tone]:
@@ -75,9 +80,8 @@ def forecast(
         return "", Tone.PLAIN
     said = (
         f"Next cycle: {words.count(coming.backups, 'backup')} and "
-        f"{words.number(coming.gigabytes)} GiB more "
-        f"{'fit' if coming.fits else 'do not fit'}."
+        f"{words.number(coming.gigabytes)} GiB more {_FITS[coming.fits]}."
     )
     if coming.why:
         said += f" {words.reason(coming.why, detailed=detailed)}"
-    return said, Tone.GOOD if coming.fits else Tone.BAD
+    return said, _FIT_TONES[coming.fits]

@@ -278,17 +278,15 @@ class ProspectsTest(PlanTestCase):
             told,
         )
         (full, none) = [line for line in told if line.startswith("Project ")]
-        self.assertIn("Project full: 2 backup(s)", full)
-        self.assertIn("(backups: 2 wanted, 1 of 1 free)", full)
-        self.assertIn("(backups: 1 wanted, 0 of 0 free)", none)
+        self.assertIn("full: 2 backup(s) and 20 GiB more do not fit.", full)
+        self.assertIn("2 backups where 1 of 1 are free", full)
+        self.assertIn("1 backups where 0 of 0 are free", none)
         (one,) = [
             line
             for line in self.told("--project", "big")
             if line.startswith("Project ")
         ]
-        self.assertIn("Project big: 1 backup(s)", one)
-        self.assertIn("of 10 GiB", one)
-        self.assertIn("has room for all", one)
+        self.assertIn("big: 1 backup(s) and 10 GiB more fit.", one)
         with mock.patch.object(prospects, "MOST_FORECASTS", 1):
             self.assertIn("1 more projects lack room.", self.told())
 
