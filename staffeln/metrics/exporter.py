@@ -72,9 +72,9 @@ class Exporter:
 
     @property
     def port(self) -> int:
-        """The port that it got."""
-        assert self._server
-        return int(self._server.server_address[1])
+        """The port that it got; 0: none yet."""
+        server = self._server
+        return 0 if server is None else int(server.server_address[1])
 
     def _run(self) -> None:
         server = self._bind()
