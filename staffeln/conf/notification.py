@@ -50,10 +50,10 @@ _READERS = [
         "operator_receiver",
         item_type=types.Address(),
         default=[],
-        help="Addresses of operators, with commas between. They get the "
-        "summary of each round, and the reports that found no reader for "
-        "three report_periods after they were due. Empty: both go into the "
-        "log.",
+        help="Addresses of operators, with commas between. They get a "
+        "summary of what reports told, at most one in a report_period, and "
+        "the reports that found no reader for three report_periods after "
+        "they were due. Empty: both go into the log alone.",
     ),
     cfg.StrOpt(
         "report_dir",
