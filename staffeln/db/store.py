@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -27,11 +27,11 @@ from staffeln.db import (
     history,
     listing,
     registry,
-    reports,
     retention,
 )
-from staffeln.db.session import Database, OutrunError
-from staffeln.domain import census, model, queue, report, task
+from staffeln.db.report_store import ReportStore
+from staffeln.db.session import OutrunError
+from staffeln.domain import census, model, queue, task
 
 LOG = logging.getLogger(__name__)
 
@@ -40,37 +40,9 @@ T = TypeVar("T")
 CLAIMS_TRIED = 5
 """How often a claim looks again when others took all that it saw."""
 
-REPORTED_AT_ONCE = 5000
-"""Tasks of a report that are read by one statement."""
 
-PURGED_AT_ONCE = 5000
-"""Tasks that one transaction removes: nobody waits long for it."""
-
-
-class SqlStore:
+class SqlStore(ReportStore):
     """The database of one deployment."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @property
-    def description(self) -> str:
-        """The kind of database, for the log."""
-        return self._database.engine.dialect.name
-
-    def close(self) -> None:
-        """Let go of all connections."""
-        self._database.close()
-
-    def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        return self._database.read(work)
-
-    def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        return self._database.write(work)
-
-    def now(self) -> datetime.datetime:
-        """The database's clock, UTC."""
-        return self._read(clock.now)
 
     # -- the deployment ----------------------------------------------------
 
@@ -283,12 +255,10 @@ class SqlStore:
         self, term: int, missing_before: datetime.datetime
     ) -> int:
         """Remove, fenced, rows that are vanished for long."""
-
-        def work(connection: sa.Connection) -> int:
-            registry.fence(connection, term)
-            return retention.forget_vanished(connection, missing_before)
-
-        return self._write(work)
+        return self._fenced(
+            term,
+            partial(retention.forget_vanished, missing_before=missing_before),
+        )
 
     def breaker(self) -> model.Breaker | None:
         """The round of retention that waits for a yes."""
@@ -298,21 +268,16 @@ class SqlStore:
         self, term: int, would: int, total: int, seen: model.Breaker | None
     ) -> None:
         """Note, fenced, that a round did nothing."""
-
-        def work(connection: sa.Connection) -> None:
-            registry.fence(connection, term)
-            retention.trip_breaker(connection, would, total, seen)
-
-        self._write(work)
+        self._fenced(
+            term,
+            partial(
+                retention.trip_breaker, would=would, total=total, seen=seen
+            ),
+        )
 
     def reset_breaker(self, term: int) -> None:
         """Note, fenced, that no round waits."""
-
-        def work(connection: sa.Connection) -> None:
-            registry.fence(connection, term)
-            retention.reset_breaker(connection)
-
-        self._write(work)
+        self._fenced(term, retention.reset_breaker)
 
     def confirm_breaker(self) -> model.Breaker | None:
         """Agree to the round that waits."""
@@ -342,12 +307,7 @@ class SqlStore:
 
     def note_reconciled(self, term: int, when: datetime.datetime) -> None:
         """Note, fenced, that they were."""
-
-        def work(connection: sa.Connection) -> None:
-            registry.fence(connection, term)
-            retention.note_reconciled(connection, when)
-
-        self._write(work)
+        self._fenced(term, partial(retention.note_reconciled, when=when))
 
     # -- tasks -------------------------------------------------------------
 
@@ -554,121 +514,3 @@ class SqlStore:
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         """What is remembered of a volume."""
         return self._read(partial(listing.volume_record, volume_id=volume_id))
-
-    # -- reports -----------------------------------------------------------
-
-    def due_reports(
-        self, now: datetime.datetime, period: datetime.timedelta
-    ) -> list[ports.DueReport]:
-        """Projects whose oldest unreported task is that old."""
-        return self._read(partial(reports.due, created_until=now - period))
-
-    def open_report(
-        self,
-        term: int,
-        report_id: str,
-        audience: report.Audience,
-        project_ids: Collection[str],
-        now: datetime.datetime,
-    ) -> int:
-        """Make a report, fenced, of all that ended and has none."""
-        return self._fenced(
-            term,
-            partial(
-                reports.open_report,
-                report_id=report_id,
-                audience=audience,
-                project_ids=project_ids,
-                now=now,
-            ),
-        )
-
-    def reports_not_done(self) -> list[ports.ReportRecord]:
-        """Reports not delivered, or with tasks left."""
-        return self._read(reports.not_done)
-
-    def attempt_report(self, term: int, report_id: str) -> bool:
-        """Note, fenced, that a report is about to be sent again."""
-        return self._fenced(
-            term, partial(reports.attempt, report_id=report_id)
-        )
-
-    def finished(self, report_id: str) -> Iterator[report.Finished]:
-        """The tasks that a report tells of, a transaction per page."""
-        after = ""
-        while True:
-            page = self._read(
-                partial(
-                    reports.finished,
-                    report_id=report_id,
-                    after=after,
-                    limit=REPORTED_AT_ONCE,
-                )
-            )
-            yield from page
-            if len(page) < REPORTED_AT_ONCE:
-                return
-            after = page[-1].work.id
-
-    def dissolve_report(self, term: int, report_id: str) -> bool:
-        """Let others tell, fenced, of its tasks."""
-        return self._fenced(
-            term, partial(reports.dissolve, report_id=report_id)
-        )
-
-    def note_delivered(self, report_id: str, receiver: str) -> bool:
-        """Note who got a report."""
-        return self._write(
-            partial(
-                reports.note_delivered, report_id=report_id, receiver=receiver
-            )
-        )
-
-    def purge_report(self, term: int, report_id: str) -> None:
-        """Remove, fenced, the tasks of a delivered report."""
-        after: str | None = ""
-        while after is not None:
-            after = self._fenced(
-                term,
-                partial(
-                    reports.purge,
-                    report_id=report_id,
-                    after=after,
-                    limit=PURGED_AT_ONCE,
-                ),
-            )
-
-    def forget_reports(
-        self, term: int, purged_until: datetime.datetime
-    ) -> int:
-        """Remove, fenced, rows of reports that are done with for long."""
-        return self._fenced(
-            term, partial(reports.forget, purged_until=purged_until)
-        )
-
-    # -- how fresh all is --------------------------------------------------
-
-    def note_cycle(self, term: int, cycle: model.Cycle) -> None:
-        """Keep, fenced, what a complete cycle came to."""
-        if cycle.complete:
-            self._fenced(term, partial(reports.note_cycle, cycle=cycle))
-
-    def note_retention(self, term: int, when: datetime.datetime) -> None:
-        """Keep, fenced, when a whole round of retention ended."""
-        self._fenced(term, partial(reports.note_retention, when=when))
-
-    def freshness(self) -> model.Freshness:
-        """What the last complete rounds left."""
-        return self._read(reports.freshness)
-
-    def _fenced(self, term: int, work: Callable[[sa.Connection], T]) -> T:
-        """Write in the name of the scheduler of a term.
-
-        :raises OvertakenError: the term is over.
-        """
-
-        def write(connection: sa.Connection) -> T:
-            registry.fence(connection, term)
-            return work(connection)
-
-        return self._write(write)
