@@ -7,12 +7,12 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from staffeln import ports
-from staffeln.domain import demand, errors, report
+from staffeln.domain import demand, errors, protection, report
 from staffeln.workflow import dropping, planning, protecting
 from staffeln.workflow.settings import Settings
 
 MOST_NAMED = 5
-"""Dropped volumes that are named."""
+"""Volumes of one sort that are named."""
 
 MOST_FORECASTS = 20
 """Projects without room that are named."""
@@ -37,6 +37,7 @@ def lines(
     """What volumes lack now, and what the next cycle will."""
     found = protecting.judge(drawn, settings, until=drawn.now)
     yield f"{protecting.in_words(found, settings.protection)}."
+    yield from _unprotected(found, parsed_args)
     yield from _dropped(drawn, store, settings)
     if not parsed_args.no_quotas and parsed_args.volume is None:
         wanted = {
@@ -45,6 +46,22 @@ def lines(
             if parsed_args.project in (None, project_id)
         }
         yield from _forecast(wanted, cloud, named=parsed_args.project)
+
+
+def _unprotected(
+    found: protection.Protection, parsed_args: argparse.Namespace
+) -> Iterator[str]:
+    """Some of the volumes that are not protected."""
+    unprotected = [
+        each
+        for each in found.unprotected
+        if parsed_args.project in (None, each.project_id)
+        and parsed_args.volume in (None, each.volume_id)
+    ]
+    for each in unprotected[:MOST_NAMED]:
+        yield f"  volume {each.volume_id}: {each.why}"
+    if len(unprotected) > MOST_NAMED:
+        yield f"  and {len(unprotected) - MOST_NAMED} more"
 
 
 def _dropped(

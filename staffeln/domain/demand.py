@@ -46,8 +46,6 @@ def next_mode(
     """
     if decision.mode is not None:
         return decision.mode
-    if decision.what is plan.What.FAIL:
-        return None
     if history.live_task is not None:
         waits = history.live_task in _NOT_CHARGED
     else:

@@ -141,6 +141,8 @@ class Inventory:
 
     Their server is soft-deleted, or Cinder's list does not show them.
     """
+    resting: frozenset[str] = frozenset()
+    """Those of them whose server is soft-deleted, as far as that was seen."""
     servers_seen: int = 0
     servers_selected: int = 0
     volumes_seen: int = 0

@@ -30,6 +30,8 @@ FAILING = 2
 LONGEST_VALUE = 40
 """Characters that are shown of a value that users write."""
 
+_UNPROTECTED = frozenset({report.Topic.NEVER_PROTECTED, report.Topic.STALE})
+
 _NO_HISTORY = model.History()
 
 
@@ -45,6 +47,11 @@ class Protection:
     stale: int
     protected_at: tuple[datetime.datetime, ...]
     """The last backup of each volume that has one."""
+
+    @property
+    def unprotected(self) -> list[report.Notice]:
+        """Of volumes without a backup, or without one for long."""
+        return [each for each in self.notices if each.topic in _UNPROTECTED]
 
     @property
     def oldest_protection_at(self) -> datetime.datetime | None:
@@ -174,7 +181,6 @@ def _is_first_sight(
     record = history.record
     return (
         decision.what in (plan.What.BACK_UP, plan.What.POSTPONE)
-        and history.live_task is None
         and not history.chain
         and not history.unreported_failures
         and (record is None or not record.failures)
@@ -279,6 +285,8 @@ def why_dropped(
     server = f"server {newest.server_id}"
     if newest.volume_id in inventory.opted_out_volumes:
         return f"its own metadata says {rule.backup_key}=false"
+    if newest.volume_id in inventory.resting:
+        return f"{server} was deleted; until it is reclaimed it may come back"
     if not newest.server_id:
         return "it is attached to no selected server"
     if newest.server_id not in inventory.servers:

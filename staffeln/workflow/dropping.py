@@ -92,7 +92,7 @@ def dropped_volumes(
     :param inventory: of a complete harvest.
     :param go_on: called with each page; what it raises ends it.
     """
-    selected = inventory.still_selected.union(
+    selected = (inventory.still_selected - inventory.resting).union(
         each.volume.id for each in inventory.candidates
     )
     after = ""

@@ -139,6 +139,7 @@ def harvest(
         still_selected=frozenset(
             reading.resting | (wanted - reading.volumes.keys())
         ),
+        resting=frozenset(reading.resting),
         servers_seen=len(reading.server_ids),
         servers_selected=len(reading.selected),
         volumes_seen=reading.volumes_seen,

@@ -311,11 +311,7 @@ def tell(
         + (f", {dropped} with backups selected no longer" if dropped else "")
         + (f"; oldest last backup {schedule.words(oldest)}" if oldest else ""),
     )
-    unprotected = [
-        each
-        for each in found.notices
-        if each.topic in (report.Topic.NEVER_PROTECTED, report.Topic.STALE)
-    ]
+    unprotected = found.unprotected
     for each in unprotected[:MOST_TOLD]:
         LOG.info("Volume %s is %s: %s", each.volume_id, each.topic, each.why)
     more = len(unprotected) - MOST_TOLD

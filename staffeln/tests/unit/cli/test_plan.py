@@ -240,14 +240,25 @@ class ProspectsTest(PlanTestCase):
 
     def test_how_volumes_are_protected(self) -> None:
         self.world.protect()
-        self.world.protect(status="attaching")
+        late = [self.world.protect(status="attaching") for _ in range(7)]
         self.world.backup_cycle()
         self.world.pass_time(world.HOUR)
+        told = self.told()
         self.assertIn(
-            "Protection: 1 of 2 volumes never protected, 0 not protected for "
+            "Protection: 7 of 8 volumes never protected, 0 not protected for "
             "more than 3d.",
-            self.told(),
+            told,
         )
+        named = [line for line in told if "  volume " in line]
+        self.assertEqual(prospects.MOST_NAMED, len(named))
+        self.assertIn("never backed up; postponed: ", named[0])
+        self.assertIn("  and 2 more", told)
+        (line,) = [
+            line
+            for line in self.told("--volume", late[-1])
+            if "  volume " in line
+        ]
+        self.assertIn(late[-1], line)
 
     def test_volumes_that_are_selected_no_longer(self) -> None:
         volumes = [self.world.protect() for _ in range(4)]

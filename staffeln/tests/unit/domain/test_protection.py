@@ -110,6 +110,13 @@ class NeverProtectedTest(base.TestCase):
         self.assertEqual(Topic.NEVER_PROTECTED, notice.topic)
         self.assertIn("volume v1 is in error status", notice.why)
 
+    def test_a_failure_that_is_over(self) -> None:
+        said = frozenset({"volume v1 is in error status"})
+        (notice,) = of(model.History(unreported_failures=said)).notices
+        self.assertEqual(
+            "never backed up; a backup is planned now", notice.why
+        )
+
     def test_all_backups_lost(self) -> None:
         lost = samples.backup(broken_since=NOW)
         (notice,) = of(model.History(chain=(lost,))).notices
@@ -302,6 +309,7 @@ class ForecastTest(base.TestCase):
         for limits, words in (
             (quotas(2, 30), "3 backups where 2 of 2 are free."),
             (quotas(3, 29), "30 GiB where 29 of 29 are free."),
+            (quotas(-1, 39, used=10), "30 GiB where 29 of 39 are free."),
             (quotas(0, -1), "3 backups where 0 of 0 are free."),
             (quotas(3, -1, used=9), "3 backups where 0 of 3 are free."),
             (

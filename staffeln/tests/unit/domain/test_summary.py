@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from unittest import mock
 
@@ -114,6 +115,11 @@ class TallyTest(base.TestCase):
         )
         self.assertEqual((3, 5, 7), (found.projects, found.totals.failed, 7))
         self.assertEqual(NOW - DAY, found.since)
+
+    def test_since_the_oldest_of_them(self) -> None:
+        young = dataclasses.replace(told(of("p2")), since=NOW)
+        for reports in ((told(of("p1")), young), (young, told(of("p1")))):
+            self.assertEqual(NOW - DAY, sum_up(*reports).since)
 
     def test_nothing(self) -> None:
         self.assertTrue(summary.Tally().is_empty)

@@ -232,6 +232,36 @@ class DroppedTest(ProtectingTestCase):
         )
         self.assertIn("10 more volumes with backups", self.log.output)
 
+    def test_a_server_that_can_still_be_restored(self) -> None:
+        other = self.world.protect()
+        server_id = self.server_of(self.volume_id)
+        self.world.cloud.hidden.add(server_id)
+        self.world.cloud.change_server(server_id, status="SOFT_DELETED")
+        self.complete_cycle()
+        self.assertEqual(
+            (1, 1), (self.cycles[-1].selected, self.cycles[-1].dropped)
+        )
+        (notice,) = [
+            each
+            for each in self.concerns.of("p")
+            if each.topic is Topic.DROPPED
+        ]
+        self.assertEqual(
+            f"server {server_id} was deleted; until it is reclaimed it may "
+            "come back",
+            notice.why,
+        )
+        self.assertNotEqual(other, notice.volume_id)
+
+    def test_a_volume_that_a_list_left_out_is_not_dropped(self) -> None:
+        for _ in range(25):
+            self.world.protect()
+        self.world.lead()
+        self.world.cloud.hidden.add(self.volume_id)
+        self.complete_cycle()
+        self.assertEqual(25, self.cycles[-1].selected)
+        self.assertEqual(0, self.cycles[-1].dropped)
+
     def test_without_backups_nothing_is_said(self) -> None:
         (row,) = self.world.rows(self.volume_id)
         self.world.store.note_broken([row], START)
