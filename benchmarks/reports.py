@@ -35,8 +35,9 @@ from staffeln.tests.fakes.fake_cloud import FakeCloud
 from staffeln.tests.fakes.post import Witness
 from staffeln.tests.functional.db import databases
 from staffeln.tests.unit.domain import samples
+from staffeln.workflow.press import Press
 from staffeln.workflow.protecting import Concerns
-from staffeln.workflow.reporting import Press, Reporting
+from staffeln.workflow.reporting import Reporting
 from staffeln.workflow.writer import Writer
 
 HEADINGS = (

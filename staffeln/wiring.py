@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from staffeln.conductor.rounds import Aside, Parts, Rhythm
     from staffeln.db.store import SqlStore
     from staffeln.leadership import Settings as LeadershipSettings
-    from staffeln.workflow.reporting import Press
+    from staffeln.workflow.press import Press
 
 LOG = logging.getLogger(__name__)
 
@@ -300,7 +300,7 @@ def press(conf: cfg.ConfigOpts) -> Press:
     :raises ConfigurationError: the file of authorities cannot be used.
     """
     from staffeln.report import Pages
-    from staffeln.workflow.reporting import Press
+    from staffeln.workflow.press import Press
 
     return Press(
         policy=receivers_policy(conf),

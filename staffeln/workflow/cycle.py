@@ -22,10 +22,11 @@ from staffeln.workflow import clocks, observing, planning, record, rescue
 from staffeln.workflow.capacity import Capacity
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
+from staffeln.workflow.press import Press
 from staffeln.workflow.protecting import Protecting
 from staffeln.workflow.reconcile import Reconciliation, Retries
 from staffeln.workflow.remove import Remover
-from staffeln.workflow.reporting import Press, Reporting
+from staffeln.workflow.reporting import Reporting
 from staffeln.workflow.retain import Harvested, Retention
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.start import Starter

@@ -16,7 +16,6 @@ reports of which one was delivered.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import enum
 import functools
@@ -27,6 +26,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from staffeln import ports
 from staffeln.domain import digest, errors, receivers, report
+from staffeln.workflow import compiling
+from staffeln.workflow.press import INTO_LOG, Press
 from staffeln.workflow.protecting import Concerns
 from staffeln.workflow.readers import Readers
 from staffeln.workflow.summing import Summing
@@ -44,19 +45,6 @@ ends: it is not about one of them."""
 MOST_SPENT = 600.0
 """Seconds that a round spends on messages that fail; the rest waits for the
 next one, which begins with those."""
-
-INTO_LOG = "the log"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Press:
-    """What makes messages of reports, and brings them to people."""
-
-    policy: receivers.Policy
-    renderer: ports.Renderer
-    mailer: ports.Mailer | None
-    """None: there is no sender, and all goes into the log."""
-    shelf: ports.Shelf | None = None
 
 
 class Outcome(enum.Enum):
@@ -324,11 +312,18 @@ class _Round:
         """Send a report, note that it was delivered, and purge its tasks."""
         projects = digest.by_project(told)
         names = tuple(sorted(projects))
-        what = self._compile(report_id, audience, created_at, told)
+        what = compiling.compile_report(
+            report_id,
+            created_at,
+            told,
+            self._readers,
+            self._concerns,
+            detailed=audience is not report.Audience.PROJECT,
+        )
         rendered = self._press.renderer.render(what)
         began = self._of.clock()
         try:
-            accepted = self._bring(report_id, to, what, rendered)
+            accepted = self._press.bring(to, what, rendered)
         except errors.MailError as error:
             self._spent += self._of.clock() - began
             self._of.failed.update(names)
@@ -358,62 +353,6 @@ class _Round:
         self._of.observer.report_sent(report_id, names, accepted)
         self._purge(report_id)
         return Outcome.DELIVERED
-
-    def _bring(
-        self,
-        report_id: str,
-        to: receivers.Receivers,
-        what: report.Report,
-        rendered: report.Rendered,
-    ) -> tuple[str, ...]:
-        """Hand a report over; returns for whom it was accepted.
-
-        :raises MailError: it was accepted for nobody, or nobody knows.
-        """
-        if to.addresses and self._press.mailer is not None:
-            sent = self._press.mailer.send(report_id, to.addresses, rendered)
-            return sent.accepted
-        for line in self._press.renderer.log_lines(what):
-            LOG.info("%s", line)
-        return ()
-
-    def _compile(
-        self,
-        report_id: str,
-        audience: report.Audience,
-        created_at: datetime.datetime,
-        told: Sequence[report.Finished],
-    ) -> report.Report:
-        """All that a report says."""
-        concerns = self._concerns
-        projects = digest.by_project(told)
-        detailed = audience is not report.Audience.PROJECT
-        if detailed:
-            remarks = list(concerns.for_operators)
-        else:
-            (project_id,) = projects
-            remarks = list(concerns.remarks(project_id))
-        return digest.of_projects(
-            report_id,
-            created_at,
-            digest.oldest(told) or created_at,
-            [self._project(each, projects[each]) for each in projects],
-            detailed=detailed,
-            remarks=remarks,
-        )
-
-    def _project(
-        self, project_id: str, told: Sequence[report.Finished]
-    ) -> report.ProjectReport:
-        quotas = self._readers.quotas(project_id)
-        return digest.of_project(
-            project_id,
-            self._readers.name(project_id),
-            told,
-            quotas=quotas,
-            forecast=self._concerns.forecast(project_id, quotas),
-            notices=self._concerns.of(project_id),
-        )
 
     def _purge(self, report_id: str) -> None:
         self._writer.purge_report(report_id)

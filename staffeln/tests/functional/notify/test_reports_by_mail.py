@@ -14,7 +14,7 @@ from staffeln.report import Pages
 from staffeln.tests import base
 from staffeln.tests.functional.notify import mailroom
 from staffeln.tests.unit.workflow import world
-from staffeln.workflow.reporting import Press
+from staffeln.workflow.press import Press
 
 ANN, BOB, OPS = "ann@demo.example", "bob@shop.example", "ops@cloud.example"
 NASTY = "<script>alert('x')</script> \"quoted\" 📦 \u202egnp"

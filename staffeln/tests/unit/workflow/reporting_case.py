@@ -14,8 +14,9 @@ from staffeln.tests.fakes import post
 from staffeln.tests.fakes.fake_cloud import START, FakeCloud
 from staffeln.tests.fakes.memory_store import MemoryStore
 from staffeln.tests.unit.domain import samples
+from staffeln.workflow.press import Press
 from staffeln.workflow.protecting import Concerns
-from staffeln.workflow.reporting import Press, Reporting
+from staffeln.workflow.reporting import Reporting
 from staffeln.workflow.writer import Writer
 
 DAY = samples.DAY

@@ -9,7 +9,7 @@ from staffeln.tests.fakes import post
 from staffeln.tests.unit.workflow import world
 from staffeln.tests.unit.workflow.world import DAY, HOUR
 from staffeln.workflow import cycle
-from staffeln.workflow.reporting import Press
+from staffeln.workflow.press import Press
 
 OPERATORS = ("ops@example.org",)
 

@@ -11,7 +11,7 @@ from staffeln.domain import errors, model, receivers, report, task
 from staffeln.tests.fakes import post
 from staffeln.tests.unit.workflow import reporting_case, world
 from staffeln.tests.unit.workflow.reporting_case import DAY, SECOND
-from staffeln.workflow.reporting import Press
+from staffeln.workflow.press import Press
 
 
 class MembersTest(reporting_case.ReportingCase):
@@ -371,7 +371,7 @@ class EverybodyTest(reporting_case.ReportingCase):
         self.round()
         self.assertEqual([], self.post.asked)
         self.assertEqual([], self.left())
-        for line in ("INFO staffeln.workflow.reporting: t1", "the log"):
+        for line in ("INFO staffeln.workflow.press: t1", "the log"):
             self.assertIn(line, self.log.output)
 
     def test_nothing_is_asked_where_nothing_is_due(self) -> None:

@@ -22,7 +22,7 @@ from staffeln.tests.fakes.fake_cloud import START, FakeCloud
 from staffeln.tests.fakes.memory_store import MemoryStore
 from staffeln.tests.unit.domain import samples
 from staffeln.workflow import binding, cycle, observing
-from staffeln.workflow.reporting import Press
+from staffeln.workflow.press import Press
 from staffeln.workflow.settings import Settings
 
 TAG = {"__staffeln_backup": "true"}
