@@ -286,6 +286,21 @@ def mailer(conf: cfg.ConfigOpts) -> ports.Mailer | None:
     )
 
 
+def _check_mail(conf: cfg.ConfigOpts) -> None:
+    """Whether mail can be sent as configured; nobody is asked.
+
+    :raises ConfigurationError: it cannot.
+    """
+    mailer(conf)
+    group = conf.notification
+    open_way = group.smtp_security == "none"
+    if group.sender_email and group.sender_pwd and open_way:
+        LOG.warning(
+            "[notification] smtp_security = none: the password goes over "
+            "the network as it is"
+        )
+
+
 def shelf(conf: cfg.ConfigOpts) -> ports.Shelf | None:
     """What keeps copies of reports; None: nobody wants them."""
     from staffeln.notify.files import ReportFolder
@@ -384,6 +399,7 @@ def check_conductor(conf: cfg.ConfigOpts) -> None:
     :raises StaffelnError: what is wrong, in one line.
     """
     door = cloud(conf, patient=False)
+    _check_mail(conf)
     _check_bus(conf)
     with contextlib.ExitStack() as opened:
         _probe_leadership(conf)

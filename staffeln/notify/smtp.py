@@ -51,11 +51,6 @@ class SmtpMailer:
         self._lock = threading.Lock()
         self._away: tuple[float, str] | None = None
         self._own_name: str | None = None
-        if server.password and server.security is Security.NONE:
-            LOG.warning(
-                "[notification] smtp_security = none: the password goes "
-                "over the network as it is"
-            )
 
     def send(
         self, message_id: str, to: tuple[str, ...], what: report.Rendered
