@@ -7,6 +7,8 @@ import dataclasses
 import datetime
 from typing import Any
 
+import fixtures
+
 from staffeln.domain import errors, model, receivers, report, task
 from staffeln.tests.fakes import post
 from staffeln.tests.unit.workflow import reporting_case, world
@@ -316,6 +318,35 @@ class MembersTest(reporting_case.ReportingCase):
             {"pa@example.org": ["t1"], "pb@example.org": ["t2"]}, self.told()
         )
 
+    def test_without_a_reader_by_now_it_waits_for_one(self) -> None:
+        """Who might have got it before, gets no other one."""
+        self.obey(operators=("ops@example.org",))
+        self.end("t1")
+        self.post.loses = True
+        self.round()
+        self.post.loses = False
+        self.cloud.assignments.clear()
+        self.round()
+        self.assertEqual({}, self.told())
+        self.assertEqual(1, self.not_done())
+        self.pass_time(3 * DAY + SECOND)
+        self.round()
+        self.assertEqual({"ops@example.org": ["t1"]}, self.told())
+
+    def test_one_to_the_operators_stays_one_to_the_operators(self) -> None:
+        self.obey(operators=("ops@example.org",))
+        self.end("t1", project="deleted")
+        self.post.silent = True
+        self.round()
+        self.post.silent = False
+        self.round()
+        self.assertEqual(
+            [("ops@example.org",)] * 2,
+            [letter.to for letter in self.post.arrived],
+        )
+        self.assertEqual(1, len(set(self.post.told()["t1"])))
+        self.assertTrue(self.scribe.reports[-1].detailed)
+
     # -- what the database and the office do ---------------------------------
 
     def test_another_scheduler_ends_the_round(self) -> None:
@@ -323,6 +354,88 @@ class MembersTest(reporting_case.ReportingCase):
         self.term = self.store.take_office("c2")
         self.assertRaises(errors.OvertakenError, self.round)
         self.assertEqual({}, self.told())
+
+    def let_fail(self, method: str, error: Exception, *, times: int) -> None:
+        """Let a method of the database fail."""
+        real, left = getattr(self.store, method), times
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left >= 0:
+                raise error
+            return real(*arguments, **named)
+
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                f"staffeln.tests.fakes.memory_store.MemoryStore.{method}",
+                lambda _self, *arguments, **named: call(*arguments, **named),
+            )
+        )
+
+    def test_a_database_that_stumbles_holds_no_other_report_up(self) -> None:
+        self.end("t1", age=2 * DAY)
+        self.end("t2", project="pb")
+        self.let_fail("finished", errors.StoreError("deadlock"), times=1)
+        self.round()
+        self.assertEqual({"pb@example.org": ["t2"]}, self.told())
+        self.assertIn("project pa: deadlock", self.log.output)
+        self.round()
+        self.assertEqual(["t1"], self.told()["pa@example.org"])
+        self.assertEqual([], self.left())
+
+    def test_a_database_that_is_away_ends_the_round(self) -> None:
+        for number in range(5):
+            self.add_project(f"p{number}")
+            self.end(f"t{number}", project=f"p{number}")
+        self.let_fail("finished", errors.StoreError("away"), times=9)
+        self.assertRaises(errors.StoreError, self.round)
+        self.assertEqual(3, self.not_done())
+        self.assertEqual({}, self.told())
+
+    def test_what_was_sent_and_not_noted_is_sent_again(self) -> None:
+        self.end("t1")
+        self.let_fail("note_delivered", errors.StoreError("away"), times=1)
+        self.round()
+        self.assertEqual(["t1"], self.left())
+        self.round()
+        self.assertEqual(2, len(self.post.arrived))
+        self.assertEqual(1, len(set(self.post.told()["t1"])))
+        self.assertEqual([], self.left())
+
+    def test_what_was_noted_is_purged_by_the_next_round(self) -> None:
+        self.end("t1")
+        self.let_fail("purge_report", errors.StoreError("away"), times=1)
+        self.round()
+        self.assertEqual(["t1"], self.left())
+        self.round()
+        self.assertEqual([], self.left())
+        self.assertEqual(1, len(self.post.arrived))
+
+    def test_members_that_cannot_be_read_are_asked_for_later(self) -> None:
+        self.end("t1")
+        self.cloud.fail("members", errors.NoAnswerError("502"))
+        self.round()
+        self.assertEqual({}, self.told())
+        self.assertIn("502", self.log.output)
+        self.round()
+        self.assertEqual({"pa@example.org": ["t1"]}, self.told())
+
+    def test_an_observer_or_a_shelf_that_fails_sends_nothing_twice(
+        self,
+    ) -> None:
+        """Neither may raise; were one to, the message is sent all the same."""
+        self.end("t1")
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "staffeln.tests.fakes.post.Folder.keep", _raise
+            )
+        )
+        self.round()
+        self.assertIn("an unexpected error", self.log.output)
+        self.round()
+        self.assertEqual(1, len(self.post.arrived))
+        self.assertEqual([], self.left())
 
     def test_rows_of_reports_go_after_a_month(self) -> None:
         self.end("t1")
@@ -335,6 +448,10 @@ class MembersTest(reporting_case.ReportingCase):
         self.pass_time(2 * DAY)
         self.round()
         self.assertEqual(0, self.store.forget_reports(self.term, self.time))
+
+
+def _raise(*_: object) -> None:
+    raise RuntimeError("a bug")
 
 
 START_OF_TIME = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  UTC by rule
@@ -379,6 +496,14 @@ class EverybodyTest(reporting_case.ReportingCase):
         self.cloud.calls.clear()
         self.round()
         self.assertEqual([], self.cloud.calls)
+
+    def test_for_long_it_goes_to_the_operators(self) -> None:
+        self.obey(receivers=("x@example.org",), operators=("o@example.org",))
+        self.end("t1", age=4 * DAY + SECOND)
+        self.end("t2", project="pb")
+        self.post.fails = self.failing("x@example.org")
+        self.round()
+        self.assertEqual({"o@example.org": ["t1", "t2"]}, self.told())
 
     def test_a_server_that_is_away_loses_nothing(self) -> None:
         self.obey(receivers=("x@example.org",))
