@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import fixtures
 import sqlalchemy as sa
@@ -177,7 +177,16 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
             self.useFixture(
                 fixtures.MonkeyPatch(f"staffeln.db.report_store.{name}", 3)
             )
+        deleted: list[int] = []
+
+        def seen(*arguments: Any) -> None:
+            if arguments[2].startswith("DELETE FROM tasks"):
+                deleted.append(arguments[1].rowcount)
+
+        event = "after_cursor_execute"
+        sa.event.listen(self.database.engine, event, seen)
         for count in (2, 3, 4, 6, 7):
+            seat = "run_slot" if count % 2 else "project_slot"
             self.end_many(count)
             self.store.open_report(
                 self.term,
@@ -193,7 +202,7 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
             self.store.note_delivered(f"r{count}", "a@example")
             with self.database.engine.begin() as connection:
                 connection.execute(
-                    sa.text("UPDATE tasks SET run_slot = 1 WHERE id = :id"),
+                    sa.text(f"UPDATE tasks SET {seat} = 1 WHERE id = :id"),
                     {"id": "p1-0001"},
                 )
             self.store.purge_report(self.term, f"r{count}")
@@ -204,6 +213,7 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
             self.store.purge_report(self.term, f"r{count}")
             self.assertEqual([], self.store.tasks())
             self.assertEqual([], self.store.reports_not_done())
+        self.assertEqual(3, max(deleted))
 
     def test_few_statements_carry_many_tasks(self) -> None:
         statements: list[str] = []

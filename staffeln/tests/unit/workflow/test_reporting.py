@@ -210,6 +210,8 @@ class MembersTest(reporting_case.ReportingCase):
         self.end("t2", project="")
         self.round()
         self.assertEqual({"ops@example.org": ["t1", "t2"]}, self.told())
+        asked = [each for each in self.cloud.calls if each.name == "project"]
+        self.assertEqual([("deleted",)], [each.args for each in asked])
 
     def test_nobody_takes_a_project_for_deleted_without_a_proof(self) -> None:
         self.obey(operators=("ops@example.org",))
@@ -346,6 +348,19 @@ class MembersTest(reporting_case.ReportingCase):
         )
         self.assertEqual(1, len(set(self.post.told()["t1"])))
         self.assertTrue(self.scribe.reports[-1].detailed)
+
+    def test_members_never_get_what_was_made_for_all(self) -> None:
+        """It may be of one project only, and has hosts and paths in it."""
+        self.obey(receivers=("all@example.org",))
+        self.end("t1")
+        self.post.loses = True
+        self.round()
+        self.post.loses = False
+        self.obey(receivers=())
+        self.round()
+        self.round()
+        self.assertEqual({"pa@example.org": ["t1"]}, self.told())
+        self.assertFalse(self.scribe.reports[-1].detailed)
 
     # -- what the database and the office do ---------------------------------
 
