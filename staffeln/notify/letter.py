@@ -108,6 +108,7 @@ def write(
             maintype=kind,
             subtype=subtype or "octet-stream",
             filename=file_name(each.name),
+            params={"charset": "utf-8"} if kind == "text" else None,
         )
     return message.as_bytes()
 
@@ -127,7 +128,7 @@ def _to(
 
 
 def _subject(text: str) -> str:
-    line = one_line(_storable(text))
+    line = one_line(text)
     if len(line) > _LONGEST_SUBJECT:
         line = line[: _LONGEST_SUBJECT - 3] + "..."
     return line

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import logging
@@ -26,6 +27,8 @@ REST = 60.0
 
 _GOODBYE = 5.0
 """Seconds that a goodbye may take."""
+_LATER = "452"
+"""Said of receivers that are too many, or whose mailboxes are full."""
 
 
 class SmtpMailer:
@@ -71,7 +74,9 @@ class SmtpMailer:
         uncertain: errors.MailUncertainError | None = None
         with self._connected() as client:
             link = delivery.Link(client, self._server, self._sender)
-            for part in _parts(names):
+            parts = collections.deque(_parts(names))
+            while parts:
+                part = parts.popleft()
                 answers: dict[str, str] = {}
                 words = ""
                 try:
@@ -79,6 +84,8 @@ class SmtpMailer:
                     accepted += [
                         names[each] for each in part if each not in answers
                     ]
+                    # Each time it takes at least one, so this ends.
+                    parts.extendleft(_too_many(answers))
                 except errors.MailUncertainError as error:
                     uncertain, words = uncertain or error, str(error)
                 except errors.MailError as error:
@@ -86,6 +93,8 @@ class SmtpMailer:
                 for each in part:
                     if words or each in answers:
                         refused[names[each]] = answers.get(each, words)
+        for each in accepted:
+            refused.pop(each, None)
         if accepted:
             _tell_of(refused, message_id)
             return ports.Sent(accepted=tuple(accepted), refused=refused)
@@ -198,6 +207,12 @@ def _parts(addresses: Iterable[str]) -> Iterator[list[str]]:
         found = list(group)
         for first in range(0, len(found), MOST_RECEIVERS):
             yield found[first : first + MOST_RECEIVERS]
+
+
+def _too_many(answers: Mapping[str, str]) -> list[list[str]]:
+    """Receivers that were too many for one message: another one's."""
+    found = [each for each, words in answers.items() if words[:3] == _LATER]
+    return [found] if found else []
 
 
 def _tell_of(refused: Mapping[str, str], message_id: str) -> None:

@@ -64,6 +64,7 @@ class MailServer(fixtures.Fixture):
     """An aiosmtpd. What is in ``refused`` it takes nothing for.
 
     :ivar verdict: what it says to whole messages.
+    :ivar most_receivers: of one message.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class MailServer(fixtures.Fixture):
         self.received: list[Received] = []
         self.refused: dict[str, str] = {}
         self.verdict = "250 taken"
+        self.most_receivers = 1000
         self._implicit_tls = implicit_tls
         self._options: dict[str, Any] = {
             "tls_context": starttls,
@@ -127,6 +129,8 @@ class MailServer(fixtures.Fixture):
         _options: Any,
     ) -> str:
         """Take a receiver, or not."""
+        if len(envelope.rcpt_tos) >= self.most_receivers:
+            return "452 4.5.3 too many recipients"
         if address in self.refused:
             return self.refused[address]
         envelope.rcpt_tos.append(address)
@@ -189,8 +193,12 @@ class Way(enum.Enum):
 class FailingServer(fixtures.Fixture):
     """Speaks SMTP until a step, where it fails; None: it does not."""
 
-    def __init__(self, step: Step, way: Way | None) -> None:
+    def __init__(
+        self, step: Step, way: Way | None, good_messages: int = 0
+    ) -> None:
+        """:param good_messages: so many go well first."""
         super().__init__()
+        self.good_messages = good_messages
         self.step = step
         self.way = way
         self.whole_messages = 0
@@ -266,7 +274,10 @@ class _Failing(socketserver.StreamRequestHandler):
                 return
 
     def _say(self, step: Step, words: str) -> None:
-        if step is self.owner.step and self.owner.way:
+        good = self.owner.whole_messages <= self.owner.good_messages
+        if step is Step.END and self.owner.good_messages and good:
+            self.wfile.write(f"{words}\r\n".encode())
+        elif step is self.owner.step and self.owner.way:
             self._fail()
         else:
             self.wfile.write(f"{words}\r\n".encode())

@@ -135,6 +135,19 @@ class TestMessage(MailCase):
             [MOST_RECEIVERS, 5], [len(got.to) for got in server.received]
         )
 
+    def test_fewer_receivers_than_usual(self) -> None:
+        server = self.server()
+        server.most_receivers = 2
+        server.refused["u3@demo.example"] = "452 4.2.2 mailbox full"
+        to = tuple(f"u{n}@demo.example" for n in range(5))
+        sent = SmtpMailer(server.door()).send(ID, to, RENDERED)
+        self.assertEqual(set(to) - {to[3]}, set(sent.accepted))
+        self.assertEqual({to[3]: "452 4.2.2 mailbox full"}, sent.refused)
+        self.assertEqual(
+            sorted(sent.accepted),
+            sorted(each for got in server.received for each in got.to),
+        )
+
     def test_nothing_gets_into_the_headers(self) -> None:
         server = self.server()
         evil = "x\r\nBcc: eve@evil.example\r\n\r\nbody\x00\u2028\u202e\ud800"
@@ -412,6 +425,18 @@ class TestExactness(MailCase):
                     else:
                         self.assertTrue(certain, error)
                         self.assertEqual(0, server.whole_messages)
+
+    def test_a_part_that_was_taken_counts(self) -> None:
+        to = tuple(f"u{n}@demo.example" for n in range(MOST_RECEIVERS + 5))
+        for way in Way:
+            if way is Way.SILENCE:
+                continue
+            server = self.useFixture(
+                mailroom.FailingServer(Step.END, way, good_messages=1)
+            )
+            sent = SmtpMailer(server.door(10)).send(ID, to, RENDERED)
+            self.assertEqual(to[:MOST_RECEIVERS], sent.accepted)
+            self.assertEqual(set(to[MOST_RECEIVERS:]), set(sent.refused))
 
     def test_a_server_that_hangs_is_left_alone_for_a_while(self) -> None:
         server = self.failing(Step.GREETING, Way.SILENCE)
