@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 
-from benchmarks import history
+from benchmarks import history, memory
 from benchmarks.statements import Plan, Watch
 from staffeln import ports
 from staffeln.db import migration, session
@@ -181,7 +181,7 @@ def hold(
     cloud.deployment = deployment
     watch.forget()
     store.governed = 0
-    memory = _measure_memory()
+    at_first = memory.begin()
     began = time.monotonic()
     planned = 0
     if which is Which.HARVEST:
@@ -197,29 +197,14 @@ def hold(
         seconds=seconds,
         statements=watch.count,
         longest=watch.longest,
-        before=memory,
-        at_most=_memory("VmHWM"),
+        before=at_first,
+        at_most=memory.megabytes("VmHWM"),
         planned=planned,
         governed=store.governed,
         plans=tuple(watch.plans()),
     )
     store.close()
     return outcome
-
-
-def _measure_memory() -> float:
-    """Let the peak of this process's memory begin here; MB of now."""
-    pathlib.Path("/proc/self/clear_refs").write_text("5")
-    return _memory("VmRSS")
-
-
-def _memory(what: str) -> float:
-    """MB, by the kernel's name for them."""
-    status = pathlib.Path("/proc/self/status").read_text()
-    found = re.search(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)
-    if found is None:
-        raise OSError(f"/proc/self/status has no {what}")
-    return int(found[1]) / 1024
 
 
 # -- all rounds on one database ----------------------------------------------

@@ -112,18 +112,29 @@ class Sandbox:
             config=config.get_one(cloud=cloud)
         )
 
-    def project(self, name: str, *, service_role: bool = True) -> Tenant:
+    def project(
+        self,
+        name: str,
+        *,
+        service_role: bool = True,
+        parent_id: str | None = None,
+    ) -> Tenant:
         """A new project with one member.
 
         :param service_role: False: in a domain in which the service user
             has no inherited role, so that it cannot act in the project.
+        :param parent_id: the project above; None: the domain.
         """
         identity = self.admin.identity
         assert isinstance(identity, identity_proxy.Proxy)
         domain_id = "default"
         if not service_role:
             domain_id = identity.create_domain(name=f"domain of {name}").id
-        project = identity.create_project(name=name, domain_id=domain_id)
+        project = identity.create_project(
+            name=name,
+            domain_id=domain_id,
+            **({"parent_id": parent_id} if parent_id else {}),
+        )
         password = f"secret of {name}"
         user = identity.create_user(
             name=name, password=password, domain_id=domain_id

@@ -17,23 +17,25 @@ import pathlib
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
 from staffeln import ports
-from staffeln.domain import errors, model, selection
+from staffeln.domain import errors, freshness, model, receivers, selection
 from staffeln.workflow.settings import Settings
 
 if TYPE_CHECKING:
     import flask
 
     from staffeln.api import serving
+    from staffeln.cloud.wire import Observe
     from staffeln.conductor.life import Build
-    from staffeln.conductor.rounds import Parts, Rhythm
+    from staffeln.conductor.rounds import Aside, Parts, Rhythm
     from staffeln.db.store import SqlStore
     from staffeln.leadership import Settings as LeadershipSettings
+    from staffeln.workflow.press import Press
 
 LOG = logging.getLogger(__name__)
 
@@ -52,6 +54,17 @@ def policy(conf: cfg.ConfigOpts) -> model.Policy:
         failure_backoff=group.failure_backoff.fixed,
         failure_backoff_max=group.failure_backoff_max.fixed,
         full_only_period=group.full_only_period,
+    )
+
+
+def protection_policy(conf: cfg.ConfigOpts) -> model.ProtectionPolicy:
+    """The options that say when a volume is not protected as it should be."""
+    group = conf.conductor
+    return model.ProtectionPolicy(
+        interval=_seconds(
+            max(group.backup_min_interval, group.backup_service_period)
+        ),
+        tolerance=group.protection_tolerance,
     )
 
 
@@ -84,6 +97,8 @@ def settings(conf: cfg.ConfigOpts) -> Settings:
     group = conf.conductor
     return Settings(
         policy=policy(conf),
+        protection=protection_policy(conf),
+        backup_service_period=_seconds(group.backup_service_period),
         rule=selection_rule(conf),
         retention=retention_policy(conf),
         clock_tolerance=group.clock_tolerance.fixed,
@@ -105,6 +120,16 @@ def settings(conf: cfg.ConfigOpts) -> Settings:
     )
 
 
+def freshness_limits(conf: cfg.ConfigOpts) -> freshness.Limits:
+    """How old rounds and last backups may be."""
+    group = conf.conductor
+    return freshness.Limits(
+        cycle=freshness.missed(_seconds(group.backup_service_period)),
+        retention=freshness.missed(_seconds(group.retention_service_period)),
+        protection=protection_policy(conf).stale_after,
+    )
+
+
 def backup_key_is_set(conf: cfg.ConfigOpts) -> bool:
     """Whether somebody set ``backup_metadata_key``, to whatever value."""
     location = conf.get_location("backup_metadata_key", "conductor")
@@ -123,6 +148,7 @@ def _rhythm(conf: cfg.ConfigOpts) -> Rhythm:
         heartbeat_period=timeout.total_seconds() / _HEARTBEATS_PER_TIMEOUT,
         heartbeat_timeout=timeout,
         office_period=conf.coordination.lease_retry_period,
+        census_period=conf.metrics.census_period,
     )
 
 
@@ -138,11 +164,13 @@ def cloud(
     stop: threading.Event | None = None,
     *,
     patient: bool = True,
+    observe: Observe | None = None,
 ) -> ports.Cloud:
     """The door to OpenStack; nothing is asked yet.
 
     :param stop: set when the process is to end: no waiting any more.
     :param patient: try calls again, within ``retry_timeout``.
+    :param observe: told of each call.
     :raises ConfigurationError: no credentials, or ones that cannot work.
     """
     from staffeln.cloud import options
@@ -158,7 +186,7 @@ def cloud(
     )
     if not patient:
         found = dataclasses.replace(found, retry_timeout=0)
-    return OpenStackCloud(found, stop=stop)
+    return OpenStackCloud(found, stop=stop, observe=observe)
 
 
 def store(conf: cfg.ConfigOpts) -> SqlStore:
@@ -213,6 +241,88 @@ def engine(door: ports.Cloud) -> ports.Engine:
     from staffeln.engines.cinder import CinderEngine
 
     return CinderEngine(door)
+
+
+def receivers_policy(conf: cfg.ConfigOpts) -> receivers.Policy:
+    """Who gets reports."""
+    group = conf.notification
+    return receivers.Policy(
+        sender=group.sender_email,
+        receivers=_given(group.receiver),
+        project_domain=group.project_receiver_domain,
+        operators=_given(group.operator_receiver),
+        roles=_given(group.report_roles),
+        period=_seconds(conf.conductor.report_period),
+    )
+
+
+def _given(texts: Iterable[str | None]) -> tuple[str, ...]:
+    """Without what is empty between two commas."""
+    return tuple(each for each in texts if each)
+
+
+def mailer(conf: cfg.ConfigOpts) -> ports.Mailer | None:
+    """What sends mail; None: reports go into the log.
+
+    :raises ConfigurationError: the file of authorities cannot be used.
+    """
+    from staffeln.notify.server import Security, Server
+    from staffeln.notify.smtp import SmtpMailer
+
+    group = conf.notification
+    if not group.sender_email:
+        return None
+    return SmtpMailer(
+        Server(
+            sender=group.sender_email,
+            host=group.smtp_server_domain,
+            port=group.smtp_server_port,
+            security=Security(group.smtp_security),
+            ca_file=group.smtp_ca_file or None,
+            login=group.smtp_login or None,
+            password=group.sender_pwd or None,
+            timeout=group.smtp_timeout,
+        )
+    )
+
+
+def _check_mail(conf: cfg.ConfigOpts) -> None:
+    """Whether mail can be sent as configured; nobody is asked.
+
+    :raises ConfigurationError: it cannot.
+    """
+    mailer(conf)
+    group = conf.notification
+    open_way = group.smtp_security == "none"
+    if group.sender_email and group.sender_pwd and open_way:
+        LOG.warning(
+            "[notification] smtp_security = none: the password goes over "
+            "the network as it is"
+        )
+
+
+def shelf(conf: cfg.ConfigOpts) -> ports.Shelf | None:
+    """What keeps copies of reports; None: nobody wants them."""
+    from staffeln.notify.files import ReportFolder
+
+    folder = conf.notification.report_dir
+    return ReportFolder(pathlib.Path(folder)) if folder else None
+
+
+def press(conf: cfg.ConfigOpts) -> Press:
+    """What makes messages of reports, and brings them to people.
+
+    :raises ConfigurationError: the file of authorities cannot be used.
+    """
+    from staffeln.report import Pages
+    from staffeln.workflow.press import Press
+
+    return Press(
+        policy=receivers_policy(conf),
+        renderer=Pages(),
+        mailer=mailer(conf),
+        shelf=shelf(conf),
+    )
 
 
 def leadership_settings(conf: cfg.ConfigOpts) -> LeadershipSettings:
@@ -277,6 +387,8 @@ def _check_doors(conf: cfg.ConfigOpts) -> None:
     from staffeln.db import urls
 
     cloud(conf)
+    mailer(conf)
+    _check_bus(conf)
     urls.check(conf)
     room.check(leadership_settings(conf))
 
@@ -287,6 +399,8 @@ def check_conductor(conf: cfg.ConfigOpts) -> None:
     :raises StaffelnError: what is wrong, in one line.
     """
     door = cloud(conf, patient=False)
+    _check_mail(conf)
+    _check_bus(conf)
     with contextlib.ExitStack() as opened:
         _probe_leadership(conf)
         database = store(conf)
@@ -334,7 +448,8 @@ def _connect(
             office.description,
             *proof,
         )
-        door = cloud(conf, stop)
+        watching = _watching(conf, office, database, proof[0].uuid)
+        door = cloud(conf, stop, observe=watching.called)
         obeyed = settings(conf)
         me = _myself(conductor_id, office, database)
         parts = Parts(
@@ -342,7 +457,14 @@ def _connect(
             store=database,
             leadership=office,
             scheduler=Scheduler(
-                database, door, obeyed, me.id, held=office.held
+                database,
+                door,
+                obeyed,
+                me.id,
+                held=office.held,
+                observer=watching.observer,
+                press=press(conf),
+                stopping=stop.is_set,
             ),
             worker=Worker(
                 database,
@@ -352,9 +474,12 @@ def _connect(
                 me.id,
                 wake,
                 boot_time,
+                observer=watching.observer,
             ),
             rhythm=_rhythm(conf),
             close=database.close,
+            count=watching.count,
+            asides=watching.asides,
         )
         opened.pop_all()
         return parts
@@ -393,6 +518,90 @@ def _myself(
         started_at=now,
         heartbeat_at=now,
     )
+
+
+# -- who watches -------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Watching:
+    """Who is told what a conductor does."""
+
+    observer: ports.Observer
+    asides: Sequence[Aside]
+    called: Observe | None
+    """Told of each call of OpenStack."""
+    count: Callable[[], int] | None
+    """Counts what the database holds."""
+
+
+def _watching(
+    conf: cfg.ConfigOpts,
+    office: ports.Leadership,
+    database: ports.Store,
+    deployment_uuid: str,
+) -> _Watching:
+    """Metrics, message bus and dead man's switch, as far as configured."""
+    from staffeln.metrics.conductor import ConductorMetrics, Watch
+    from staffeln.workflow.observing import Observers
+
+    group = conf.metrics
+    metrics = ConductorMetrics(office.held)
+    observers: list[ports.Observer] = [metrics]
+    asides: list[Aside] = []
+    if group.enabled:
+        from staffeln.metrics.exporter import Exporter
+
+        asides.append(Exporter(group.host, group.port, metrics.render))
+    if has_bus(conf):
+        from staffeln.notify import messaging
+
+        bus = messaging.connect(
+            conf, socket.gethostname(), deployment_uuid, metrics.notified
+        )
+        observers.append(bus)
+        asides.append(bus)
+    if conf.notification.heartbeat_url:
+        from staffeln.notify.heartbeat import Heartbeat
+
+        beat = Heartbeat(
+            conf.notification.heartbeat_url, metrics.heartbeat_called
+        )
+        observers.append(beat)
+        asides.append(beat)
+    watch = Watch(database, metrics, group.project_series)
+    return _Watching(
+        observer=Observers(observers),
+        asides=asides,
+        called=metrics.called,
+        count=watch.look if group.enabled else None,
+    )
+
+
+def has_bus(conf: cfg.ConfigOpts) -> bool:
+    """Whether somebody wants notifications on the message bus.
+
+    Looked up in the files: who does not want them loads nothing of
+    oslo.messaging, which alone knows the option.
+    """
+    from staffeln.conf import files
+
+    group, name = "oslo_messaging_notifications", "driver"
+    return bool(os.environ.get(f"OS_{group}__{name}".upper())) or any(
+        (line.group, line.name) == (group, name) and line.text.strip()
+        for line in files.lines(conf)
+    )
+
+
+def _check_bus(conf: cfg.ConfigOpts) -> None:
+    """Whether the message bus can be one; nothing is asked.
+
+    :raises ConfigurationError: it cannot.
+    """
+    if has_bus(conf):
+        from staffeln.notify import messaging
+
+        messaging.check(conf)
 
 
 # -- the API -----------------------------------------------------------------

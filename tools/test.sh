@@ -41,7 +41,8 @@ need_servers() { # TIER
     case $1 in
         functional | cover)
             need_packages mariadb-server galera-4 postgresql etcd-server \
-                redis-server zookeeper
+                redis-server zookeeper chromium rabbitmq-server prometheus \
+                postfix
             need_kube_apiserver
             ;;
         integration)

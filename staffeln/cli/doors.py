@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from staffeln import ports
+from staffeln.domain import freshness
 from staffeln.workflow import clocks
 from staffeln.workflow.settings import Settings
 
@@ -26,5 +27,7 @@ class Doors:
     """The cloud; it was reached once."""
     settings: Callable[[ports.Store], Settings]
     """The options in force, as far as this database allows them."""
+    limits: Callable[[], freshness.Limits]
+    """How old rounds and backups may be, by the options in force."""
     host_time: Callable[[], datetime.datetime] = clocks.host_time
     """This host's clock, UTC."""

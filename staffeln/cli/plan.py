@@ -7,7 +7,14 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from staffeln.cli import command, expiries, fields, intentions, words
+from staffeln.cli import (
+    command,
+    expiries,
+    fields,
+    intentions,
+    prospects,
+    words,
+)
 from staffeln.cli.intentions import Action, Intention
 from staffeln.workflow import planning
 from staffeln.workflow.outlook import Outlook
@@ -19,7 +26,9 @@ class ShowPlan(command.Lister):
     Servers and volumes are read from the cloud as the scheduler reads them.
     Backups come first, in their order of work; then what retention would
     delete. With --action keep all backups are shown that stay, and what
-    each waits for.
+    each waits for. Beside the table: how many volumes are not protected as
+    they should be, which volumes with backups are selected no longer, and
+    which projects' quotas have no room for what is due.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -35,6 +44,12 @@ class ShowPlan(command.Lister):
             "--project", metavar="ID", help="only volumes of this project"
         )
         parser.add_argument("--volume", metavar="ID", help="only this volume")
+        parser.add_argument(
+            "--no-quotas",
+            action="store_true",
+            help="do not ask Cinder whether the quotas of projects have room "
+            "for what is due: one call for each project",
+        )
         return parser
 
     def take_action(
@@ -65,6 +80,9 @@ class ShowPlan(command.Lister):
                     doors.host_time,
                 )
             )
+            ahead = list(
+                prospects.lines(drawn, store, cloud, settings, parsed_args)
+            )
         shown = [each for each in found if _is_wanted(each, parsed_args)]
         for line in intentions.harvest(drawn.inventory):
             self.staffeln.tell(line)
@@ -76,7 +94,7 @@ class ShowPlan(command.Lister):
             )
         for brake in drawn.brakes:
             self.staffeln.tell(f"Paused: {words.plain(brake.in_words())}.")
-        for line in against:
+        for line in (*against, *ahead):
             self.staffeln.tell(line)
         if drawn.overdue:
             self.staffeln.tell(f"{planning.overdue_in_words(drawn.overdue)}.")

@@ -6,14 +6,21 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from staffeln import ports
-from staffeln.cloud import block_storage, compute, identity, projects
+from staffeln.cloud import (
+    block_storage,
+    compute,
+    identity,
+    members,
+    projects,
+    quotas,
+)
 from staffeln.cloud.session import CloudSession
 from staffeln.cloud.settings import CloudSettings
 from staffeln.cloud.wire import Observe
-from staffeln.domain import model
+from staffeln.domain import model, report
 
 
 class OpenStackCloud:
@@ -63,7 +70,21 @@ class OpenStackCloud:
 
     def projects(self) -> Mapping[str, bool]:
         """Which projects are enabled, as far as one list tells."""
+        return {each.id: each.enabled for each in self.project_list()}
+
+    def project_list(self) -> report.ProjectList:
+        """The projects of all domains, as far as one list tells."""
         return projects.all_projects(self._session)
+
+    def members(
+        self, project_id: str, roles: Collection[str]
+    ) -> list[report.Member]:
+        """Who may be written to about a project."""
+        return members.members(self._session, project_id, roles)
+
+    def quotas(self, project_id: str) -> report.Quotas:
+        """A project's limits on backups."""
+        return quotas.quotas(self._session, project_id)
 
     def server_pages(self) -> Iterator[ports.Page[model.Server]]:
         """All servers of all projects."""

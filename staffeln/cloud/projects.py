@@ -12,6 +12,7 @@ from staffeln.cloud import answers
 from staffeln.cloud.catalogue import Service
 from staffeln.cloud.fields import identifier
 from staffeln.cloud.session import CloudSession
+from staffeln.domain import report
 
 LOG = logging.getLogger(__name__)
 
@@ -37,31 +38,46 @@ def one_project(session: CloudSession, project_id: str) -> bool:
         return _read(body["project"])[1]
 
 
-def all_projects(session: CloudSession) -> Mapping[str, bool]:
-    """Which projects are enabled, as far as one list tells.
+def all_projects(session: CloudSession) -> report.ProjectList:
+    """The projects of all domains, as far as one list tells.
 
     What cannot be read is left out, as what Keystone cuts off.
     """
     path = "/projects"
     asked = answers.Asked(KEYSTONE.name, "GET", path)
     body = session.get(KEYSTONE, path, "projects")
-    found: dict[str, bool] = {}
+    found: list[report.Project] = []
+    # Keystone says so where [DEFAULT] list_limit cuts a list off.
+    complete = not body.get("truncated")
     with answers.reading(asked):
-        for row in _rows(body["projects"]):
+        for row in rows(body["projects"]):
             try:
                 project_id, enabled = _read(row)
             except (LookupError, TypeError, ValueError) as error:
                 words = f"a project cannot be read: {error!r}"
                 LOG.warning("%s", asked.message(words))
+                complete = False
                 continue
-            found[project_id] = enabled
-    return found
+            found.append(
+                report.Project(id=project_id, name=_name(row), enabled=enabled)
+            )
+    return report.ProjectList(projects=tuple(found), complete=complete)
 
 
-def _rows(value: Any) -> list[Any]:
+def rows(value: Any) -> list[Any]:
+    """The rows of a list.
+
+    :raises TypeError: it is none.
+    """
     if not isinstance(value, list):
-        raise TypeError("projects is not a list")
+        raise TypeError(f"{type(value).__name__} in the place of a list")
     return value
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """Its name; empty where it has none that can be read."""
+    found = row.get("name")
+    return found if isinstance(found, str) else ""
 
 
 def _read(row: Mapping[str, Any]) -> tuple[str, bool]:

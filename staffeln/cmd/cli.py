@@ -49,6 +49,7 @@ def _open_doors(config_files: Sequence[str]) -> Doors:
         store=lambda: contextlib.closing(wiring.store(conf)),
         cloud=lambda: _reach_cloud(conf),
         settings=lambda store: _settings(conf, store),
+        limits=lambda: wiring.freshness_limits(conf),
     )
 
 

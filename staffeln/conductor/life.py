@@ -101,8 +101,8 @@ class Life:
         )
         scheduling = self._scheduling(parts)
         turning = (heart, self._bench, *scheduling)
-        for loop in turning:
-            loop.start()
+        for each in (*parts.asides, *turning):
+            each.start()
         LOG.info("Conductor %s is up", parts.me.id)
         while not self._stop.wait(WATCH_PERIOD):
             if not all(loop.alive for loop in turning):
@@ -130,6 +130,16 @@ class Life:
                 rhythm.retention_service_period,
             ),
             ("Reconciliation", parts.scheduler.reconcile, loops.RETRY_PERIOD),
+            (
+                "Reports",
+                parts.scheduler.report,
+                min(loops.RETRY_PERIOD, rhythm.backup_service_period),
+            ),
+            *(
+                (("Census", parts.count, rhythm.census_period),)
+                if parts.count
+                else ()
+            ),
         )
         return [
             loops.Loop("Scheduling", office.turn, rhythm.office_period),
@@ -166,6 +176,9 @@ class Life:
         for loop in scheduling:
             loop.join()
         _last_step("Giving the office back", parts.leadership.close)
+        for aside in parts.asides:
+            # After all that they are to tell of.
+            _last_step(f"Ending {type(aside).__name__}", aside.stop)
         heart.stop()
         heart.join()
         _last_step(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from staffeln import ports
@@ -22,6 +22,9 @@ class Scheduling(Protocol):
 
     def retain(self) -> int:
         """One round of retention; how many deletes were planned."""
+
+    def report(self) -> int:
+        """Tell people what ended, if there was a cycle since."""
 
     def reconcile(self) -> int:
         """Hold rows and backups against each other when it is time."""
@@ -44,6 +47,16 @@ class Working(Protocol):
         """Finish the calls under way and give claimed tasks back."""
 
 
+class Aside(Protocol):
+    """What runs beside the loops, in threads of its own: it fails alone."""
+
+    def start(self) -> None:
+        """Begin; waits for nothing."""
+
+    def stop(self) -> None:
+        """End within a few seconds."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
     """How often the loops turn. Seconds, but for the timeout."""
@@ -55,6 +68,8 @@ class Rhythm:
     office_period: float
     """Between two looks at whether the office is held or to be had."""
     heartbeat_timeout: datetime.timedelta
+    census_period: float = 60
+    """Between two counts of what the database holds."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +84,6 @@ class Parts:
     rhythm: Rhythm
     close: Callable[[], None]
     """Lets go of all connections."""
+    count: Callable[[], int] | None = None
+    """Counts what the database holds; None: nobody watches."""
+    asides: Sequence[Aside] = ()

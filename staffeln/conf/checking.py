@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+import urllib.parse
 from collections.abc import Callable, Iterator
 
 from oslo_config import cfg
@@ -209,6 +210,55 @@ def _ports_differ(conf: cfg.ConfigOpts) -> None:
         raise refusal(conf, "api", "metrics_port", "must differ from port")
 
 
+def _a_sender_has_a_server(conf: cfg.ConfigOpts) -> None:
+    group = conf.notification
+    if group.sender_email and not group.smtp_server_domain:
+        why = "must be set with sender_email"
+        raise refusal(conf, "notification", "smtp_server_domain", why)
+    if not group.sender_email:
+        return
+    login = group.smtp_login or group.sender_email
+    # The standard library's logins know no other letters.
+    if group.sender_pwd and not group.sender_pwd.isascii():
+        why = "must not have letters beyond ASCII"
+        raise refusal(conf, "notification", "sender_pwd", why)
+    if group.sender_pwd and not login.isascii():
+        why = "must not have letters beyond ASCII; unset it is sender_email"
+        raise refusal(conf, "notification", "smtp_login", why)
+
+
+def _timeout_is_finite(conf: cfg.ConfigOpts) -> None:
+    if not math.isfinite(conf.notification.smtp_timeout):
+        why = "not a number of seconds"
+        raise refusal(conf, "notification", "smtp_timeout", why)
+
+
+def _report_paths_are_absolute(conf: cfg.ConfigOpts) -> None:
+    for name in ("report_dir", "smtp_ca_file"):
+        path = conf.notification[name]
+        if path and not (os.path.isabs(path) and path.isprintable()):
+            why = "must be an absolute path"
+            raise refusal(conf, "notification", name, why)
+
+
+def _heartbeat_is_http(conf: cfg.ConfigOpts) -> None:
+    """Its words stay out of the line: it may hold a secret."""
+    url = conf.notification.heartbeat_url
+    if not url:
+        return
+    why = "must begin with http:// or https:// and a host"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        good = parts.port != 0 and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if not good or parts.scheme.lower() not in {"http", "https"}:
+        raise refusal(conf, "notification", "heartbeat_url", why)
+    if not url.isprintable() or " " in url:
+        why = "must not have spaces or control characters"
+        raise refusal(conf, "notification", "heartbeat_url", why)
+
+
 _TOGETHER: dict[str, tuple[Callable[[cfg.ConfigOpts], None], ...]] = {
     "DEFAULT": (_none_is_empty, _state_path_is_absolute),
     "conductor": (
@@ -224,6 +274,12 @@ _TOGETHER: dict[str, tuple[Callable[[cfg.ConfigOpts], None], ...]] = {
         _certificate_is_given,
         _clients_are_asked_by_tls,
         _ports_differ,
+    ),
+    "notification": (
+        _a_sender_has_a_server,
+        _timeout_is_finite,
+        _report_paths_are_absolute,
+        _heartbeat_is_http,
     ),
 }
 """By the group whose reader wants it so."""

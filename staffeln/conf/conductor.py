@@ -78,6 +78,17 @@ _SCHEDULE = [
         "cycle. Counted from Cinder's created_at.",
     ),
     cfg.IntOpt(
+        "protection_tolerance",
+        default=3,
+        min=1,
+        max=10_000,
+        help="How many times backup_min_interval (or backup_service_period, "
+        "where that is longer) may pass after the last backup of a volume "
+        "until reports, metrics and staffeln plan name it as not protected "
+        "for long. Too low, and backups that merely wait their turn are "
+        "named; too high, and nobody hears of those that are not made.",
+    ),
+    cfg.IntOpt(
         "full_backup_depth",
         default=2,
         min=0,
@@ -278,6 +289,19 @@ _TASKS = [
     ),
 ]
 
+_REPORTS = [
+    cfg.IntOpt(
+        "report_period",
+        default=86_400,
+        min=1,
+        max=31_536_000,
+        help="A project's report is due when the oldest of its tasks that "
+        "ended and were not reported yet was made so many seconds ago; looked "
+        "at after each backup cycle. Tasks stay in the database until they "
+        "were reported. See [notification] for who gets it.",
+    ),
+]
+
 _LIFE = [
     cfg.Opt(
         "heartbeat_timeout",
@@ -290,7 +314,14 @@ _LIFE = [
     ),
 ]
 
-OPTS = [*_SELECTION, *_SCHEDULE, *_RETENTION, *_TASKS, *_LIFE]
+OPTS = [
+    *_SELECTION,
+    *_SCHEDULE,
+    *_RETENTION,
+    *_TASKS,
+    *_REPORTS,
+    *_LIFE,
+]
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

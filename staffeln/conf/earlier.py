@@ -7,17 +7,6 @@ They are no misspellings; one line at the start names those that are set.
 from __future__ import annotations
 
 KNOWN = {
-    "conductor": frozenset({"report_period"}),
-    "notification": frozenset(
-        {
-            "receiver",
-            "project_receiver_domain",
-            "sender_email",
-            "sender_pwd",
-            "smtp_server_domain",
-            "smtp_server_port",
-        }
-    ),
     "database": frozenset({"mysql_engine"}),
 }
 """Names by group."""

@@ -25,6 +25,9 @@ _LIBRARIES = frozenset({"oslo.log"})
 OF_THE_CONDUCTOR = frozenset({"graceful_shutdown_timeout", "log_options"})
 """Options of oslo.service, which not every program loads."""
 
+_OF_THE_BUS = frozenset({"control_exchange", "transport_url"})
+"""Options of oslo.messaging in [DEFAULT] that notifications read."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Line:
@@ -100,7 +103,7 @@ def _credentials(conf: cfg.ConfigOpts) -> set[str]:
 
 
 def _known(conf: cfg.ConfigOpts) -> dict[str, set[str]]:
-    known: dict[str, set[str]] = {"DEFAULT": set(OF_THE_CONDUCTOR)}
+    known = {"DEFAULT": {*OF_THE_CONDUCTOR, *_OF_THE_BUS}}
     for name in conf:
         value = _peek(conf, name)
         if isinstance(value, cfg.ConfigOpts.GroupAttr):

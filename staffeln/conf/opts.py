@@ -9,7 +9,14 @@ from oslo_config import cfg
 from oslo_log import log
 
 from staffeln.cloud import options as cloud_options
-from staffeln.conf import api, conductor, coordination, openstack
+from staffeln.conf import (
+    api,
+    conductor,
+    coordination,
+    metrics,
+    notification,
+    openstack,
+)
 from staffeln.db import options as db_options
 
 _GROUPS = (
@@ -19,6 +26,8 @@ _GROUPS = (
     cloud_options,
     db_options,
     api,
+    notification,
+    metrics,
 )
 
 _QUIET = [
@@ -34,7 +43,15 @@ _QUIET = [
 class Reader(enum.Enum):
     """Who reads a configuration: which groups it looks at."""
 
-    CONDUCTOR = (coordination, conductor, openstack, cloud_options, db_options)
+    CONDUCTOR = (
+        coordination,
+        conductor,
+        openstack,
+        cloud_options,
+        db_options,
+        notification,
+        metrics,
+    )
     """The conductor and the commands of operators."""
     API = (coordination, db_options, api)
     """staffeln-api, which loads nothing of OpenStack's libraries."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from oslo_config import types
 
-from staffeln.domain import durations, errors
+from staffeln.domain import durations, errors, receivers
 
 
 class Duration(types.ConfigType):  # type: ignore[misc, unused-ignore]
@@ -67,3 +67,61 @@ class MetadataKey(types.String):  # type: ignore[misc, unused-ignore]
         if any(letter.isspace() for letter in key):
             raise ValueError("a metadata key cannot hold white space")
         return key
+
+
+class _OrUnset(types.ConfigType):  # type: ignore[misc, unused-ignore]
+    """A text that may be empty, which counts as unset."""
+
+    def __call__(self, value: object) -> str | None:
+        """Read a value. :raises ValueError: it is not what it should be."""
+        text = str(value).strip()
+        if text:
+            self._check(text)
+        return text or None
+
+    def __repr__(self) -> str:
+        return str(self.type_name)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _formatter(self, value: object) -> str:
+        return str(value)
+
+    def _check(self, text: str) -> None:
+        raise NotImplementedError
+
+
+class Address(_OrUnset):
+    """A bare e-mail address."""
+
+    def __init__(self) -> None:
+        super().__init__(type_name="e-mail address")
+
+    def _check(self, text: str) -> None:
+        fault = receivers.fault(text)
+        if fault:
+            raise ValueError(f"not an e-mail address: {fault}")
+
+
+class MailDomain(_OrUnset):
+    """What comes after the @ of an address."""
+
+    def __init__(self) -> None:
+        super().__init__(type_name="mail domain")
+
+    def _check(self, text: str) -> None:
+        if not receivers.is_domain(text):
+            raise ValueError("not a domain, such as backup.example.com")
+
+
+class Host(_OrUnset):
+    """The name or address of a server."""
+
+    def __init__(self) -> None:
+        super().__init__(type_name="host")
+
+    def _check(self, text: str) -> None:
+        types.HostAddress()(text)

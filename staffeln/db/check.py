@@ -20,7 +20,7 @@ from sqlalchemy import exc
 from staffeln.db import faults, fuse, prompt, urls
 from staffeln.domain import errors, model, task
 
-HEAD = "5e0d7c3a91f4"
+HEAD = "a4d18c6e2b97"
 """The revision that this release needs, without loading alembic."""
 
 POOL_SIZE = 8

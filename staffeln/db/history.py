@@ -68,18 +68,24 @@ def _live_tasks(
 def _last_successes(
     connection: sa.Connection, volume_ids: Sequence[str]
 ) -> dict[str, Any]:
+    """By the volumes: SQLite would go through all backups of a state."""
     table = rows.BACKUPS
+    is_whole = sa.and_(
+        table.c.completed_at.is_not(None),
+        table.c.state == model.BackupState.AVAILABLE.value,
+        table.c.broken_since.is_(None),
+    )
     found = connection.execute(
-        sa.select(table.c.volume_id, sa.func.max(table.c.created_at))
-        .where(
-            table.c.volume_id.in_(volume_ids),
-            table.c.completed_at.is_not(None),
-            table.c.state == model.BackupState.AVAILABLE.value,
-            table.c.broken_since.is_(None),
+        sa.select(
+            table.c.volume_id,
+            sa.func.max(
+                sa.case((is_whole, table.c.created_at), else_=sa.null())
+            ).label("at"),
         )
+        .where(table.c.volume_id.in_(volume_ids))
         .group_by(table.c.volume_id)
     )
-    return dict(tuple(row) for row in found)
+    return {row.volume_id: row.at for row in found if row.at is not None}
 
 
 def _chains(
@@ -171,13 +177,17 @@ def _records(
 def _unreported_failures(
     connection: sa.Connection, volume_ids: Sequence[str]
 ) -> dict[str, set[str]]:
-    table = rows.TASKS
+    table, reports = rows.TASKS, rows.REPORTS
     found = connection.execute(
-        sa.select(table.c.volume_id, table.c.reason).where(
+        sa.select(table.c.volume_id, table.c.reason)
+        .join_from(
+            table, reports, reports.c.id == table.c.report_id, isouter=True
+        )
+        .where(
             table.c.volume_id.in_(volume_ids),
             table.c.kind == task.Kind.BACKUP.value,
             table.c.state == task.State.FAILED.value,
-            table.c.reported_at.is_(None),
+            reports.c.delivered_at.is_(None),
         )
     )
     reasons: defaultdict[str, set[str]] = defaultdict(set)

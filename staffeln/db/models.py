@@ -174,6 +174,16 @@ class Task(Base):
         sa.Index("ix_tasks_volume_id", "volume_id", "created_at"),
         sa.Index("ix_tasks_created_at", "created_at", "rank", "id"),
         sa.Index("ix_tasks_waits_for", "waits_for"),
+        # Which projects have news that nobody was told of, since when.
+        sa.Index(
+            "ix_tasks_unreported",
+            "report_id",
+            "state",
+            "project_id",
+            "created_at",
+        ),
+        # What one report tells of, a page after the other.
+        sa.Index("ix_tasks_report_id", "report_id", "id"),
         TABLE,
     )
 
@@ -207,7 +217,8 @@ class Task(Base):
     not_before: orm.Mapped[datetime.datetime | None] = orm.mapped_column(TIME)
     claimed_by: orm.Mapped[str | None] = orm.mapped_column(ID)
     finished_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(TIME)
-    reported_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(TIME)
+    report_id: orm.Mapped[str | None] = orm.mapped_column(ID)
+    """The report that tells of its end."""
 
 
 class TaskEvent(Base):
@@ -246,6 +257,10 @@ class Backup(Base):
         # What Cinder does not know, and what has expired, in order.
         sa.Index("ix_backups_missing", "state", "missing_since", "id"),
         sa.Index("ix_backups_expiry", "state", "expires_at", "id"),
+        # How many each project has, and of what size.
+        sa.Index("ix_backups_project_id", "project_id", "state", "size"),
+        # What Cinder shows in a status of error.
+        sa.Index("ix_backups_broken", "state", "broken_since", "id"),
         # What governs the backups of each volume, read from here alone.
         sa.Index(
             "ix_backups_governance",
@@ -295,7 +310,15 @@ class Volume(Base):
     """What is remembered of a volume beyond the life of its tasks."""
 
     __tablename__ = "volumes"
-    __table_args__ = TABLE
+    __table_args__ = (
+        sa.Index(
+            "ix_volumes_dropped_since",
+            "dropped_since",
+            "project_id",
+            "volume_id",
+        ),
+        TABLE,
+    )
 
     volume_id: orm.Mapped[str] = orm.mapped_column(ID, primary_key=True)
     project_id: orm.Mapped[str] = orm.mapped_column(ID)
@@ -308,21 +331,57 @@ class Volume(Base):
     postponed_since: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
         TIME
     )
+    dropped_since: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
+        TIME
+    )
+    dropped_why: orm.Mapped[str] = orm.mapped_column(NAME)
 
 
 class Report(Base):
-    """When a project's report was delivered."""
+    """One message to people, and what became of it."""
 
     __tablename__ = "reports"
     __table_args__ = (
+        # Those that are not done with.
+        sa.Index("ix_reports_purged_at", "purged_at", "created_at"),
         sa.Index("ix_reports_project_id", "project_id", "created_at"),
         TABLE,
     )
 
     id: orm.Mapped[str] = orm.mapped_column(ID, primary_key=True)
     project_id: orm.Mapped[str] = orm.mapped_column(ID)
+    """Empty: of several projects."""
+    audience: orm.Mapped[str] = orm.mapped_column(WORD)
     receiver: orm.Mapped[str] = orm.mapped_column(PROSE)
+    """Who got it, once it was delivered."""
     created_at: orm.Mapped[datetime.datetime] = orm.mapped_column(TIME)
+    attempted_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
+        TIME
+    )
     delivered_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
         TIME
+    )
+    purged_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(TIME)
+
+
+class Freshness(Base):
+    """The one row with when the last rounds ended, and what they saw."""
+
+    __tablename__ = "freshness"
+    __table_args__ = TABLE
+
+    id: orm.Mapped[int] = orm.mapped_column(
+        sa.Integer, primary_key=True, autoincrement=False
+    )
+    """Always 1: so there cannot be two rows."""
+    cycle_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(TIME)
+    retention_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
+        TIME
+    )
+    selected: orm.Mapped[int | None] = orm.mapped_column(sa.Integer)
+    dropped: orm.Mapped[int] = orm.mapped_column(sa.Integer)
+    never_protected: orm.Mapped[int] = orm.mapped_column(sa.Integer)
+    stale: orm.Mapped[int] = orm.mapped_column(sa.Integer)
+    oldest_protection_at: orm.Mapped[datetime.datetime | None] = (
+        orm.mapped_column(TIME)
     )

@@ -177,6 +177,29 @@ def missing(
     return [rows.backup_of(row) for row in found]
 
 
+def broken(
+    connection: sa.Connection, after: model.Backup | None, limit: int
+) -> list[model.Backup]:
+    """Available backups that Cinder shows broken, by since when."""
+    table = rows.BACKUPS
+    conditions = [table.c.broken_since.is_not(None)]
+    if after is not None:
+        conditions = [
+            table.c.broken_since >= after.broken_since,
+            sa.or_(
+                table.c.broken_since > after.broken_since,
+                table.c.id > after.id,
+            ),
+        ]
+    found = connection.execute(
+        sa.select(*rows.BACKUP_COLUMNS)
+        .where(*conditions, table.c.state == _AVAILABLE)
+        .order_by(table.c.broken_since, table.c.id)
+        .limit(limit)
+    )
+    return [rows.backup_of(row) for row in found]
+
+
 def count_managed(connection: sa.Connection) -> int:
     """How many rows there are, without the vanished."""
     table = rows.BACKUPS

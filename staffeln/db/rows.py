@@ -28,6 +28,8 @@ TERM = _table(models.SchedulerTerm)
 TERMS = _table(models.PastTerm)
 BRAKES = _table(models.Brake)
 BREAKER = _table(models.Breaker)
+REPORTS = _table(models.Report)
+FRESHNESS = _table(models.Freshness)
 
 _TASK_FIELDS = tuple(each.name for each in dataclasses.fields(task.Task))
 _BACKUP_FIELDS = tuple(each.name for each in dataclasses.fields(model.Backup))
@@ -44,13 +46,19 @@ _LONGEST = {
     "volume_status": 32,
     "server_name": 255,
     "retention": 255,
+    "dropped_why": 255,
+    "receiver": 4000,
 }
 """Characters that are kept of texts that others write."""
 
 
 def task_of(row: sa.Row[Any]) -> task.Task:
     """A task from a row of TASK_COLUMNS."""
-    values = dict(row._mapping)
+    return task_from(dict(row._mapping))
+
+
+def task_from(values: dict[str, Any]) -> task.Task:
+    """A task from its columns."""
     values["kind"] = task.Kind(values["kind"])
     values["state"] = task.State(values["state"])
     if values["mode"] is not None:

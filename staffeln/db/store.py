@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -23,13 +23,15 @@ from staffeln.db import (
     changes,
     claims,
     clock,
+    counting,
     history,
     listing,
     registry,
     retention,
 )
-from staffeln.db.session import Database, OutrunError
-from staffeln.domain import model, queue, task
+from staffeln.db.report_store import ReportStore
+from staffeln.db.session import OutrunError
+from staffeln.domain import census, model, queue, task
 
 LOG = logging.getLogger(__name__)
 
@@ -39,30 +41,8 @@ CLAIMS_TRIED = 5
 """How often a claim looks again when others took all that it saw."""
 
 
-class SqlStore:
+class SqlStore(ReportStore):
     """The database of one deployment."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @property
-    def description(self) -> str:
-        """The kind of database, for the log."""
-        return self._database.engine.dialect.name
-
-    def close(self) -> None:
-        """Let go of all connections."""
-        self._database.close()
-
-    def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        return self._database.read(work)
-
-    def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        return self._database.write(work)
-
-    def now(self) -> datetime.datetime:
-        """The database's clock, UTC."""
-        return self._read(clock.now)
 
     # -- the deployment ----------------------------------------------------
 
@@ -196,6 +176,14 @@ class SqlStore:
         """Unwanted backups without a live delete task."""
         return self._read(listing.unwanted_backups)
 
+    # -- for those who watch -----------------------------------------------
+
+    def census(self, most_projects: int) -> census.Census:
+        """Count all that there is."""
+        return self._read(
+            partial(counting.census_of, most_projects=most_projects)
+        )
+
     # -- what retention reads ----------------------------------------------
 
     def governances(self, after: str, limit: int) -> list[model.Governance]:
@@ -237,6 +225,12 @@ class SqlStore:
             partial(retention.missing, since_before=since_before)
         )
 
+    def broken(
+        self, after: model.Backup | None, limit: int
+    ) -> list[model.Backup]:
+        """Available backups that Cinder shows broken."""
+        return self._read(partial(retention.broken, after=after, limit=limit))
+
     def count_managed(self) -> int:
         """How many managed backups there are."""
         return self._read(retention.count_managed)
@@ -261,12 +255,10 @@ class SqlStore:
         self, term: int, missing_before: datetime.datetime
     ) -> int:
         """Remove, fenced, rows that are vanished for long."""
-
-        def work(connection: sa.Connection) -> int:
-            registry.fence(connection, term)
-            return retention.forget_vanished(connection, missing_before)
-
-        return self._write(work)
+        return self._fenced(
+            term,
+            partial(retention.forget_vanished, missing_before=missing_before),
+        )
 
     def breaker(self) -> model.Breaker | None:
         """The round of retention that waits for a yes."""
@@ -276,21 +268,16 @@ class SqlStore:
         self, term: int, would: int, total: int, seen: model.Breaker | None
     ) -> None:
         """Note, fenced, that a round did nothing."""
-
-        def work(connection: sa.Connection) -> None:
-            registry.fence(connection, term)
-            retention.trip_breaker(connection, would, total, seen)
-
-        self._write(work)
+        self._fenced(
+            term,
+            partial(
+                retention.trip_breaker, would=would, total=total, seen=seen
+            ),
+        )
 
     def reset_breaker(self, term: int) -> None:
         """Note, fenced, that no round waits."""
-
-        def work(connection: sa.Connection) -> None:
-            registry.fence(connection, term)
-            retention.reset_breaker(connection)
-
-        self._write(work)
+        self._fenced(term, retention.reset_breaker)
 
     def confirm_breaker(self) -> model.Breaker | None:
         """Agree to the round that waits."""
@@ -320,12 +307,7 @@ class SqlStore:
 
     def note_reconciled(self, term: int, when: datetime.datetime) -> None:
         """Note, fenced, that they were."""
-
-        def work(connection: sa.Connection) -> None:
-            registry.fence(connection, term)
-            retention.note_reconciled(connection, when)
-
-        self._write(work)
+        self._fenced(term, partial(retention.note_reconciled, when=when))
 
     # -- tasks -------------------------------------------------------------
 

@@ -81,6 +81,15 @@ class Duration:
         )
 
 
+def of(length: datetime.timedelta) -> Duration:
+    """A fixed length in days, hours, minutes and whole seconds."""
+    minutes, seconds = divmod(length.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return Duration(
+        days=length.days, hours=hours, minutes=minutes, seconds=seconds
+    )
+
+
 def parse(text: str, *, zero_allowed: bool = False) -> Duration:
     """Read a duration.
 

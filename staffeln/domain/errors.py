@@ -151,3 +151,11 @@ class OverQuotaError(RefusedError):
 
 class MalformedAnswerError(NoAnswerError):
     """An answer with a good status whose body is not what it should be."""
+
+
+class MailError(StaffelnError):
+    """A message was accepted for nobody."""
+
+
+class MailUncertainError(MailError):
+    """A message may have been accepted, or not."""

@@ -132,15 +132,25 @@ class Inventory:
         default_factory=dict
     )
     """Ids of the servers that were read, of volumes with several."""
+    selected_servers: frozenset[str] = frozenset()
+    """Ids of the servers that were read and are selected."""
+    opted_out_volumes: frozenset[str] = frozenset()
+    """Volumes of selected servers that their own metadata leave out."""
     still_selected: frozenset[str] = frozenset()
     """Volumes that are selected as well, and no candidates now.
 
     Their server is soft-deleted, or Cinder's list does not show them.
     """
+    resting: frozenset[str] = frozenset()
+    """Those of them whose server is soft-deleted, as far as that was seen."""
     servers_seen: int = 0
     servers_selected: int = 0
     volumes_seen: int = 0
-    opted_out: int = 0
+
+    @property
+    def opted_out(self) -> int:
+        """How many volumes their own metadata leave out."""
+        return len(self.opted_out_volumes)
 
 
 # -- what Staffeln keeps ---------------------------------------------------
@@ -247,6 +257,10 @@ class VolumeRecord:
     """No incremental before this time."""
     postponed_since: datetime.datetime | None = None
     """Since when the volume is due and cannot be backed up."""
+    dropped_since: datetime.datetime | None = None
+    """Since when it has backups and is selected no longer."""
+    dropped_why: str = ""
+    """Why it is not, in words."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +292,21 @@ class Policy:
     failure_backoff: datetime.timedelta
     failure_backoff_max: datetime.timedelta
     full_only_period: durations.Duration
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionPolicy:
+    """The options that say when a volume is not protected as it should be."""
+
+    interval: datetime.timedelta
+    """backup_min_interval, or backup_service_period where that is longer."""
+    tolerance: int
+    """After so many of those without a backup a volume is stale."""
+
+    @property
+    def stale_after(self) -> datetime.timedelta:
+        """How old the last backup of a volume may be."""
+        return self.interval * self.tolerance
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +377,48 @@ class Deployment:
     """Made from the database of an earlier release."""
     selected_volumes: int | None
     """How many volumes the last complete harvest selected."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """What one cycle of the scheduler came to."""
+
+    ended_at: datetime.datetime
+    seconds: float
+    """How long it took."""
+    term: int
+    complete: bool
+    """Whether the whole cloud was read."""
+    selected: int
+    """Volumes to protect."""
+    dropped: int
+    """Volumes with managed backups that are selected no longer."""
+    never_protected: int
+    stale: int
+    """Volumes whose last backup is older than is tolerated."""
+    oldest_protection_at: datetime.datetime | None
+    """The oldest of all last backups; None: no volume has any."""
+    protected_at: tuple[datetime.datetime, ...] = ()
+    """The last backup of each volume that has one, in no order."""
+    planned: int = 0
+    failed_at_once: int = 0
+    postponed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """What the database tells of the last rounds, for a dead man's switch."""
+
+    now: datetime.datetime
+    cycle_at: datetime.datetime | None
+    """When the last complete cycle ended; None: there was none."""
+    retention_at: datetime.datetime | None
+    """When the last round of retention ended that nothing held back."""
+    selected: int | None
+    dropped: int
+    never_protected: int
+    stale: int
+    oldest_protection_at: datetime.datetime | None
 
 
 # -- may this backup be deleted? -------------------------------------------

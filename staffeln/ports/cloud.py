@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from staffeln.domain import model
+from staffeln.domain import model, report
 
 T = TypeVar("T", covariant=True)
 
@@ -71,6 +71,34 @@ class Cloud(Protocol):
 
         Keystone may cut the list off, and what cannot be read is left
         out: what is absent is proved by :meth:`project` alone.
+
+        :raises ForbiddenError: only administrators may ask.
+        """
+
+    def project_list(self) -> report.ProjectList:
+        """The projects of all domains with their names: one call.
+
+        :raises ForbiddenError: only administrators may ask.
+        """
+
+    def members(
+        self, project_id: str, roles: Collection[str]
+    ) -> list[report.Member]:
+        """Who may be written to about a project, by name.
+
+        Enabled users with an e-mail address who have one of these roles
+        (by name, in any case): assigned in the project, in one above it
+        and inherited, to them or to a group of theirs, or implied by
+        another role. Not the service user, and not who has the role by a
+        domain or the system. One call, and one for each user.
+
+        :raises ForbiddenError: only administrators may ask.
+        """
+
+    def quotas(self, project_id: str) -> report.Quotas:
+        """A project's limits on backups and what is used of them.
+
+        Cinder shows its defaults for projects that it does not know.
 
         :raises ForbiddenError: only administrators may ask.
         """

@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 
-from staffeln.domain import model, task
+from staffeln.domain import model, report, task
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,33 @@ class Throttle:
 
 
 NO_THROTTLE = Throttle()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DueReport:
+    """A project that is to be told of tasks that have ended."""
+
+    project_id: str
+    oldest_at: datetime.datetime
+    """When the oldest of those was created."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRecord:
+    """A report: one message, and a fixed set of ended tasks."""
+
+    id: str
+    audience: report.Audience
+    project_id: str
+    """Empty: it is of several projects."""
+    receiver: str
+    """Who got it, in words; empty until it was delivered."""
+    created_at: datetime.datetime
+    attempted_at: datetime.datetime | None
+    """When it was last about to be sent."""
+    delivered_at: datetime.datetime | None
+    purged_at: datetime.datetime | None
+    """When the last of its tasks was removed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ makes a second live task for a volume impossible.
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import datetime
 import logging
 import time
@@ -17,12 +18,15 @@ from collections.abc import Callable
 
 from staffeln import ports
 from staffeln.domain import errors, task
-from staffeln.workflow import clocks, planning, record, rescue
+from staffeln.workflow import clocks, observing, planning, record, rescue
 from staffeln.workflow.capacity import Capacity
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
+from staffeln.workflow.press import Press
+from staffeln.workflow.protecting import Protecting
 from staffeln.workflow.reconcile import Reconciliation, Retries
 from staffeln.workflow.remove import Remover
+from staffeln.workflow.reporting import Reporting
 from staffeln.workflow.retain import Harvested, Retention
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.start import Starter
@@ -46,16 +50,24 @@ class Scheduler:
         *,
         held: Callable[[], bool],
         host_time: Callable[[], datetime.datetime] = clocks.host_time,
+        observer: ports.Observer = observing.NOBODY,
+        press: Press | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """:param held: whether this conductor still has the office.
 
         :param host_time: this host's clock, UTC.
+        :param press: brings reports to people; None: there are none.
+        :param stopping: whether this process is to end.
         """
         self._store = store
         self._cloud = cloud
         self._settings = settings
         self._conductor_id = conductor_id
         self._held = held
+        self._observer = observer
+        self._press = press
+        self._stopping = stopping
         self._term = 0
         self._clocks = clocks.Clocks(
             store, cloud.time, settings.clock_tolerance, host_time
@@ -75,7 +87,11 @@ class Scheduler:
         self._term = term
         self._last_harvest: Harvested | None = None
         self._writer = Writer(
-            self._store, self._conductor_id, term, self._in_office
+            self._store,
+            self._conductor_id,
+            term,
+            self._in_office,
+            self._observer,
         )
         self._retention = Retention(
             self._store,
@@ -84,6 +100,23 @@ class Scheduler:
             self._writer,
             self._clocks,
             self._known_gone,
+        )
+        self._protecting = Protecting(
+            self._store, self._cloud, self._settings, self._writer
+        )
+        self._cycles = self._reported = 0
+        self._reporting = (
+            None
+            if self._press is None
+            else Reporting(
+                self._store,
+                self._cloud,
+                self._press,
+                self._writer,
+                self._protecting.concerns,
+                self._observer,
+                stopping=self._stopping,
+            )
         )
 
     def _in_office(self, term: int) -> bool:
@@ -97,7 +130,7 @@ class Scheduler:
         :raises OvertakenError: another scheduler took office.
         """
         began = time.monotonic()
-        writer = self._writer
+        writer, protecting, term = self._writer, self._protecting, self._term
         drawn = planning.draw(
             self._store,
             self._cloud,
@@ -109,6 +142,15 @@ class Scheduler:
         written = writer.write(planning.as_rows(drawn))
         if writer is self._writer:
             self._last_harvest = Harvested(drawn.inventory, began)
+        cycle = dataclasses.replace(
+            protecting.look(drawn, term),
+            ended_at=self._store.now(),
+            seconds=time.monotonic() - began,
+        )
+        writer.note_cycle(cycle)
+        self._observer.cycle_ended(cycle)
+        if writer is self._writer:
+            self._cycles += 1
         return sum(work.state is task.State.PLANNED for work in written)
 
     def retain(self) -> int:
@@ -118,7 +160,30 @@ class Scheduler:
         :raises WrongCloudError: the database belongs to another cloud.
         :raises OvertakenError: another scheduler took office.
         """
-        return self._retention.round(self._last_harvest)
+        began = time.monotonic()
+        writer, retention = self._writer, self._retention
+        planned = retention.round(self._last_harvest)
+        if retention.complete:
+            writer.note_retention(self._store.now())
+        self._observer.retention_ended(
+            time.monotonic() - began, complete=retention.complete
+        )
+        return planned
+
+    def report(self) -> int:
+        """Tell people what ended, once after each cycle.
+
+        :returns: 0: nothing is planned by it.
+        :raises StoreError: the database did not answer; it is done again.
+        :raises OvertakenError: another scheduler took office.
+        """
+        reporting, cycles = self._reporting, self._cycles
+        if reporting is None or cycles == self._reported:
+            return 0
+        reporting.round()
+        if reporting is self._reporting:
+            self._reported = cycles
+        return 0
 
     def reconcile(self) -> int:
         """Hold rows and Cinder's backups against each other, if it is time.
@@ -162,6 +227,7 @@ class Worker:
         wake: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
         host_time: Callable[[], datetime.datetime] = clocks.host_time,
+        observer: ports.Observer = observing.NOBODY,
     ) -> None:
         """:param wake: called when a thread has become free.
 
@@ -172,7 +238,7 @@ class Worker:
         self._store = store
         self._settings = settings
         self._capacity = Capacity(engine, settings)
-        self._recorder = record.Recorder(store, conductor_id)
+        self._recorder = record.Recorder(store, conductor_id, observer)
         outcomes = Outcomes(store, self._recorder, settings)
         self._starter = Starter(
             store,
@@ -298,6 +364,7 @@ class Worker:
             self._recorder.conductor_id, kind, pool.free, now, throttle
         )
         for work in claimed:
+            self._recorder.claimed(work)
             pool.submit(work, begin, now)
         return len(claimed)
 

@@ -130,16 +130,19 @@ def harvest(
             for volume_id, server_ids in reading.attached.items()
             if len(server_ids) > 1
         },
+        selected_servers=frozenset(server.id for server in reading.selected),
+        opted_out_volumes=frozenset(
+            volume.id
+            for volume in reading.volumes.values()
+            if selection.opted_out(rule, volume)
+        ),
         still_selected=frozenset(
             reading.resting | (wanted - reading.volumes.keys())
         ),
+        resting=frozenset(reading.resting),
         servers_seen=len(reading.server_ids),
         servers_selected=len(reading.selected),
         volumes_seen=reading.volumes_seen,
-        opted_out=sum(
-            selection.opted_out(rule, volume)
-            for volume in reading.volumes.values()
-        ),
     )
 
 

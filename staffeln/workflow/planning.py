@@ -42,6 +42,8 @@ class Drawn:
     """What an operator has paused: it is planned, and waits."""
     overdue: Sequence[task.Task] = ()
     """Timed out, but Cinder goes on: each keeps a seat from the others."""
+    service_up: bool = True
+    """Whether any cinder-backup service can work."""
 
 
 def draw(
@@ -95,6 +97,7 @@ def draw(
         ),
         brakes=store.brakes(),
         overdue=store.overdue(),
+        service_up=service_up,
     )
 
 
@@ -108,7 +111,7 @@ def as_rows(drawn: Drawn) -> ports.PlanRecord:
         ],
         cancelled=drawn.plan.cancelled,
         cancel_reason=CANCEL_REASON,
-        records=_postponements(drawn),
+        records=_records(drawn),
         selected_volumes=len(drawn.inventory.candidates)
         if drawn.inventory.lists_complete
         else None,
@@ -181,18 +184,24 @@ def _backup_task(
     )
 
 
-def _postponements(drawn: Drawn) -> list[model.VolumeRecord]:
-    """Notes of the volumes that are postponed from this cycle on."""
+def _records(drawn: Drawn) -> list[model.VolumeRecord]:
+    """Notes of the volumes that something changes for with this cycle."""
     notes = []
-    for decision in drawn.plan.of(plan.What.POSTPONE):
-        if decision.postponed_since != drawn.now:
-            continue
+    for decision in drawn.plan.decisions:
         volume = decision.candidate.volume
         history = drawn.histories.get(volume.id)
         kept = (history and history.record) or model.VolumeRecord(
             volume_id=volume.id, project_id=volume.project_id
         )
-        notes.append(dataclasses.replace(kept, postponed_since=drawn.now))
+        noted = kept
+        if decision.postponed_since == drawn.now:
+            noted = dataclasses.replace(noted, postponed_since=drawn.now)
+        if kept.dropped_since is not None:
+            noted = dataclasses.replace(
+                noted, dropped_since=None, dropped_why=""
+            )
+        if noted != kept:
+            notes.append(noted)
     return notes
 
 

@@ -12,6 +12,7 @@ import logging
 
 from staffeln import ports
 from staffeln.domain import model, task
+from staffeln.workflow import observing
 
 LOG = logging.getLogger(__name__)
 
@@ -19,9 +20,15 @@ LOG = logging.getLogger(__name__)
 class Recorder:
     """Saves the moves that one conductor makes."""
 
-    def __init__(self, store: ports.Store, conductor_id: str) -> None:
+    def __init__(
+        self,
+        store: ports.Store,
+        conductor_id: str,
+        observer: ports.Observer = observing.NOBODY,
+    ) -> None:
         self._store = store
         self.conductor_id = conductor_id
+        self._observer = observer
 
     def move(
         self,
@@ -65,7 +72,12 @@ class Recorder:
             )
             return None
         tell(work.state, after)
+        self._observer.moved(work.state, after)
         return after
+
+    def claimed(self, work: task.Task) -> None:
+        """Tell of a task that was claimed, which the store does itself."""
+        self._observer.moved(task.State.PLANNED, work)
 
 
 def tell(from_state: task.State | None, work: task.Task) -> None:

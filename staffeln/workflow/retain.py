@@ -92,6 +92,9 @@ class Retention:
         """Whether there was no round by the options of now."""
         self._read_at = -math.inf
         """When the harvest began whose values were taken over last."""
+        self.complete = False
+        """Whether the last round did all that was due: nothing, such as
+        an incomplete harvest, held any of it back."""
 
     def round(self, last: Harvested | None) -> int:
         """One round; how many delete tasks were planned.
@@ -105,6 +108,7 @@ class Retention:
         began = time.monotonic()
         self._store.release_waiting()
         count = _Count()
+        self.complete = True
         if self._is_newer(last) or self._anything_is_due():
             self._one_round(last, count)
             _tell(count, time.monotonic() - began)
@@ -115,6 +119,7 @@ class Retention:
         deployment, _ = binding.prove(self._cloud, self._store)
         now = self._clocks.agreed(NOTHING)
         if now is None:
+            self.complete = False
             return
         if last is not None and self._is_newer(last):
             self._take_over(self._outlook(last.inventory, now), count)
@@ -134,6 +139,7 @@ class Retention:
         # A harvest takes its time, and one of the clocks may have jumped.
         now = self._clocks.agreed(NOTHING)
         if now is None:
+            self.complete = False
             return
         outlook = self._outlook(inventory, now)
         outlook.ask_for_servers()
@@ -264,12 +270,14 @@ class Retention:
                 if judged.to_delete:
                     expiring.append(judged.volume_id)
         else:
+            self.complete = False
             LOG.warning(
                 "Retention: nothing expires, for the harvest is incomplete: "
                 "%s",
                 "; ".join(outlook.inventory.problems[:MOST_TOLD]),
             )
         if not self._may_remove(would, outlook.now):
+            self.complete = False
             return
         written = self._writer.write(
             ports.PlanRecord(

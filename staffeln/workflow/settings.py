@@ -14,6 +14,8 @@ class Settings:
     """What one conductor works by. Names are those of the options."""
 
     policy: model.Policy
+    protection: model.ProtectionPolicy
+    backup_service_period: datetime.timedelta
     rule: selection.Rule
     retention: model.RetentionPolicy
     clock_tolerance: datetime.timedelta

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from staffeln import ports
-from staffeln.domain import errors, model, task
-from staffeln.workflow import record
+from staffeln.domain import errors, model, report, task
+from staffeln.workflow import observing, record
 
 LOG = logging.getLogger(__name__)
 
@@ -29,12 +29,14 @@ class Writer:
         conductor_id: str,
         term: int,
         in_office: Callable[[int], bool],
+        observer: ports.Observer = observing.NOBODY,
     ) -> None:
         """:param in_office: whether this conductor is in office in a term."""
         self._store = store
         self._conductor_id = conductor_id
         self._term = term
         self._in_office = in_office
+        self._observer = observer
 
     def go_on(self) -> None:
         """Begin nothing more that would be done in vain.
@@ -56,7 +58,9 @@ class Writer:
         written = self._store.write_plan(self._term, rows, self._conductor_id)
         for work in written:
             cancelled = work.state is task.State.CANCELLED
-            record.tell(task.State.PLANNED if cancelled else None, work)
+            before = task.State.PLANNED if cancelled else None
+            record.tell(before, work)
+            self._observer.moved(before, work)
         _tell_left_out(rows.tasks, {work.id for work in written})
         return written
 
@@ -84,6 +88,51 @@ class Writer:
         """Note that rows and Cinder were held against each other."""
         self.go_on()
         self._store.note_reconciled(self._term, when)
+
+    def note_retention(self, when: datetime.datetime) -> None:
+        """Keep when a round of retention ended that nothing held back."""
+        self.go_on()
+        self._store.note_retention(self._term, when)
+
+    def note_cycle(self, cycle: model.Cycle) -> None:
+        """Keep what a cycle came to, if it was complete."""
+        self.go_on()
+        self._store.note_cycle(self._term, cycle)
+
+    # -- reports -----------------------------------------------------------
+
+    def open_report(
+        self,
+        report_id: str,
+        audience: report.Audience,
+        project_ids: Collection[str],
+        now: datetime.datetime,
+    ) -> int:
+        """Make a report, about to be sent; how many tasks it tells of."""
+        self.go_on()
+        return self._store.open_report(
+            self._term, report_id, audience, project_ids, now
+        )
+
+    def attempt_report(self, report_id: str) -> bool:
+        """Note that a report is about to be sent again; False: never."""
+        self.go_on()
+        return self._store.attempt_report(self._term, report_id)
+
+    def dissolve_report(self, report_id: str) -> bool:
+        """Let others tell of a report's tasks: nobody got it."""
+        self.go_on()
+        return self._store.dissolve_report(self._term, report_id)
+
+    def purge_report(self, report_id: str) -> None:
+        """Remove the tasks of a report that was delivered."""
+        self.go_on()
+        self._store.purge_report(self._term, report_id)
+
+    def forget_reports(self, purged_until: datetime.datetime) -> int:
+        """Remove rows of reports that are done with for long; how many."""
+        self.go_on()
+        return self._store.forget_reports(self._term, purged_until)
 
 
 def _tell_left_out(tasks: Iterable[task.Task], written: set[str]) -> None:

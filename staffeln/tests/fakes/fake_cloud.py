@@ -8,15 +8,22 @@ import dataclasses
 import datetime
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from staffeln import ports
-from staffeln.domain import errors, model
+from staffeln.domain import errors, model, report
 
 T = TypeVar("T")
 
 START = datetime.datetime(2026, 1, 1, 12, 0, 0)  # noqa: DTZ001 - UTC, naive
+
+_IMPLIED = {
+    "admin": {"manager", "member", "reader"},
+    "manager": {"member", "reader"},
+    "member": {"reader"},
+}
+"""Roles that come with others in a Keystone as it is set up."""
 
 _MAY_BE_BACKED_UP = {"available": False, "in-use": True}
 """By status of the volume: whether force is needed."""
@@ -39,6 +46,28 @@ class Project:
     has_role: bool = True
     max_backups: int = -1
     max_gigabytes: int = -1
+    enabled: bool = True
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Assignment:
+    """A role that a user has in a project, by whatever way."""
+
+    user_id: str
+    project_id: str
+    role: str
+    from_above: bool = False
+    """By a domain or the system."""
+
+
+@dataclasses.dataclass(frozen=True)
+class User:
+    """A user as Keystone shows them."""
+
+    id: str
+    name: str
+    email: str | None
     enabled: bool = True
 
 
@@ -82,6 +111,10 @@ class FakeCloud:
         self.calls: list[Call] = []
         self.known_projects: dict[str, Project] = {}
         """What Keystone knows."""
+        self.users: dict[str, User] = {}
+        self.assignments: list[Assignment] = []
+        self.list_is_cut_off = False
+        """Keystone says that its list of projects is."""
         self.servers: dict[str, model.Server] = {}
         self.volumes: dict[str, model.Volume] = {}
         self.backups: dict[str, model.CloudBackup] = {}
@@ -128,13 +161,40 @@ class FakeCloud:
         max_backups: int = -1,
         max_gigabytes: int = -1,
         enabled: bool = True,
+        name: str = "",
     ) -> str:
         """Add a project; quotas of -1 are unlimited. Returns its id."""
         project_id = project_id or self.new_id()
         self.known_projects[project_id] = Project(
-            project_id, has_role, max_backups, max_gigabytes, enabled
+            project_id, has_role, max_backups, max_gigabytes, enabled, name
         )
         return project_id
+
+    def add_user(
+        self,
+        name: str,
+        email: str | None,
+        *,
+        user_id: str | None = None,
+        enabled: bool = True,
+    ) -> str:
+        """Add a user; returns their id."""
+        user_id = user_id or self.new_id()
+        self.users[user_id] = User(user_id, name, email, enabled)
+        return user_id
+
+    def assign(
+        self,
+        user_id: str,
+        project_id: str,
+        role: str = "member",
+        *,
+        from_above: bool = False,
+    ) -> None:
+        """Give a user a role; from above: by a domain or the system."""
+        self.assignments.append(
+            Assignment(user_id, project_id, role, from_above)
+        )
 
     def change_project(self, project_id: str, **changes: Any) -> None:
         """Change fields of a project."""
@@ -374,6 +434,69 @@ class FakeCloud:
                 for each in self.known_projects.values()
                 if each.id not in absent
             }
+
+    def project_list(self) -> report.ProjectList:
+        """The projects with their names, for administrators."""
+        with self._call("project_list"):
+            self._check_administrator()
+            absent = self.hidden | self.malformed
+            shown = [
+                report.Project(
+                    id=each.id, name=each.name, enabled=each.enabled
+                )
+                for each in self.known_projects.values()
+                if each.id not in absent
+            ]
+            return report.ProjectList(
+                projects=tuple(shown),
+                complete=not self.list_is_cut_off
+                and len(shown) == len(self.known_projects),
+            )
+
+    def members(
+        self, project_id: str, roles: Collection[str]
+    ) -> list[report.Member]:
+        """Who may be written to, for administrators."""
+        with self._call("members", project_id, tuple(roles)):
+            self._check_administrator()
+            wanted = {each.casefold() for each in roles}
+            found = {
+                each.user_id: self.users[each.user_id]
+                for each in self.assignments
+                if each.project_id == project_id
+                and wanted & {each.role, *_IMPLIED.get(each.role, ())}
+                and not each.from_above
+            }
+            found.pop(self.cloud_identity.user_id, None)
+            return sorted(
+                (
+                    report.Member(
+                        user_id=each.id, name=each.name, email=each.email
+                    )
+                    for each in found.values()
+                    if each.enabled and each.email
+                ),
+                key=lambda each: (each.name, each.user_id),
+            )
+
+    def quotas(self, project_id: str) -> report.Quotas:
+        """Limits and use, for administrators."""
+        with self._call("quotas", project_id):
+            self._check_administrator()
+            project = self.known_projects.get(project_id)
+            used = self._sizes(project_id)
+            return report.Quotas(
+                backups=report.Quota(
+                    limit=project.max_backups if project else 10,
+                    in_use=len(used),
+                    reserved=0,
+                ),
+                gigabytes=report.Quota(
+                    limit=project.max_gigabytes if project else 1000,
+                    in_use=sum(used),
+                    reserved=0,
+                ),
+            )
 
     def server_pages(self) -> Iterator[ports.Page[model.Server]]:
         """All servers; as in Nova a full page may be followed by none."""
@@ -624,11 +747,7 @@ class FakeCloud:
 
     def _check_quota(self, project_id: str, size: int) -> None:
         project = self.known_projects[project_id]
-        used = [
-            backup.size
-            for backup in self.backups.values()
-            if backup.project_id == project_id
-        ]
+        used = self._sizes(project_id)
         if 0 <= project.max_backups <= len(used):
             raise errors.OverQuotaError(
                 "Maximum number of backups allowed "
@@ -642,6 +761,14 @@ class FakeCloud:
                 f"{sum(used)}G has been consumed.",
                 status=413,
             )
+
+    def _sizes(self, project_id: str) -> list[int]:
+        """GiB of each backup of a project."""
+        return [
+            backup.size
+            for backup in self.backups.values()
+            if backup.project_id == project_id
+        ]
 
     def _check_parent(self, request: model.BackupRequest) -> None:
         parent = self._parent(

@@ -93,6 +93,19 @@ class MemoryRetention(memory_state.MemoryState):
             and row.missing_since <= since_before
         ]
 
+    def broken(
+        self, after: model.Backup | None, limit: int
+    ) -> list[model.Backup]:
+        found = sorted(
+            (row.broken_since, row.id, row)
+            for row in self._rows(model.BackupState.AVAILABLE)
+            if row.broken_since is not None
+        )
+        if after is not None and after.broken_since is not None:
+            last = (after.broken_since, after.id)
+            found = [each for each in found if each[:2] > last]
+        return [row for _, _, row in found[:limit]]
+
     def count_managed(self) -> int:
         return sum(
             row.state is not model.BackupState.VANISHED for row in self._rows()

@@ -33,7 +33,6 @@ class MemoryState:
         self._events: list[task.Event] = []
         self._backups: dict[str, model.Backup] = {}
         self._records: dict[str, model.VolumeRecord] = {}
-        self._reported: set[str] = set()
         self._terms: list[ports.Term] = []
         self._brakes: dict[tuple[task.Kind, str], model.Brake] = {}
         self._seats: set[str] = set()

@@ -12,16 +12,51 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from staffeln import ports
-from staffeln.domain import deletion, model, queue, task
-from staffeln.tests.fakes import memory_retention
+from staffeln.domain import census, deletion, model, queue, task
+from staffeln.tests.fakes import memory_reports
 
 
-class MemoryStore(memory_retention.MemoryRetention):
+class MemoryStore(memory_reports.MemoryReports):
     """One deployment's database; used by many threads."""
 
-    def mark_reported(self, task_id: str) -> None:
-        """Say that a task's end was reported."""
-        self._reported.add(task_id)
+    # -- for those who watch -----------------------------------------------
+
+    def census(self, most_projects: int) -> census.Census:
+        with self._lock:
+            tasks = Counter(
+                (work.kind, work.state) for work in self._tasks.values()
+            )
+            of_projects: dict[str, list[int]] = {}
+            for row in self._backups.values():
+                if row.state in census.PRESENT:
+                    of_projects.setdefault(row.project_id, []).append(row.size)
+            counts = [
+                census.ProjectCount(
+                    project_id=name, backups=len(sizes), gigabytes=sum(sizes)
+                )
+                for name, sizes in of_projects.items()
+            ]
+            return census.Census(
+                taken_at=self.now(),
+                term=self._term,
+                conductors=len(self._conductors),
+                tasks=tuple(
+                    census.TaskCount(kind=kind, state=state, number=number)
+                    for (kind, state), number in sorted(tasks.items())
+                ),
+                projects=census.largest(
+                    counts,
+                    census.ProjectCount(
+                        project_id=None,
+                        backups=sum(each.backups for each in counts),
+                        gigabytes=sum(each.gigabytes for each in counts),
+                    ),
+                    most_projects,
+                ),
+                brakes=tuple(self.brakes()),
+                breaker_waits=self._breaker is not None
+                and self._breaker.confirmed_at is None,
+            )
 
     # -- the brake ---------------------------------------------------------
 
@@ -177,7 +212,7 @@ class MemoryStore(memory_retention.MemoryRetention):
                 work.reason
                 for work in tasks
                 if work.state is task.State.FAILED
-                and work.id not in self._reported
+                and self._nobody_was_told_of(work)
             ),
         )
 

@@ -7,6 +7,7 @@ import os
 import uuid
 
 import requests
+from openstack.identity.v3 import _proxy as identity_proxy
 
 from sandbox.scenery import SERVICE_CLOUD, Sandbox, Tenant, wait_for
 from staffeln import ports
@@ -21,6 +22,7 @@ class RealWorld(contract.World):
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._tenants: dict[str, Tenant] = {}
+        self._above: dict[str, str] = {}
         os.environ["OS_CLIENT_CONFIG_FILE"] = str(sandbox.clouds_file)
         self.cloud = self._door(credentials.find(None, SERVICE_CLOUD))
 
@@ -34,11 +36,69 @@ class RealWorld(contract.World):
             )
         )
 
-    def project(self, *, role: bool = True) -> str:
+    def project(self, *, role: bool = True, nested: bool = False) -> str:
         name = f"contract-{uuid.uuid4().hex[:8]}"
-        tenant = self._sandbox.project(name, service_role=role)
+        above = self.project() if nested else None
+        tenant = self._sandbox.project(
+            name, service_role=role, parent_id=above
+        )
         self._tenants[tenant.id] = tenant
+        if above:
+            self._above[tenant.id] = above
         return tenant.id
+
+    def name_of(self, project_id: str) -> str:
+        return self._tenants[project_id].name
+
+    def user(self, email: str | None, *, enabled: bool = True) -> str:
+        name = f"contract-{uuid.uuid4().hex[:8]}"
+        return self._ask(
+            "POST",
+            "/users",
+            {"user": {"name": name, "email": email, "enabled": enabled}},
+            "user",
+        )
+
+    def grant(
+        self,
+        user_id: str,
+        project_id: str,
+        way: contract.Way,
+        role: str = "member",
+    ) -> None:
+        found = self._identity.find_role(role, ignore_missing=False)
+        actor = f"users/{user_id}"
+        if "GROUP" in way.name:
+            name = f"contract-{uuid.uuid4().hex[:8]}"
+            group = self._ask(
+                "POST", "/groups", {"group": {"name": name}}, "group"
+            )
+            self._ask("PUT", f"/groups/{group}/users/{user_id}")
+            actor = f"groups/{group}"
+        place, inherited = f"projects/{project_id}", False
+        if "ABOVE" in way.name:
+            place, inherited = f"projects/{self._above[project_id]}", True
+        if "DOMAIN" in way.name:
+            place, inherited = "domains/default", True
+        path = f"/{place}/{actor}/roles/{found.id}"
+        if inherited:
+            path = f"/OS-INHERIT{path}/inherited_to_projects"
+        self._ask("PUT", path)
+
+    @property
+    def _identity(self) -> identity_proxy.Proxy:
+        found = self._sandbox.admin.identity
+        assert isinstance(found, identity_proxy.Proxy)
+        return found
+
+    def _ask(
+        self, method: str, path: str, body: object = None, key: str = ""
+    ) -> str:
+        """Ask Keystone; the id of what was made."""
+        answer = self._identity.request(path, method, json=body)
+        if not answer.ok:
+            raise RuntimeError(f"{method} {path}: {answer.text}")
+        return str(answer.json()[key]["id"]) if key else ""
 
     def volume(self, project_id: str, name: str) -> str:
         return self._tenants[project_id].volume(name)

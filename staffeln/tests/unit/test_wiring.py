@@ -133,6 +133,35 @@ class DoorTest(WiringTestCase):
             [settings, dataclasses.replace(settings, retry_timeout=0)], seen
         )
 
+    def test_whether_somebody_wants_notifications(self) -> None:
+        self.assertFalse(wiring.has_bus(self.read()))
+        for text, wanted in (("driver =", False), ("driver = log", True)):
+            read = self.read(f"[oslo_messaging_notifications]\n{text}\n")
+            self.assertEqual(wanted, wiring.has_bus(read), text)
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                "OS_OSLO_MESSAGING_NOTIFICATIONS__DRIVER", "log"
+            )
+        )
+        self.assertTrue(wiring.has_bus(self.read()))
+
+    def test_how_old_all_may_be(self) -> None:
+        found = wiring.freshness_limits(
+            self.read(
+                "[conductor]\nbackup_service_period = 60\n"
+                "retention_service_period = 3600\n"
+                "backup_min_interval = 7200\nprotection_tolerance = 2\n"
+            )
+        )
+        self.assertEqual(
+            (600, 10800, 14400),
+            (
+                found.cycle.total_seconds(),
+                found.retention.total_seconds(),
+                found.protection.total_seconds(),
+            ),
+        )
+
     def test_leadership_is_below_the_state_path(self) -> None:
         office = wiring.leadership(self.read(), "me")
         self.addCleanup(office.close)
@@ -175,8 +204,8 @@ class StartTest(WiringTestCase):
     def take_place_of(self, name: str, value: object) -> None:
         self.useFixture(fixtures.MonkeyPatch(f"staffeln.wiring.{name}", value))
 
-    def build(self) -> rounds.Parts:
-        build = wiring.build_conductor(self.read())
+    def build(self, text: str = "") -> rounds.Parts:
+        build = wiring.build_conductor(self.read(text))
         parts = build(threading.Event(), lambda: None)
         self.addCleanup(parts.leadership.close)
         return parts
@@ -211,6 +240,37 @@ class StartTest(WiringTestCase):
         self.assertEqual(os.getpid(), first.me.pid)
         self.assertEqual(first.leadership.description, first.me.backend)
         self.assertTrue(first.leadership.local)
+
+    def test_nobody_watches_unless_it_is_configured(self) -> None:
+        parts = self.build()
+        self.assertEqual((), tuple(parts.asides))
+        self.assertIsNone(parts.count)
+
+    def test_whoever_is_configured_watches(self) -> None:
+        parts = self.build(
+            "[metrics]\nenabled = true\ncensus_period = 7\n"
+            "[notification]\nheartbeat_url = https://example.org/x\n"
+            "[oslo_messaging_notifications]\ndriver = noop\n"
+            "transport_url = fake://\n"
+        )
+        self.assertEqual(
+            ["Exporter", "Bus", "Heartbeat"],
+            [type(each).__name__ for each in parts.asides],
+        )
+        self.assertIsNotNone(parts.count)
+        self.assertEqual(7, parts.rhythm.census_period)
+
+    def test_a_bus_that_cannot_be_one_keeps_it_from_starting(self) -> None:
+        error = self.assertRaises(
+            errors.ConfigurationError,
+            wiring.check_conductor,
+            self.read(
+                "[oslo_messaging_notifications]\ndriver = noop\n"
+                "transport_url = carrier-pigeon://u:geheim@h/\n"
+            ),
+        )
+        self.assertIn("transport_url", str(error))
+        self.assertNotIn("geheim", str(error))
 
     def test_four_signs_of_life_in_the_time_of_silence(self) -> None:
         rhythm = self.build().rhythm
@@ -252,7 +312,9 @@ class ImportTest(base.TestCase):
             "cotyledon",
             "keystoneauth1",
             "openstack",
+            "oslo_messaging",
             "oslo_service",
+            "prometheus_client",
             "sqlalchemy",
             "tooz",
         ):

@@ -9,17 +9,29 @@ from __future__ import annotations
 
 import abc
 import datetime
+import enum
 import uuid
 from collections.abc import Iterator
 
 import testtools
 
 from staffeln import ports
-from staffeln.domain import errors, model
+from staffeln.domain import errors, model, report
 
 PAGE_SIZE = 2
 
 UNKNOWN = "11111111-2222-3333-4444-555555555555"
+
+
+class Way(enum.Enum):
+    """How a user comes by a role in a project."""
+
+    USER = "it is assigned to them there"
+    GROUP = "it is assigned to a group of theirs there"
+    ABOVE = "it is inherited from the project above"
+    GROUP_ABOVE = "it is inherited by a group from the project above"
+    DOMAIN = "it is inherited from the domain"
+    GROUP_OF_DOMAIN = "it is inherited by a group from the domain"
 
 
 class World(abc.ABC):
@@ -31,8 +43,29 @@ class World(abc.ABC):
     cloud: ports.Cloud
 
     @abc.abstractmethod
-    def project(self, *, role: bool = True) -> str:
-        """A new project; with or without a role of the service user."""
+    def project(self, *, role: bool = True, nested: bool = False) -> str:
+        """A new project; with or without a role of the service user.
+
+        :param nested: in another new project.
+        """
+
+    @abc.abstractmethod
+    def name_of(self, project_id: str) -> str:
+        """A project's name."""
+
+    @abc.abstractmethod
+    def user(self, email: str | None, *, enabled: bool = True) -> str:
+        """A new user with an address."""
+
+    @abc.abstractmethod
+    def grant(
+        self,
+        user_id: str,
+        project_id: str,
+        way: Way,
+        role: str = "member",
+    ) -> None:
+        """Give a user a role that counts in a project."""
 
     @abc.abstractmethod
     def volume(self, project_id: str, name: str) -> str:
@@ -139,6 +172,83 @@ class CloudContract(testtools.TestCase, abc.ABC):
         other = self.world.without_administrator()
         self.assertRaises(errors.ForbiddenError, other.projects)
         self.assertRaises(errors.ForbiddenError, other.project, made.pop())
+
+    def test_projects_are_listed_with_their_names(self) -> None:
+        made = self.world.project()
+        found = self.cloud.project_list()
+        self.assertTrue(found.complete)
+        (listed,) = (each for each in found if each.id == made)
+        self.assertEqual(self.world.name_of(made), listed.name)
+        self.assertTrue(listed.enabled)
+        self.assertEqual(
+            {each.id: each.enabled for each in found}, self.cloud.projects()
+        )
+        other = self.world.without_administrator()
+        self.assertRaises(errors.ForbiddenError, other.project_list)
+
+    def test_quotas_and_what_is_used_of_them(self) -> None:
+        project = self.world.project()
+        volume = self.world.volume(project, "disk")
+        self.world.set_backup_quota(project, 7)
+        self.make(project, volume)
+        found = self.cloud.quotas(project)
+        self.assertEqual(7, found.backups.limit)
+        for each in (found.backups, found.gigabytes):
+            self.assertEqual(1, each.in_use)
+            self.assertEqual(0, each.reserved)
+        self.world.set_backup_quota(project, report.UNLIMITED)
+        self.assertEqual(
+            report.UNLIMITED, self.cloud.quotas(project).backups.limit
+        )
+        other = self.world.without_administrator()
+        self.assertRaises(errors.ForbiddenError, other.quotas, project)
+
+    def test_members_are_those_whom_it_concerns(self) -> None:
+        project = self.world.project(nested=True)
+        names = {}
+        for way in Way:
+            email = f"{way.name.lower()}@people.example"
+            names[way] = self.world.user(email)
+            self.world.grant(names[way], project, way)
+        off = self.world.user("off@people.example", enabled=False)
+        mute = self.world.user(None)
+        for user in (off, mute, names[Way.USER]):
+            self.world.grant(user, project, Way.GROUP)
+        reader = self.world.user("reader@people.example")
+        self.world.grant(reader, project, Way.USER, "reader")
+        chief = self.world.user("chief@people.example")
+        self.world.grant(chief, project, Way.USER, "admin")
+        self.world.grant(
+            self.world.user("elsewhere@people.example"),
+            self.world.project(),
+            Way.USER,
+        )
+        self.assertEqual(
+            ["above", "chief", "group", "group_above", "user"],
+            self._people(project, {"Member"}),
+        )
+        self.assertEqual(
+            ["above", "chief", "group", "group_above", "reader", "user"],
+            self._people(project, {"reader", "no such role"}),
+        )
+        self.assertEqual(["chief"], self._people(project, {"admin"}))
+        self.assertEqual([], self._people(project, set()))
+        other = self.world.without_administrator()
+        self.assertRaises(
+            errors.ForbiddenError, other.members, project, {"member"}
+        )
+
+    def _people(self, project_id: str, roles: set[str]) -> list[str]:
+        """Whom the test made of a project's members."""
+        found = self.cloud.members(project_id, roles)
+        self.assertNotIn(
+            self.cloud.identity().user_id, [each.user_id for each in found]
+        )
+        return sorted(
+            each.email.partition("@")[0]
+            for each in found
+            if each.email.endswith("@people.example")
+        )
 
     def test_servers_of_all_projects_are_listed(self) -> None:
         made = {}

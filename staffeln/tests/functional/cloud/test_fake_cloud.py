@@ -17,9 +17,37 @@ class FakeWorld(contract.World):
         self.fake = fake_cloud.FakeCloud(page_size=contract.PAGE_SIZE)
         self.cloud = self.fake
 
-    def project(self, *, role: bool = True) -> str:
+    def project(
+        self,
+        *,
+        role: bool = True,
+        nested: bool = False,
+    ) -> str:
         """A project."""
-        return self.fake.add_project(has_role=role)
+        name = f"project {len(self.fake.known_projects)}"
+        return self.fake.add_project(has_role=role, name=name)
+
+    def name_of(self, project_id: str) -> str:
+        """Its name."""
+        return self.fake.known_projects[project_id].name
+
+    def user(self, email: str | None, *, enabled: bool = True) -> str:
+        """Somebody."""
+        return self.fake.add_user("somebody", email, enabled=enabled)
+
+    def grant(
+        self,
+        user_id: str,
+        project_id: str,
+        way: contract.Way,
+        role: str = "member",
+    ) -> None:
+        """A role."""
+        from_above = way in {
+            contract.Way.DOMAIN,
+            contract.Way.GROUP_OF_DOMAIN,
+        }
+        self.fake.assign(user_id, project_id, role, from_above=from_above)
 
     def volume(self, project_id: str, name: str) -> str:
         """A volume."""
@@ -83,6 +111,18 @@ class TestWhatTestsSetUp(base.TestCase):
         self.assertIs(False, self.fake.project(off))
         self.fake.delete_project(off)
         self.assertRaises(errors.NotFoundError, self.fake.project, off)
+
+    def test_the_service_user_is_no_reader(self) -> None:
+        self.fake.add_user(
+            "staffeln", "s@cloud.example", user_id="service-user"
+        )
+        self.fake.assign("service-user", self.project)
+        self.assertEqual([], self.fake.members(self.project, ["member"]))
+
+    def test_a_list_that_is_cut_off(self) -> None:
+        self.assertTrue(self.fake.project_list().complete)
+        self.fake.list_is_cut_off = True
+        self.assertFalse(self.fake.project_list().complete)
 
     def test_a_server_that_is_in_no_list(self) -> None:
         server = self.fake.add_server(self.project, status="SOFT_DELETED")

@@ -89,7 +89,7 @@ def forget_everything(database: session.Database) -> None:
     """Bring the tables to where a new schema begins."""
     with database.engine.begin() as connection:
         for table in reversed(models.Base.metadata.sorted_tables):
-            if table.name not in ("deployment", "scheduler_term"):
+            if table.name not in ("deployment", "freshness", "scheduler_term"):
                 connection.execute(sa.delete(table))
         connection.execute(
             sa.update(rows.DEPLOYMENT).values(
@@ -102,3 +102,14 @@ def forget_everything(database: session.Database) -> None:
             )
         )
         connection.execute(sa.update(rows.TERM).values(term=0, seq=0))
+        connection.execute(
+            sa.update(rows.FRESHNESS).values(
+                cycle_at=None,
+                retention_at=None,
+                selected=None,
+                dropped=0,
+                never_protected=0,
+                stale=0,
+                oldest_protection_at=None,
+            )
+        )

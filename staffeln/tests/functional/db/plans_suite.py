@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from staffeln import ports
 from staffeln.db import migration, retention, rows, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import model, task
+from staffeln.domain import model, report, task
 from staffeln.tests.functional.db import databases
 from staffeln.tests.unit.domain import samples
 
@@ -24,7 +24,9 @@ VOLUMES = 1500
 OF_EACH = 10
 """Backups of each volume, and tasks: enough that a scan would cost more."""
 
-GROWING = ("tasks", "task_events", "backups", "volumes")
+GROWING = ("tasks", "task_events", "backups", "volumes", "reports")
+REPORTS = 2000
+OF_A_REPORT = 5
 
 GOVERNANCE = "ix_backups_governance"
 EXPIRY = "ix_backups_expiry"
@@ -65,6 +67,16 @@ class PlansSuite(databases.DatabaseCase):
         with self.database.engine.begin() as connection:
             _insert(connection, rows.BACKUPS, _backups())
             _insert(connection, rows.TASKS, _tasks())
+            connection.execute(sa.insert(rows.REPORTS), list(_reports()))
+            for number in range(VOLUMES // 2):
+                connection.execute(
+                    sa.update(rows.TASKS)
+                    .where(
+                        rows.TASKS.c.volume_id == _volume(number),
+                        rows.TASKS.c.state == task.State.SUCCEEDED.value,
+                    )
+                    .values(report_id=_report(number // OF_A_REPORT))
+                )
         self.learn()
 
     def learn(self) -> None:
@@ -163,6 +175,14 @@ class PlansSuite(databases.DatabaseCase):
             lambda: self.store.forget_vanished(term, NOW - 9 * HOUR), missing
         )
 
+    def test_what_is_broken(self) -> None:
+        broken = "ix_backups_broken"
+        (first, *_) = self.store.broken(None, 10)
+        for after in (None, first):
+            self.assert_uses(
+                partial(self.store.broken, after, 10), broken, in_order=True
+            )
+
     def test_how_many_there_are(self) -> None:
         (access,) = self.plans(self.store.count_managed)
         self.assertIn(
@@ -179,6 +199,15 @@ class PlansSuite(databases.DatabaseCase):
                 "ix_backups_created_at",
                 in_order=True,
             )
+
+    def test_a_census(self) -> None:
+        """All tasks count, which are few: those that nobody reported yet."""
+        found = self.plans(lambda: self.store.census(10))
+        self.assertEqual(
+            {"ix_backups_project_id"},
+            {each.index for each in found if each.table == "backups"},
+            str(found),
+        )
 
     # -- tasks ---------------------------------------------------------------
 
@@ -241,6 +270,66 @@ class PlansSuite(databases.DatabaseCase):
             "ix_tasks_waits_for",
         )
 
+    # -- reports -------------------------------------------------------------
+
+    def test_what_is_due_to_be_reported(self) -> None:
+        self.assert_uses(
+            lambda: self.store.due_reports(NOW, HOUR), "ix_tasks_unreported"
+        )
+
+    def test_what_a_report_tells_of(self) -> None:
+        found = list(self.store.finished(_report(1)))
+        self.assertLess(9, len(found))
+        plan = self.plans(lambda: list(self.store.finished(_report(1))))
+        self.assertNotIn(None, {each.index for each in plan}, str(plan))
+        self.assertIn("ix_tasks_report_id", {each.index for each in plan})
+
+    def test_a_reports_life(self) -> None:
+        term = self.store.take_office("c1")
+        for call in (
+            lambda: self.store.open_report(
+                term, "new", report.Audience.ALL, ["p9"], NOW
+            ),
+            lambda: self.store.attempt_report(term, "new"),
+            lambda: self.store.dissolve_report(term, "new"),
+            lambda: self.store.note_delivered(_report(3), "p@example"),
+            lambda: self.store.purge_report(term, _report(3)),
+            lambda: self.store.forget_reports(
+                term, NOW - (REPORTS - 9) * HOUR
+            ),
+            self.store.reports_not_done,
+        ):
+            found = self.plans(call)
+            self.assertNotIn(None, {each.index for each in found}, str(found))
+
+    def test_reasons_that_nobody_was_told_of(self) -> None:
+        wanted = [_volume(number) for number in range(20)]
+        found = self.plans(lambda: self.store.histories(wanted))
+        for each in found:
+            if each.table in ("tasks", "reports"):
+                self.assertIsNotNone(each.index, str(found))
+
+
+def _report(number: int) -> str:
+    return f"report-{number:06}"
+
+
+def _reports() -> Iterator[dict[str, Any]]:
+    """Nearly all of which are done with."""
+    for number in range(REPORTS):
+        at = NOW - number * HOUR
+        done = number >= OF_A_REPORT
+        yield {
+            "id": _report(number),
+            "audience": "project",
+            "project_id": "p1",
+            "receiver": "",
+            "created_at": at,
+            "attempted_at": at,
+            "delivered_at": at if done else None,
+            "purged_at": at if done else None,
+        }
+
 
 def _volume(number: int) -> str:
     return f"volume-{number:06}"
@@ -268,6 +357,7 @@ def _backups() -> Iterator[model.Backup]:
                 kept_for="" if unknown else f"{kept.days}d",
                 expires_at=None if unknown else made + kept,
                 missing_since=NOW if volume % 300 == 7 else None,
+                broken_since=NOW if volume % 100 == 9 else None,
                 state=model.BackupState.VANISHED
                 if volume % 300 == 8
                 else model.BackupState.AVAILABLE,

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from staffeln.db import migration, schema_3_0, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import model, task
+from staffeln.domain import model, report, task
 from staffeln.tests.functional.db import migration_case
 from staffeln.tests.functional.db.migration_case import (
     LONG_AGO,
@@ -18,6 +19,7 @@ from staffeln.tests.functional.db.migration_case import (
 )
 
 BEFORE_RETENTION = "c1f9a40b62d7"
+BEFORE_REPORTS = "5e0d7c3a91f4"
 
 
 class ReleasedSuite(migration_case.MigrationCase):
@@ -150,6 +152,54 @@ class ReleasedSuite(migration_case.MigrationCase):
             self.assertEqual(expected, self.outcome_of_retention(database))
             statements += 1
         self.assertGreater(statements, 10)
+
+    # -- reports -------------------------------------------------------------
+
+    def database_before_reports(self) -> session.Database:
+        database = self.database_before_retention()
+        migration.upgrade(database, BEFORE_REPORTS)
+        with database.engine.begin() as connection:
+            connection.execute(
+                sa.insert(schema_3_0.VOLUMES).values(
+                    volume_id="volume-1",
+                    project_id="p1",
+                    failures=2,
+                    incremental_failures=1,
+                )
+            )
+        return database
+
+    def test_what_has_ended_is_told_of_once(self) -> None:
+        """Tasks of all that came before, whoever made them."""
+        store = self.upgrade(self.database_before_reports())
+        (due,) = store.due_reports(store.now(), datetime.timedelta(days=1))
+        self.assertEqual(("p1", LONG_AGO), (due.project_id, due.oldest_at))
+        term = store.take_office("c1")
+        told = store.open_report(
+            term, "r1", report.Audience.ALL, ["p1"], store.now()
+        )
+        self.assertEqual(2, told)
+        store.note_delivered("r1", "a@example")
+        store.purge_report(term, "r1")
+        self.assertEqual(
+            {"planned", "running"}, {work.state for work in store.tasks()}
+        )
+        self.assertEqual(5, len(store.backups()))
+
+    def test_volumes_are_selected_as_far_as_anybody_knows(self) -> None:
+        store = self.upgrade(self.database_before_reports())
+        record = store.volume_record("volume-1")
+        assert record
+        self.assertEqual(
+            (2, 1, None, ""),
+            (
+                record.failures,
+                record.incremental_failures,
+                record.dropped_since,
+                record.dropped_why,
+            ),
+        )
+        self.assertIsNone(store.freshness().cycle_at)
 
 
 def _task(name: str, **changes: Any) -> dict[str, Any]:

@@ -275,6 +275,23 @@ class RetentionSuite(store_case.StoreCase):
         )
         self.assertEqual({"b1", "b2"}, set(ids(self.store.missing(NOW))))
 
+    def test_the_broken_are_read_page_by_page(self) -> None:
+        self.adopt(
+            self.row(1, broken_since=NOW),
+            self.row(2, broken_since=NOW - DAY),
+            self.row(3, broken_since=NOW),
+            self.row(4),
+            *(
+                self.row(number, broken_since=NOW, state=state)
+                for number, state in enumerate(NOT_AVAILABLE, 5)
+            ),
+        )
+        first = self.store.broken(None, 2)
+        self.assertEqual(["b2", "b1"], ids(first))
+        rest = self.store.broken(first[-1], 2)
+        self.assertEqual(["b3"], ids(rest))
+        self.assertEqual([], self.store.broken(rest[-1], 2))
+
     def test_the_vanished_are_not_counted(self) -> None:
         self.assertEqual(0, self.store.count_managed())
         self.adopt(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import fixtures
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from staffeln import ports
 from staffeln.db import claims, migration, rows, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import errors, task
+from staffeln.domain import errors, report, task
 from staffeln.tests.functional.db import databases, store_case, suite
 
 
@@ -32,8 +32,19 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
     def mark_reported(self, task_id: str) -> None:
         with self.database.engine.begin() as connection:
             connection.execute(
-                sa.text("UPDATE tasks SET reported_at = :at WHERE id = :id"),
-                {"at": store_case.NOW, "id": task_id},
+                sa.insert(rows.REPORTS).values(
+                    id="told",
+                    audience="all",
+                    project_id="p1",
+                    receiver="",
+                    created_at=store_case.NOW,
+                    delivered_at=store_case.NOW,
+                )
+            )
+            connection.execute(
+                sa.update(rows.TASKS)
+                .where(rows.TASKS.c.id == task_id)
+                .values(report_id="told")
             )
 
     # -- what only a store on SQL can meet ----------------------------------
@@ -115,6 +126,94 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
             errors.StoreError, self.store.get_task, "\udcff"
         )
         self.assertIn("half a character", str(error))
+
+    def end_many(self, count: int, project: str = "p1") -> None:
+        """So many tasks of a project that have ended."""
+        self.plan(
+            *(
+                dataclasses.replace(
+                    store_case.planned(number),
+                    id=f"{project}-{number:04}",
+                    project_id=project,
+                    state=task.State.FAILED,
+                )
+                for number in range(count)
+            )
+        )
+
+    def tell(self, name: str, project: str = "p1") -> int:
+        """The whole life of a report; how many statements it took."""
+        statements: list[str] = []
+
+        def seen(*arguments: object) -> None:
+            statements.append(str(arguments[2]))
+
+        event = "before_cursor_execute"
+        sa.event.listen(self.database.engine, event, seen)
+        store = self.store
+        store.due_reports(store_case.NOW, store_case.DAY)
+        store.open_report(
+            self.term,
+            name,
+            report.Audience.PROJECT,
+            [project],
+            store_case.NOW,
+        )
+        list(store.finished(name))
+        store.note_delivered(name, "a@example")
+        store.purge_report(self.term, name)
+        sa.event.remove(self.database.engine, event, seen)
+        return len(statements)
+
+    def test_a_report_of_many_tasks_takes_no_more_statements(self) -> None:
+        self.end_many(3, "few")
+        self.end_many(1000, "many")
+        few, many = self.tell("r1", "few"), self.tell("r2", "many")
+        self.assertEqual(few, many)
+        self.assertEqual([], self.store.tasks())
+
+    def test_a_report_is_read_and_purged_in_steps(self) -> None:
+        for name in ("REPORTED_AT_ONCE", "PURGED_AT_ONCE"):
+            self.useFixture(
+                fixtures.MonkeyPatch(f"staffeln.db.report_store.{name}", 3)
+            )
+        deleted: list[int] = []
+
+        def seen(*arguments: Any) -> None:
+            if arguments[2].startswith("DELETE FROM tasks"):
+                deleted.append(arguments[1].rowcount)
+
+        event = "after_cursor_execute"
+        sa.event.listen(self.database.engine, event, seen)
+        for count in (2, 3, 4, 6, 7):
+            seat = "run_slot" if count % 2 else "project_slot"
+            self.end_many(count)
+            self.store.open_report(
+                self.term,
+                f"r{count}",
+                report.Audience.PROJECT,
+                ["p1"],
+                store_case.NOW,
+            )
+            self.assertEqual(
+                [f"p1-{number:04}" for number in range(count)],
+                [each.work.id for each in self.store.finished(f"r{count}")],
+            )
+            self.store.note_delivered(f"r{count}", "a@example")
+            with self.database.engine.begin() as connection:
+                connection.execute(
+                    sa.text(f"UPDATE tasks SET {seat} = 1 WHERE id = :id"),
+                    {"id": "p1-0001"},
+                )
+            self.store.purge_report(self.term, f"r{count}")
+            self.assertEqual(
+                ["p1-0001"], [each.id for each in self.store.tasks()]
+            )
+            self.store.free_seats(["p1-0001"])
+            self.store.purge_report(self.term, f"r{count}")
+            self.assertEqual([], self.store.tasks())
+            self.assertEqual([], self.store.reports_not_done())
+        self.assertEqual(3, max(deleted))
 
     def test_few_statements_carry_many_tasks(self) -> None:
         statements: list[str] = []

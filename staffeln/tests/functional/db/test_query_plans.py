@@ -18,7 +18,9 @@ from staffeln.tests.functional.db.plans_suite import Access
 class MariaDbPlansTest(databases.MariaDb, plans_suite.PlansSuite):
     def learn(self) -> None:
         with self.database.engine.connect() as connection:
-            connection.exec_driver_sql("ANALYZE TABLE tasks, backups").all()
+            connection.exec_driver_sql(
+                "ANALYZE TABLE tasks, backups, reports"
+            ).all()
 
     def plan_of(
         self, connection: sa.Connection, statement: str, parameters: Any
@@ -38,7 +40,7 @@ class PostgreSqlPlansTest(databases.PostgreSql, plans_suite.PlansSuite):
         with self.database.engine.connect().execution_options(
             isolation_level="AUTOCOMMIT"
         ) as connection:
-            for name in ("tasks", "backups"):
+            for name in ("tasks", "backups", "reports"):
                 # The server does not wait for its disk: as long as a commit
                 # is not there, rows are not known to be visible to all.
                 connection.exec_driver_sql("CHECKPOINT")

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, cast
 import sqlalchemy as sa
 
 from staffeln import ports
-from staffeln.db import migration, session
+from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.tests.functional.db import (
     databases,
     moving_suite,
     planning_suite,
+    reports_suite,
     retention_suite,
     store_case,
     throttle_suite,
@@ -42,6 +43,7 @@ class GaleraStoreTest(
     moving_suite.MovingSuite,
     throttle_suite.ThrottleSuite,
     retention_suite.RetentionSuite,
+    reports_suite.ReportsSuite,
     waiting_suite.WaitingSuite,
 ):
     """All that writes; reading is the same as on one server."""
@@ -62,6 +64,17 @@ class GaleraStoreTest(
     def mark_reported(self, task_id: str) -> None:
         with self.database.engine.begin() as connection:
             connection.execute(
-                sa.text("UPDATE tasks SET reported_at = :at WHERE id = :id"),
-                {"at": store_case.NOW, "id": task_id},
+                sa.insert(rows.REPORTS).values(
+                    id="told",
+                    audience="all",
+                    project_id="p1",
+                    receiver="",
+                    created_at=store_case.NOW,
+                    delivered_at=store_case.NOW,
+                )
+            )
+            connection.execute(
+                sa.update(rows.TASKS)
+                .where(rows.TASKS.c.id == task_id)
+                .values(report_id="told")
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ import fixtures
 from staffeln import ports
 from staffeln.cli import app
 from staffeln.cli.doors import Doors
+from staffeln.domain import freshness
 from staffeln.tests import base
 from staffeln.tests.unit.workflow.world import World
 
@@ -43,6 +45,11 @@ class CommandTestCase(base.TestCase):
         super().setUp()
         self.world = World()
         self.store: ports.Store = self.world.store
+        self.limits = freshness.Limits(
+            cycle=datetime.timedelta(hours=1),
+            retention=datetime.timedelta(hours=2),
+            protection=datetime.timedelta(hours=3),
+        )
         self.config_files: list[Sequence[str]] = []
         self.open_doors: Callable[[Sequence[str]], Doors] = self.doors
 
@@ -53,6 +60,7 @@ class CommandTestCase(base.TestCase):
             store=self.open_store,
             cloud=lambda: self.world.cloud,
             settings=lambda _: self.world.settings,
+            limits=lambda: self.limits,
             host_time=self.world.clock,
         )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any
+from unittest import mock
 
+from staffeln.cli import prospects
 from staffeln.domain import errors
 from staffeln.tests.unit.cli import stage
 from staffeln.tests.unit.workflow import world
@@ -229,3 +231,104 @@ class HarvestTest(PlanTestCase):
         self.world.cloud.services = []
         (row,) = self.plan()
         self.assertEqual("postpone", row["action"])
+
+
+class ProspectsTest(PlanTestCase):
+    def told(self, *arguments: str) -> list[str]:
+        """What the dry run says beside its rows."""
+        return self.succeed("plan", *arguments).err.splitlines()
+
+    def test_how_volumes_are_protected(self) -> None:
+        self.world.protect()
+        late = [self.world.protect(status="attaching") for _ in range(7)]
+        self.world.backup_cycle()
+        self.world.pass_time(world.HOUR)
+        told = self.told()
+        self.assertIn(
+            "Protection: 7 of 8 volumes never protected, 0 not protected for "
+            "more than 3d.",
+            told,
+        )
+        named = [line for line in told if "  volume " in line]
+        self.assertEqual(prospects.MOST_NAMED, len(named))
+        self.assertIn("never backed up; postponed: ", named[0])
+        self.assertIn("  and 2 more", told)
+        (line,) = [
+            line
+            for line in self.told("--volume", late[-1])
+            if "  volume " in line
+        ]
+        self.assertIn(late[-1], line)
+
+    def test_volumes_that_are_selected_no_longer(self) -> None:
+        volumes = [self.world.protect() for _ in range(4)]
+        self.world.backup_cycle()
+        for server_id in list(self.world.cloud.servers):
+            self.world.cloud.change_server(server_id, metadata={})
+        # The first harvest alarms, and says nothing of single volumes.
+        self.assertNotIn("no longer", " ".join(self.told()))
+        self.world.lead()
+        told = self.told()
+        self.assertIn("4 volume(s) with backups are selected no longer:", told)
+        for each in volumes:
+            (line,) = [line for line in told if f"volume {each}:" in line]
+            self.assertIn("does not carry __staffeln_backup=true", line)
+        with mock.patch.object(prospects, "MOST_NAMED", 1):
+            self.assertIn("  and 3 more", self.told())
+
+    def test_whether_it_fits(self) -> None:
+        self.world.cloud.add_project("full", max_backups=1)
+        self.world.cloud.add_project("big", max_gigabytes=10)
+        self.world.cloud.add_project("none", max_backups=0)
+        for project_id in ("full", "full", "big", "none", "p"):
+            self.world.protect(project_id, size=10)
+        told = self.told()
+        self.assertIn(
+            "Quotas of 4 project(s) with backups due: 2 have room for all, 2 "
+            "lack room, 0 could not be read.",
+            told,
+        )
+        (full, none) = [line for line in told if line.startswith("Project ")]
+        self.assertIn("full: 2 backup(s) and 20 GiB more do not fit.", full)
+        self.assertIn("2 backups where 1 of 1 are free", full)
+        self.assertIn("1 backups where 0 of 0 are free", none)
+        (one,) = [
+            line
+            for line in self.told("--project", "big")
+            if line.startswith("Project ")
+        ]
+        self.assertIn("big: 1 backup(s) and 10 GiB more fit.", one)
+        with mock.patch.object(prospects, "MOST_FORECASTS", 1):
+            self.assertIn("1 more projects lack room.", self.told())
+
+    def test_quotas_are_asked_for_where_they_are_wanted(self) -> None:
+        self.world.cloud.add_project("idle")
+        self.world.protect()
+        for arguments, calls in (
+            ((), 1),
+            (("--no-quotas",), 0),
+            (("--volume", "x"), 0),
+            (("--project", "idle"), 0),
+        ):
+            before = self.world.cloud.count("quotas")
+            self.told(*arguments)
+            self.assertEqual(
+                calls,
+                self.world.cloud.count("quotas") - before,
+                str(arguments),
+            )
+
+    def test_quotas_that_cannot_be_read(self) -> None:
+        for number in range(5):
+            project_id = self.world.cloud.add_project(f"p{number}")
+            self.world.protect(project_id)
+        for error, calls in (
+            (errors.NoAnswerError("down"), prospects.MOST_UNREAD),
+            (errors.ForbiddenError("no"), 5),
+        ):
+            with mock.patch.object(
+                self.world.cloud, "quotas", side_effect=error
+            ) as asked:
+                told = self.told()
+            self.assertEqual(calls, asked.call_count)
+            self.assertIn("5 could not be read", told[-1] + " ".join(told))

@@ -23,6 +23,7 @@ from staffeln.conductor import life, service
 from staffeln.conductor.rounds import Parts, Rhythm
 from staffeln.conf import logs
 from staffeln.domain import errors
+from staffeln.metrics.exporter import Exporter
 from staffeln.tests.unit.conductor import stand_ins
 
 
@@ -65,9 +66,24 @@ def build_from(folder: pathlib.Path, read: cfg.ConfigOpts) -> life.Build:
                 heartbeat_timeout=datetime.timedelta(hours=4),
             ),
             close=functools.partial(say, "closed"),
+            count=_counted,
+            asides=_asides(read),
         )
 
     return build
+
+
+def _counted() -> int:
+    say("counted")
+    return 0
+
+
+def _asides(read: cfg.ConfigOpts) -> list[Exporter]:
+    """An exporter that tells its process, where metrics are enabled."""
+    group = read.metrics
+    if not group.enabled:
+        return []
+    return [Exporter(group.host, group.port, str(os.getpid()).encode)]
 
 
 def say(what: str) -> None:

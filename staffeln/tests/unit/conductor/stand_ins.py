@@ -116,6 +116,11 @@ class Scheduler:
             raise self.failure
         return self.planned
 
+    def report(self) -> int:
+        """Look whether there is something to tell."""
+        self._say("report")
+        return 0
+
     def reconcile(self) -> int:
         """Look whether it is time."""
         self._say("reconcile")

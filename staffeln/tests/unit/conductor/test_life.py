@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import queue
 import threading
 from collections.abc import Callable
@@ -18,6 +19,14 @@ from staffeln.tests import base
 from staffeln.tests.unit.conductor import stand_ins
 
 NOW = datetime.datetime(2026, 1, 1, 12)  # noqa: DTZ001  UTC without a zone
+
+
+class Aside:
+    """Says when it begins and ends."""
+
+    def __init__(self, say: stand_ins.Say) -> None:
+        self.start = functools.partial(say, "aside began")
+        self.stop = functools.partial(say, "aside ended")
 
 
 class LifeTest(base.TestCase):
@@ -56,7 +65,13 @@ class LifeTest(base.TestCase):
                 heartbeat_timeout=datetime.timedelta(hours=4),
             ),
             close=lambda: self.said.put("closed"),
+            count=self.count,
+            asides=[Aside(self.said.put)],
         )
+
+    def count(self) -> int:
+        self.said.put("counted")
+        return 0
 
     def start(self) -> life.Life:
         made = life.Life(self.build, self.crashed.set)
@@ -80,10 +95,27 @@ class LifeTest(base.TestCase):
         self.wait_for("work")
         made.stop()
         self.assertEqual(
-            ["handed back", "office closed", "unregistered me", "closed"],
-            self.all_said()[-4:],
+            [
+                "handed back",
+                "office closed",
+                "aside ended",
+                "unregistered me",
+                "closed",
+            ],
+            self.all_said()[-5:],
         )
         self.assertIn("3 task(s) handed back", self.log.output)
+
+    def test_what_watches_begins_with_it_and_counts_in_office(self) -> None:
+        self.start()
+        self.wait_for("aside began")
+        self.wait_for("counted")
+
+    def test_all_errands_are_run_in_office(self) -> None:
+        self.start()
+        missing = {"lead", "retain", "reconcile", "report"}
+        while missing:
+            missing.discard(self.said.get(timeout=60))
 
     def test_it_can_be_woken(self) -> None:
         self.start()
@@ -97,8 +129,8 @@ class LifeTest(base.TestCase):
         self.worker.last_words = errors.StoreError("database away")
         made.stop()
         self.assertEqual(
-            ["office closed", "unregistered me", "closed"],
-            self.all_said()[-3:],
+            ["office closed", "aside ended", "unregistered me", "closed"],
+            self.all_said()[-4:],
         )
         self.assertIn(
             "Handing tasks back failed: database away", self.log.output

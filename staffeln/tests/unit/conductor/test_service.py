@@ -16,7 +16,10 @@ import subprocess
 import sys
 import threading
 
+import requests
+
 from staffeln.tests import base
+from staffeln.tests.servers import process
 
 _PATIENCE = 60.0
 """Seconds after which a line that does not come fails its test."""
@@ -128,6 +131,24 @@ class ServiceTest(base.TestCase):
         self.process.send_signal(signal.SIGHUP)
         self.wait_for("handed back")
         self.assertNotEqual(worker, self.wait_until_up("two"))
+        self.process.terminate()
+        self.rest()
+        self.assertEqual(0, self.process.wait())
+
+    def test_metrics_are_the_next_workers_after_sighup(self) -> None:
+        port = process.free_port()
+        metrics = f"[metrics]\nenabled = true\nport = {port}\n"
+        url = f"http://127.0.0.1:{port}/metrics"
+        self.configure("one", metrics)
+        self.start()
+        first = int(self.wait_for(r"^(\d+) key one$").group(1))
+        self.wait_for(f"Metrics: {url}")
+        self.assertEqual(str(first), requests.get(url, timeout=60).text)
+        self.configure("two", metrics)
+        self.process.send_signal(signal.SIGHUP)
+        second = int(self.wait_for(r"^(\d+) key two$").group(1))
+        self.wait_for(f"Metrics: {url}")
+        self.assertEqual(str(second), requests.get(url, timeout=60).text)
         self.process.terminate()
         self.rest()
         self.assertEqual(0, self.process.wait())

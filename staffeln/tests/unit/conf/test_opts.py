@@ -7,7 +7,14 @@ import pathlib
 import staffeln
 from staffeln import conf
 from staffeln.cloud import options as cloud_options
-from staffeln.conf import api, conductor, coordination, openstack
+from staffeln.conf import (
+    api,
+    conductor,
+    coordination,
+    metrics,
+    notification,
+    openstack,
+)
 from staffeln.tests import base
 
 _ROOT = pathlib.Path(staffeln.__file__).parent
@@ -17,6 +24,8 @@ OURS = [
     *conductor.OPTS,
     *coordination.OPTS,
     *coordination.TOP_OPTS,
+    *metrics.OPTS,
+    *notification.OPTS,
     *openstack.OPTS,
     *cloud_options.OPTIONS,
 ]

@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from staffeln import ports
 from staffeln.db.store import SqlStore
-from staffeln.domain import model, task
+from staffeln.domain import model, report, task
 from staffeln.tests import base
 from staffeln.tests.unit.db import example
 from staffeln.tests.unit.domain import samples
 
 NOW = samples.NOW
-GROWING = ("tasks", "task_events", "backups", "volumes")
+GROWING = ("tasks", "task_events", "backups", "volumes", "reports")
 
 
 class IndexTest(base.TestCase):
@@ -107,6 +108,21 @@ class IndexTest(base.TestCase):
             lambda: store.write_plan(term, plan, "c1"),
         ):
             self.assertEqual([], self.scans(call))
+
+    def test_the_last_backups_of_volumes(self) -> None:
+        """The state alone would be nearly all backups, for each page."""
+        lines = self.lines(lambda: self.store.histories(["v1", "v2"]))
+        of_backups = [each for each in lines if " backups " in f"{each} "]
+        self.assertNotEqual([], of_backups)
+        for line in of_backups:
+            self.assertIn("volume_id=?", line)
+
+    def test_what_is_broken(self) -> None:
+        row = samples.backup("b1", broken_since=NOW)
+        for after in (None, row):
+            (line, *more) = self.lines(partial(self.store.broken, after, 9))
+            self.assertIn("INDEX ix_backups_broken (state=? AND bro", line)
+            self.assertEqual([], more)
 
     def test_retention(self) -> None:
         store = self.store
@@ -210,6 +226,48 @@ class IndexTest(base.TestCase):
             lambda: store.cancel_over_quota("p1", 1, "413", NOW, "c1"),
         ):
             self.assertEqual([], self.scans(call))
+
+    def test_reporting(self) -> None:
+        store = self.store
+        term = store.take_office("c1")
+        for call, expected in (
+            (
+                lambda: store.due_reports(NOW, NOW - NOW),
+                "COVERING INDEX ix_tasks_unreported (report_id=? AND state=?)",
+            ),
+            (
+                lambda: store.open_report(
+                    term, "r1", report.Audience.ALL, ["p1"], NOW
+                ),
+                "INDEX ix_tasks_unreported "
+                "(report_id=? AND state=? AND project_id=?)",
+            ),
+            (
+                lambda: list(store.finished("r1")),
+                "INDEX ix_tasks_report_id (report_id=? AND id>?)",
+            ),
+            (
+                store.reports_not_done,
+                "INDEX ix_reports_purged_at (purged_at=?)",
+            ),
+            (
+                lambda: store.forget_reports(term, NOW),
+                "INDEX ix_reports_purged_at (purged_at<?)",
+            ),
+            (
+                lambda: store.dissolve_report(term, "r1"),
+                "INDEX sqlite_autoindex_reports_1 (id=?)",
+            ),
+            (
+                lambda: store.purge_report(term, "r1"),
+                "INDEX sqlite_autoindex_reports_1 (id=?)",
+            ),
+        ):
+            lines = self.lines(call)
+            self.assertTrue(
+                any(expected in line for line in lines), (expected, lines)
+            )
+            self.assertEqual([], self.whole(lines))
 
     def test_looking(self) -> None:
         store = self.store

@@ -28,6 +28,12 @@ def policy(**changes: Any) -> model.Policy:
     return model.Policy(**{**values, **changes})
 
 
+def protection_policy(**changes: Any) -> model.ProtectionPolicy:
+    """A volume is stale after three days, with changes."""
+    values: dict[str, Any] = {"interval": DAY, "tolerance": 3}
+    return model.ProtectionPolicy(**{**values, **changes})
+
+
 def rule(**changes: Any) -> selection.Rule:
     """The default rule of selection, with changes."""
     values: dict[str, Any] = {
@@ -132,6 +138,22 @@ def backup_task(task_id: str = "t1", **changes: Any) -> task.Task:
         "updated_at": NOW,
     }
     return task.Task(**{**values, **changes})
+
+
+def cycle(**changes: Any) -> model.Cycle:
+    """A complete cycle that found nothing to do."""
+    values: dict[str, Any] = {
+        "ended_at": NOW,
+        "seconds": 1.0,
+        "term": 1,
+        "complete": True,
+        "selected": 0,
+        "dropped": 0,
+        "never_protected": 0,
+        "stale": 0,
+        "oldest_protection_at": None,
+    }
+    return model.Cycle(**{**values, **changes})
 
 
 # -- strategies ------------------------------------------------------------

@@ -233,3 +233,18 @@ class CalendarTest(base.TestCase):
         )
         self.assertLessEqual(end.day, start.day)
         self.assertEqual(start.time(), end.time())
+
+
+class OfTest(base.TestCase):
+    def test_in_words(self) -> None:
+        for length, text in (
+            (datetime.timedelta(), "0s"),
+            (datetime.timedelta(days=3), "3d"),
+            (datetime.timedelta(hours=36, seconds=61), "1d12h1min1s"),
+        ):
+            self.assertEqual(text, str(durations.of(length)))
+
+    @hypothesis.given(st.integers(0, 10**11))
+    def test_nothing_is_lost(self, seconds: int) -> None:
+        length = datetime.timedelta(seconds=seconds)
+        self.assertEqual(length, durations.of(length).fixed)

@@ -21,7 +21,8 @@ from staffeln.tests import base
 from staffeln.tests.fakes.fake_cloud import START, FakeCloud
 from staffeln.tests.fakes.memory_store import MemoryStore
 from staffeln.tests.unit.domain import samples
-from staffeln.workflow import binding, cycle
+from staffeln.workflow import binding, cycle, observing
+from staffeln.workflow.press import Press
 from staffeln.workflow.settings import Settings
 
 TAG = {"__staffeln_backup": "true"}
@@ -54,6 +55,8 @@ def settings(**changes: Any) -> Settings:
             failure_backoff=BACKOFF,
             **{name: changes.pop(name) for name in names if name in changes},
         ),
+        "protection": samples.protection_policy(),
+        "backup_service_period": HOUR,
         "rule": samples.rule(),
         "retention": samples.retention_policy(
             **{name: changes.pop(name) for name in rules if name in changes}
@@ -115,6 +118,8 @@ class Process:
         cloud: ports.Cloud,
         worked_by: Settings,
         clock: Clock,
+        press: Press | None = None,
+        observer: ports.Observer = observing.NOBODY,
     ) -> None:
         self.name = name
         self.held = True
@@ -128,6 +133,8 @@ class Process:
             name,
             held=lambda: self.held,
             host_time=clock,
+            press=press,
+            observer=observer,
         )
         self.worker = cycle.Worker(
             store,
@@ -138,6 +145,7 @@ class Process:
             lambda: None,
             lambda: (clock.time - START).total_seconds(),
             clock,
+            observer,
         )
         for pool in (self.worker._starts, self.worker._deletes):
             pool._threads = AtOnce()
@@ -155,12 +163,20 @@ class World:
     """All of it, with one project ``p`` and one conductor ``c1``."""
 
     def __init__(
-        self, *, page_size: int = 1000, conductors: int = 1, **changes: Any
+        self,
+        *,
+        page_size: int = 1000,
+        conductors: int = 1,
+        press: Press | None = None,
+        observer: ports.Observer = observing.NOBODY,
+        **changes: Any,
     ) -> None:
         self.clock = Clock()
         self.cloud = FakeCloud(page_size=page_size, clock=self.clock)
         self.store = MemoryStore(clock=self.clock)
         self.settings = settings(**changes)
+        self.press = press
+        self.observer = observer
         self.project = self.cloud.add_project("p")
         self.processes: dict[str, Process] = {}
         for number in range(1, conductors + 1):
@@ -173,7 +189,13 @@ class World:
     def start_conductor(self, name: str) -> Process:
         """A new process on the same database."""
         process = Process(
-            name, self.store, self.cloud, self.settings, self.clock
+            name,
+            self.store,
+            self.cloud,
+            self.settings,
+            self.clock,
+            self.press,
+            self.observer,
         )
         self.processes[name] = process
         return process

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of the store on SQL that reports and freshness are about."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from staffeln import ports
+from staffeln.db import clock, registry, reports
+from staffeln.db.session import Database
+from staffeln.domain import model, report
+
+T = TypeVar("T")
+
+REPORTED_AT_ONCE = 5000
+"""Tasks of a report that are read by one statement."""
+
+PURGED_AT_ONCE = 5000
+"""Tasks that one transaction removes: nobody waits long for it."""
+
+
+class Connected:
+    """A database, and how it is asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def description(self) -> str:
+        """The kind of database, for the log."""
+        return self._database.engine.dialect.name
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._database.close()
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        return self._database.read(work)
+
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        return self._database.write(work)
+
+    def now(self) -> datetime.datetime:
+        """The database's clock, UTC."""
+        return self._read(clock.now)
+
+    def _fenced(self, term: int, work: Callable[[sa.Connection], T]) -> T:
+        """Write in the name of the scheduler of a term.
+
+        :raises OvertakenError: the term is over.
+        """
+
+        def write(connection: sa.Connection) -> T:
+            registry.fence(connection, term)
+            return work(connection)
+
+        return self._write(write)
+
+
+class ReportStore(Connected):
+    """Reports, each with the tasks that it alone tells of."""
+
+    def due_reports(
+        self, now: datetime.datetime, period: datetime.timedelta
+    ) -> list[ports.DueReport]:
+        """Projects whose oldest unreported task is that old."""
+        return self._read(partial(reports.due, created_until=now - period))
+
+    def open_report(
+        self,
+        term: int,
+        report_id: str,
+        audience: report.Audience,
+        project_ids: Collection[str],
+        now: datetime.datetime,
+    ) -> int:
+        """Make a report, fenced, of all that ended and has none."""
+        return self._fenced(
+            term,
+            partial(
+                reports.open_report,
+                report_id=report_id,
+                audience=audience,
+                project_ids=project_ids,
+                now=now,
+            ),
+        )
+
+    def reports_not_done(self) -> list[ports.ReportRecord]:
+        """Reports not delivered, or with tasks left."""
+        return self._read(reports.not_done)
+
+    def attempt_report(self, term: int, report_id: str) -> bool:
+        """Note, fenced, that a report is about to be sent again."""
+        return self._fenced(
+            term, partial(reports.attempt, report_id=report_id)
+        )
+
+    def finished(self, report_id: str) -> Iterator[report.Finished]:
+        """The tasks that a report tells of, a transaction per page."""
+        after = ""
+        while True:
+            page = self._read(
+                partial(
+                    reports.finished,
+                    report_id=report_id,
+                    after=after,
+                    limit=REPORTED_AT_ONCE,
+                )
+            )
+            yield from page
+            if len(page) < REPORTED_AT_ONCE:
+                return
+            after = page[-1].work.id
+
+    def dissolve_report(self, term: int, report_id: str) -> bool:
+        """Let others tell, fenced, of its tasks."""
+        return self._fenced(
+            term, partial(reports.dissolve, report_id=report_id)
+        )
+
+    def note_delivered(self, report_id: str, receiver: str) -> bool:
+        """Note who got a report."""
+        return self._write(
+            partial(
+                reports.note_delivered, report_id=report_id, receiver=receiver
+            )
+        )
+
+    def purge_report(self, term: int, report_id: str) -> None:
+        """Remove, fenced, the tasks of a delivered report."""
+        after: str | None = ""
+        while after is not None:
+            after = self._fenced(
+                term,
+                partial(
+                    reports.purge,
+                    report_id=report_id,
+                    after=after,
+                    limit=PURGED_AT_ONCE,
+                ),
+            )
+
+    def forget_reports(
+        self, term: int, purged_until: datetime.datetime
+    ) -> int:
+        """Remove, fenced, rows of reports that are done with for long."""
+        return self._fenced(
+            term, partial(reports.forget, purged_until=purged_until)
+        )
+
+    # -- how fresh all is --------------------------------------------------
+
+    def note_cycle(self, term: int, cycle: model.Cycle) -> None:
+        """Keep, fenced, what a complete cycle came to."""
+        if cycle.complete:
+            self._fenced(term, partial(reports.note_cycle, cycle=cycle))
+
+    def note_retention(self, term: int, when: datetime.datetime) -> None:
+        """Keep, fenced, when a whole round of retention ended."""
+        self._fenced(term, partial(reports.note_retention, when=when))
+
+    def freshness(self) -> model.Freshness:
+        """What the last complete rounds left."""
+        return self._read(reports.freshness)

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which volumes are not protected as they should be.
+
+A backup that is not being made is somebody's news. ``judge`` says of every
+selected volume what its owner should hear of; ``dropped`` says why a volume
+with backups is selected no longer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from staffeln.domain import (
+    chain,
+    demand,
+    model,
+    plan,
+    report,
+    retention,
+    schedule,
+    selection,
+)
+
+FAILING = 2
+"""So many backups of a volume that failed in a row are worth a notice."""
+
+LONGEST_VALUE = 40
+"""Characters that are shown of a value that users write."""
+
+_UNPROTECTED = frozenset({report.Topic.NEVER_PROTECTED, report.Topic.STALE})
+
+_NO_HISTORY = model.History()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """How the selected volumes are protected, after one plan."""
+
+    notices: tuple[report.Notice, ...]
+    demands: Mapping[str, demand.Demand]
+    """What is to be made until the next cycle, by project."""
+    selected: int
+    never_protected: int
+    stale: int
+    protected_at: tuple[datetime.datetime, ...]
+    """The last backup of each volume that has one."""
+
+    @property
+    def unprotected(self) -> list[report.Notice]:
+        """Of volumes without a backup, or without one for long."""
+        return [each for each in self.notices if each.topic in _UNPROTECTED]
+
+    @property
+    def oldest_protection_at(self) -> datetime.datetime | None:
+        """The oldest of all last backups; None: no volume has any."""
+        return min(self.protected_at, default=None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """A volume that has backups and is selected no longer."""
+
+    newest: model.Backup
+    """Of its completed backups."""
+    record: model.VolumeRecord
+    """As it is to be remembered: with since when, and why."""
+    is_new: bool
+    """Whether no earlier cycle knew of it."""
+
+    def notice(self) -> report.Notice:
+        """What its owner hears of it."""
+        return report.Notice(
+            topic=report.Topic.DROPPED,
+            project_id=self.newest.project_id,
+            volume_id=self.newest.volume_id,
+            volume_name=self.newest.volume_name,
+            server_name=self.newest.server_name,
+            since=self.record.dropped_since,
+            why=self.record.dropped_why,
+        )
+
+
+# -- what is selected --------------------------------------------------------
+
+
+def judge(
+    drawn: plan.Plan,
+    inventory: model.Inventory,
+    histories: Mapping[str, model.History],
+    policy: model.Policy,
+    tolerance: model.ProtectionPolicy,
+    now: datetime.datetime,
+    *,
+    until: datetime.datetime,
+) -> Protection:
+    """Say how the volumes of a plan are protected.
+
+    :param histories: by volume id; a volume without one has no past.
+    :param until: when the next cycle begins: what is due by then counts
+        in the forecast.
+    """
+    notices: list[report.Notice] = []
+    demands: defaultdict[str, demand.Demand] = defaultdict(demand.Demand)
+    protected_at: list[datetime.datetime] = []
+    for decision in drawn.decisions:
+        volume = decision.candidate.volume
+        history = histories.get(volume.id, _NO_HISTORY)
+        notices += _notices(decision, history, policy, tolerance, now)
+        notices += _unreadable(decision.candidate, inventory)
+        mode = demand.next_mode(decision, history, policy, until)
+        if mode is not None:
+            demands[volume.project_id] = demands[volume.project_id].plus(
+                volume.size, mode
+            )
+        if history.last_success_at is not None:
+            protected_at.append(history.last_success_at)
+    topics = [each.topic for each in notices]
+    return Protection(
+        notices=tuple(notices),
+        demands=dict(demands),
+        selected=len(drawn.decisions),
+        never_protected=topics.count(report.Topic.NEVER_PROTECTED),
+        stale=topics.count(report.Topic.STALE),
+        protected_at=tuple(protected_at),
+    )
+
+
+def _notices(
+    decision: plan.VolumeDecision,
+    history: model.History,
+    policy: model.Policy,
+    tolerance: model.ProtectionPolicy,
+    now: datetime.datetime,
+) -> Iterator[report.Notice]:
+    """One that says whether it is protected, and what else there is."""
+    record = history.record
+    last = history.last_success_at
+    if last is None and not _is_first_sight(decision, history, now):
+        why = "no whole backup is left" if history.chain else "never backed up"
+        yield _notice(
+            report.Topic.NEVER_PROTECTED, decision, _with(why, decision)
+        )
+    elif last is not None and now - last > tolerance.stale_after:
+        why = f"its last backup is of {schedule.words(last)}"
+        yield _notice(
+            report.Topic.STALE, decision, _with(why, decision), since=last
+        )
+    elif _is_postponed_for_long(decision, tolerance, now):
+        yield _notice(
+            report.Topic.POSTPONED,
+            decision,
+            decision.why,
+            since=decision.postponed_since,
+        )
+    elif record is not None and record.failures >= FAILING:
+        yield _notice(
+            report.Topic.FAILING,
+            decision,
+            f"its last {record.failures} backups failed",
+            until=schedule.retry_at(record, policy),
+        )
+    if record and record.full_only_until and now < record.full_only_until:
+        yield _notice(
+            report.Topic.FULL_ONLY,
+            decision,
+            f"{chain.INCREMENTAL_FAILURES_TO_FULL_ONLY} incremental backups "
+            "in a row failed",
+            until=record.full_only_until,
+        )
+
+
+def _is_first_sight(
+    decision: plan.VolumeDecision,
+    history: model.History,
+    now: datetime.datetime,
+) -> bool:
+    """Whether no cycle before this one can have known the volume."""
+    record = history.record
+    return (
+        decision.what in (plan.What.BACK_UP, plan.What.POSTPONE)
+        and not history.chain
+        and not history.unreported_failures
+        and (record is None or not record.failures)
+        and decision.postponed_since in (None, now)
+    )
+
+
+def _is_postponed_for_long(
+    decision: plan.VolumeDecision,
+    tolerance: model.ProtectionPolicy,
+    now: datetime.datetime,
+) -> bool:
+    since = decision.postponed_since
+    return since is not None and now - since > tolerance.interval
+
+
+def _with(why: str, decision: plan.VolumeDecision) -> str:
+    """What is wrong, and what is done about it."""
+    words = {
+        plan.What.BACK_UP: "a backup is planned now",
+        plan.What.FAIL: decision.why,
+        plan.What.POSTPONE: f"postponed: {decision.why}",
+        plan.What.SKIP: decision.why,
+    }
+    return f"{why}; {words[decision.what]}"
+
+
+def _unreadable(
+    candidate: model.Candidate, inventory: model.Inventory
+) -> Iterator[report.Notice]:
+    text = inventory.servers.get(candidate.server_id)
+    if text is None or retention.is_readable(text):
+        return
+    yield report.Notice(
+        topic=report.Topic.UNREADABLE,
+        project_id=candidate.volume.project_id,
+        volume_id=candidate.volume.id,
+        volume_name=candidate.volume.name,
+        server_name=candidate.server_name,
+        why=f"{text[:LONGEST_VALUE]!r} of server {candidate.server_id} is no "
+        "duration; the longer of the default and the last value that was "
+        "one counts",
+    )
+
+
+def _notice(
+    topic: report.Topic,
+    decision: plan.VolumeDecision,
+    why: str,
+    *,
+    since: datetime.datetime | None = None,
+    until: datetime.datetime | None = None,
+) -> report.Notice:
+    volume = decision.candidate.volume
+    return report.Notice(
+        topic=topic,
+        project_id=volume.project_id,
+        volume_id=volume.id,
+        volume_name=volume.name,
+        server_name=decision.candidate.server_name,
+        since=since,
+        until=until,
+        why=why,
+    )
+
+
+# -- what is selected no longer ----------------------------------------------
+
+
+def dropped(
+    history: model.History,
+    inventory: model.Inventory,
+    rule: selection.Rule,
+    now: datetime.datetime,
+) -> Dropped | None:
+    """What is to be said of a volume that is no candidate; None: nothing.
+
+    Only for a complete inventory: by any other one nobody knows. Why it was
+    dropped is what was seen when it was: it stays, whatever becomes of the
+    server later.
+    """
+    if history.last_success_at is None or not history.chain:
+        return None
+    newest = history.chain[-1]
+    record = history.record or model.VolumeRecord(
+        volume_id=newest.volume_id, project_id=newest.project_id
+    )
+    is_new = record.dropped_since is None
+    if is_new:
+        record = dataclasses.replace(
+            record,
+            dropped_since=now,
+            dropped_why=why_dropped(newest, inventory, rule),
+        )
+    return Dropped(newest=newest, record=record, is_new=is_new)
+
+
+def why_dropped(
+    newest: model.Backup, inventory: model.Inventory, rule: selection.Rule
+) -> str:
+    """Why a volume is no candidate, as far as the inventory tells."""
+    server = f"server {newest.server_id}"
+    if newest.volume_id in inventory.opted_out_volumes:
+        return f"its own metadata says {rule.backup_key}=false"
+    if newest.volume_id in inventory.resting:
+        return f"{server} was deleted; until it is reclaimed it may come back"
+    if not newest.server_id:
+        return "it is attached to no selected server"
+    if newest.server_id not in inventory.servers:
+        return f"{server} is not in Nova's list any more"
+    if newest.server_id not in inventory.selected_servers:
+        return f"{server} does not carry {rule.backup_key}=true any more"
+    return (
+        f"it is not attached to {server} any more, nor to another selected one"
+    )
+
+
+# -- what is kept for less long ----------------------------------------------
+
+
+def announcement(
+    rows: Iterable[model.Backup], now: datetime.datetime
+) -> report.Notice | None:
+    """What is announced of a volume's backups whose retention was shortened.
+
+    Only those whose grace still runs; None: of none of them.
+    """
+    waiting = sorted(
+        (
+            (row.expires_at, row.id, row)
+            for row in rows
+            if row.grace
+            and row.state is model.BackupState.AVAILABLE
+            and row.expires_at is not None
+            and row.expires_at > now
+        )
+    )
+    if not waiting:
+        return None
+    expires_at, _, first = waiting[0]
+    return report.Notice(
+        topic=report.Topic.SHORTENED,
+        project_id=first.project_id,
+        volume_id=first.volume_id,
+        volume_name=first.volume_name,
+        server_name=first.server_name,
+        until=expires_at,
+        why=f"{len(waiting)} backup(s) are to be kept for {first.kept_for} "
+        f"now; none of them goes before {schedule.words(expires_at)}",
+    )
