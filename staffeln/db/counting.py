@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from staffeln.db import brakes, clock, retention, rows
@@ -67,7 +69,7 @@ def _projects(
     )
 
 
-def _count(row: sa.Row, project_id: str | None) -> census.ProjectCount:
+def _count(row: sa.Row[Any], project_id: str | None) -> census.ProjectCount:
     # Databases return sums as decimals.
     return census.ProjectCount(
         project_id=project_id,
