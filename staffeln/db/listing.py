@@ -94,9 +94,18 @@ def queued(connection: sa.Connection, now: datetime.datetime) -> queue.Queue:
         if each.kind is task.Kind.BACKUP
     }
     waiting = [row.first for row in found if row.project_id not in paused]
+    front = max(running or 0, min(waiting, default=0))
+    start, end = queue.bounds(front)
+    back = connection.execute(
+        sa.select(sa.func.max(table.c.rank)).where(
+            backups_of,
+            table.c.state == task.State.PLANNED.value,
+            table.c.rank >= start,
+            table.c.rank < end,
+        )
+    ).scalar()
     return queue.Queue(
-        {row.project_id: row.last for row in found},
-        max(running or 0, min(waiting, default=0)),
+        {row.project_id: row.last for row in found}, front, back
     )
 
 

@@ -3,9 +3,10 @@
 
 Each task gets a place when it is planned. The queue has *rounds*; a project
 has one task in a round. A project that comes later begins with the round
-that is being served, not behind everything that others have queued: so one
-with 5,000 volumes does not starve one with 3. (Start-time fair queueing,
-each task counted as one.)
+that is being served, behind those who wait in it but not behind everything
+that others have queued: so one with 5,000 volumes does not starve one with 3,
+nor one that comes again and again those who were there before. (Start-time
+fair queueing, each task counted as one.)
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ class Queue:
     """The highest rank that each project has queued."""
     front: int = 0
     """A rank of the round that is served."""
+    back: int | None = None
+    """The highest rank that waits in that round; None: none does."""
+
+
+def bounds(front: int) -> tuple[int, int]:
+    """The first rank of the round that is served, and of the next one."""
+    start = front // ROUND * ROUND
+    return start, start + ROUND
 
 
 def rounds_behind(first: int, front: int) -> int:
@@ -43,9 +52,12 @@ def ranks(projects: Iterable[str], queue: Queue) -> list[int]:
         project_id: max(first, rank // ROUND + 1)
         for project_id, rank in queue.last.items()
     }
+    behind = 0 if queue.back is None else queue.back % ROUND + 1
     found = []
     for place, project_id in enumerate(projects):
         number = rounds.get(project_id, first)
         rounds[project_id] = number + 1
+        if number == first:
+            place += behind
         found.append(number * ROUND + min(place, ROUND - 1))
     return found

@@ -233,9 +233,16 @@ class MemoryStore(memory_reports.MemoryReports):
             for work in ready
             if (work.kind, work.project_id) not in self._brakes
         ]
-        return queue.Queue(
-            last, max(max(running, default=0), min(waiting, default=0))
-        )
+        front = max(max(running, default=0), min(waiting, default=0))
+        start, end = queue.bounds(front)
+        in_round = [
+            work.rank
+            for work in self.tasks(
+                kind=task.Kind.BACKUP, states=[task.State.PLANNED]
+            )
+            if start <= work.rank < end
+        ]
+        return queue.Queue(last, front, max(in_round, default=None))
 
     def planned_backups(self) -> dict[str, str]:
         return {

@@ -205,11 +205,11 @@ class ThrottleSuite(store_case.StoreCase):
             removal(5),
         )
         self.assertEqual(
-            queue.Queue({"a": far, "b": 6}, 5), self.store.queued(NOW)
+            queue.Queue({"a": far, "b": 6}, 5, 6), self.store.queued(NOW)
         )
         self.claim(limit=1)
         self.assertEqual(
-            queue.Queue({"a": far, "b": 6}, 6), self.store.queued(NOW)
+            queue.Queue({"a": far, "b": 6}, 6, 6), self.store.queued(NOW)
         )
         self.assertEqual(5, self.store.queued(NOW + SECOND).front)
 

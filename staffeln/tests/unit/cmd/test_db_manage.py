@@ -168,7 +168,7 @@ class WrongConnectionTest(DbManageCase):
         def refuse(*_: object) -> int:
             raise PermissionError(13, "Permission denied")
 
-        with fixtures.MonkeyPatch("staffeln.db.session.os.open", refuse):
+        with fixtures.MonkeyPatch("staffeln.db.urls.os.open", refuse):
             said = self.complaint("version")
         self.assertEqual(
             f"the database {self.path} cannot be written: Permission denied",

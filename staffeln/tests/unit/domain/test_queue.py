@@ -19,7 +19,10 @@ def plan(waiting: Waiting, *projects: str) -> None:
     last: dict[str, int] = {}
     for rank, project_id in waiting:
         last[project_id] = max(last.get(project_id, 0), rank)
-    reach = queue.Queue(last, min((each for each, _ in waiting), default=0))
+    front = min((each for each, _ in waiting), default=0)
+    start, end = queue.bounds(front)
+    in_round = [each for each, _ in waiting if start <= each < end]
+    reach = queue.Queue(last, front, max(in_round, default=None))
     ranks = queue.ranks(projects, reach)
     waiting += zip(ranks, projects, strict=True)
     waiting.sort()
@@ -51,6 +54,14 @@ class RanksTest(base.TestCase):
             ["a", "b", "a", "b", "a"], [each for _, each in waiting]
         )
 
+    def test_one_that_comes_again_and_again_starves_nobody(self) -> None:
+        waiting: Waiting = []
+        plan(waiting, "a", "b", "c")
+        for _ in range(3):
+            served = waiting.pop(0)[1]
+            plan(waiting, "a")
+        self.assertEqual("c", served)
+
     def test_an_empty_queue_begins_anew(self) -> None:
         self.assertEqual([0], queue.ranks(["a"], queue.Queue()))
 
@@ -61,6 +72,7 @@ class RanksTest(base.TestCase):
         self.assertEqual(6, ranks[0] // queue.ROUND)
         self.assertEqual({5}, {each // queue.ROUND for each in ranks[1:]})
 
+    @hypothesis.example([["a", "a", "b", "b", "c"], 4, ["a"], 1, ["a"], 1])
     @hypothesis.given(
         st.lists(
             st.one_of(
