@@ -7,8 +7,9 @@ import functools
 import sys
 from collections.abc import Sequence
 
-from staffeln import conf, wiring
+from staffeln import conf
 from staffeln.cmd import ending
+from staffeln.wiring import api
 
 _PROG = "staffeln-api"
 _ABOUT = (
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     load = functools.partial(
         conf.load, arguments, prog=_PROG, about=_ABOUT, reader=conf.Reader.API
     )
-    return ending.run(_PROG, lambda: wiring.run_api(load))
+    return ending.run(_PROG, lambda: api.run(load))
 
 
 if __name__ == "__main__":

@@ -39,38 +39,38 @@ def _open_doors(config_files: Sequence[str]) -> Doors:
     """Read the configuration; nothing else is opened yet."""
     # Only when a command runs: --help is to be fast.
     from staffeln import conf as configuration
-    from staffeln import wiring
+    from staffeln.wiring import doors, settings
 
     conf = configuration.load(
         [word for path in config_files for word in ("--config-file", path)],
         prog=app.NAME,
     )
     return Doors(
-        store=lambda: contextlib.closing(wiring.store(conf)),
+        store=lambda: contextlib.closing(doors.store(conf)),
         cloud=lambda: _reach_cloud(conf),
         settings=lambda store: _settings(conf, store),
-        limits=lambda: wiring.freshness_limits(conf),
+        limits=lambda: settings.freshness_limits(conf),
     )
 
 
 def _reach_cloud(conf: cfg.ConfigOpts) -> ports.Cloud:
     """The cloud; one that cannot be reached is said at once."""
-    from staffeln import wiring
+    from staffeln.wiring import doors
 
-    wiring.cloud(conf, patient=False).identity()
-    return wiring.cloud(conf)
+    doors.cloud(conf, patient=False).identity()
+    return doors.cloud(conf)
 
 
 def _settings(conf: cfg.ConfigOpts, store: ports.Store) -> Settings:
     """The options in force, where the conductor would start with them."""
-    from staffeln import wiring
     from staffeln.conductor import preflight
+    from staffeln.wiring import settings
 
     preflight.check_adopted(
         store.deployment(),
-        backup_key_is_set=wiring.backup_key_is_set(conf),
+        backup_key_is_set=settings.backup_key_is_set(conf),
     )
-    return wiring.settings(conf)
+    return settings.workflow(conf)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import functools
 import sys
 from collections.abc import Sequence
 
-from staffeln import conf, wiring
+from staffeln import conf
 from staffeln.cmd import ending
+from staffeln.wiring import conductor
 
 _PROG = "staffeln-conductor"
 _ABOUT = (
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run until told to stop; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     load = functools.partial(conf.load, arguments, prog=_PROG, about=_ABOUT)
-    return ending.run(_PROG, lambda: wiring.run_conductor(load))
+    return ending.run(_PROG, lambda: conductor.run(load))
 
 
 if __name__ == "__main__":

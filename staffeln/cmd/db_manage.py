@@ -10,8 +10,8 @@ from typing import Any
 from oslo_config import cfg
 
 from staffeln import conf as configuration
-from staffeln import wiring
 from staffeln.domain import errors
+from staffeln.wiring import doors
 
 _PROG = "staffeln-db-manage"
 _ABOUT = (
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
             ],
         )
-        wiring.manage_database(
+        doors.manage_database(
             conf,
             conf.command.name,
             getattr(conf.command, "revision", "head"),

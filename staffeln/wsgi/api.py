@@ -18,9 +18,10 @@ from typing import Any
 
 from oslo_config import cfg
 
-from staffeln import conf, wiring
+from staffeln import conf
 from staffeln.conf import logs
 from staffeln.domain import errors
+from staffeln.wiring import api
 
 FILES = "OS_STAFFELN_CONFIG_FILES"
 
@@ -40,7 +41,7 @@ class Application:
         """Answer one request."""
         with self._lock:
             if self._made is None:
-                self._made = wiring.api_application(self._conf)
+                self._made = api.application(self._conf)
         return self._made(environ, start_response)
 
 
@@ -54,7 +55,7 @@ def _read() -> cfg.ConfigOpts:
             reader=conf.Reader.API,
         )
         logs.begin(read)
-        wiring.check_api(read)
+        api.check(read)
     except errors.StaffelnError as error:
         # A server would print a traceback of anything else.
         print(f"staffeln-api: {error}", file=sys.stderr)  # noqa: T201

@@ -11,9 +11,9 @@ import datetime
 from collections.abc import Callable
 from typing import Any
 
-from staffeln import wiring
 from staffeln.db import registry
 from staffeln.engines import following
+from staffeln.wiring import settings
 from staffeln.workflow import start
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.settings import Settings
@@ -46,14 +46,14 @@ def _adoption_off() -> None:
 
 def _settle_time_0() -> None:
     """An attempt without an answer is taken for one that made nothing."""
-    real = wiring.settings
+    real = settings.workflow
 
-    def settings(conf: Any) -> Settings:
+    def workflow(conf: Any) -> Settings:
         found = real(conf)
         object.__setattr__(found, "create_settle_time", datetime.timedelta())
         return found
 
-    _replace(wiring, "settings", settings)
+    _replace(settings, "workflow", workflow)
 
 
 def _absence_from_list() -> None:

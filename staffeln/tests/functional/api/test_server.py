@@ -31,13 +31,14 @@ NOT_LOADED = (
 
 LOADED = """
 import sys
-from staffeln import conf, wiring
+from staffeln import conf
 from staffeln.api import serving
+from staffeln.wiring import api
 read = conf.load(
     ["--config-file", sys.argv[1]], prog="x", reader=conf.Reader.API
 )
-wiring.check_api(read)
-wiring.api_application(read).test_client().post("/v1/backup?backup_id=1")
+api.check(read)
+api.application(read).test_client().post("/v1/backup?backup_id=1")
 print(*sorted(sys.modules))
 """
 

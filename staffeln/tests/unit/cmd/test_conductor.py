@@ -31,7 +31,7 @@ class MainTest(base.TestCase):
 
     def test_the_exit_code_is_that_of_the_service(self) -> None:
         with fixtures.MonkeyPatch(
-            "staffeln.wiring.run_conductor", lambda _: 0
+            "staffeln.wiring.conductor.run", lambda _: 0
         ):
             self.assertEqual(0, conductor.main([]))
         self.assertEqual("", self.said())
@@ -40,7 +40,7 @@ class MainTest(base.TestCase):
         def refuse(_: object) -> int:
             raise errors.SchemaError("the database is not upgraded")
 
-        with fixtures.MonkeyPatch("staffeln.wiring.run_conductor", refuse):
+        with fixtures.MonkeyPatch("staffeln.wiring.conductor.run", refuse):
             self.assertEqual(78, conductor.main([]))
         self.assertEqual(
             "staffeln-conductor: the database is not upgraded\n", self.said()
@@ -60,7 +60,7 @@ class MainTest(base.TestCase):
             with (
                 self.subTest(type(error).__name__),
                 fixtures.MonkeyPatch(
-                    "staffeln.wiring.run_conductor",
+                    "staffeln.wiring.conductor.run",
                     mock.Mock(side_effect=error),
                 ),
             ):

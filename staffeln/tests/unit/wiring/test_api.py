@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a configuration to the REST API."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from staffeln import conf
+from staffeln.api import serving
+from staffeln.conf import logs
+from staffeln.domain import errors
+from staffeln.tests import base
+from staffeln.wiring import api
+
+ID = "0e1b9a04-4a0f-4d8c-9d52-5d6d4e2c7fd5"
+
+
+class ApiTest(base.TestCase):
+    def read(self, text: str = "") -> cfg.ConfigOpts:
+        path = self.home / "staffeln.conf"
+        path.write_text(
+            f"[DEFAULT]\nstate_path = {self.home}\n"
+            f"[database]\nconnection = sqlite:///{self.home}/x.sqlite\n"
+            f"{text}"
+        )
+        return conf.load(
+            ["--config-file", str(path)], prog="x", reader=conf.Reader.API
+        )
+
+    def test_a_database_that_is_away_is_no_reason_not_to_be_made(
+        self,
+    ) -> None:
+        made = api.application(self.read())
+        asked = made.test_client().post(f"/v1/backup?backup_id={ID}")
+        self.assertEqual((200, "False"), (asked.status_code, asked.text))
+        self.assertEqual(404, made.test_client().get("/metrics").status_code)
+
+    def test_metrics_are_answered_where_they_are_handed_in(self) -> None:
+        made = api.application(self.read(), lambda: b"x 1\n")
+        self.assertEqual("x 1\n", made.test_client().get("/metrics").text)
+
+    def test_options_reach_the_application(self) -> None:
+        made = api.application(self.read("[api]\nmax_body = 1024\n"))
+        asked = made.test_client().post(
+            f"/v1/backup?backup_id={ID}", data=b"x" * 1025
+        )
+        self.assertEqual(413, asked.status_code)
+
+    def test_a_database_without_a_file_keeps_the_server_from_starting(
+        self,
+    ) -> None:
+        self.assertRaises(errors.SchemaError, api.check, self.read())
+
+    def test_each_option_reaches_the_server(self) -> None:
+        found: list[serving.Settings] = []
+        self.patch(
+            serving.Server, "prepare", lambda _, made: found.append(made)
+        )
+        self.patch(serving.Server, "run", lambda *_: 0)
+        self.patch(api, "check", lambda _: None)
+        self.patch(logs, "begin", lambda _: None)
+        text = (
+            "[api]\nhost = ::1\nport = 1\nworkers = 2\nthreads = 3\n"
+            "request_timeout = 4\nworker_timeout = 5\ngraceful_timeout = 6\n"
+            "metrics_enabled = true\nmetrics_host = ::2\nmetrics_port = 7\n"
+        )
+        self.assertEqual(0, api.run(lambda: self.read(text)))
+        expected = serving.Settings(
+            addresses=(
+                serving.Address("::1", 1, "host, port", secure=False),
+                serving.Address(
+                    "::2", 7, "metrics_host, metrics_port", secure=False
+                ),
+            ),
+            tls=None,
+            workers=2,
+            threads=3,
+            request_timeout=4,
+            worker_timeout=5,
+            graceful_timeout=6,
+        )
+        self.assertEqual([expected], found)

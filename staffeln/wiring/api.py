@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The REST API, from its configuration to its end."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from oslo_config import cfg
+
+from staffeln.domain import errors
+
+if TYPE_CHECKING:
+    import flask
+
+    from staffeln.api import serving
+
+LOG = logging.getLogger(__name__)
+
+
+def run(load: Callable[[], cfg.ConfigOpts]) -> int:
+    """Run the server of the API until it is told to stop; the exit code.
+
+    The database is not asked: while it is away every answer is a refusal,
+    and when it is back the next one is right.
+
+    :param load: reads the configuration; called again on SIGHUP.
+    :raises StaffelnError: one line that says why it cannot start.
+    """
+    from staffeln.api import serving
+    from staffeln.conf import Rereadable, logs
+
+    server = serving.Server()
+
+    def prepare(conf: cfg.ConfigOpts) -> None:
+        check(conf)
+        server.prepare(_settings(conf))
+
+    conf = Rereadable(load, prepare)
+    logs.begin(conf.now)
+    try:
+        prepare(conf.now)
+    except errors.StaffelnError as error:
+        if logs.goes_elsewhere(conf.now):
+            LOG.critical("The API cannot start: %s", error)
+        raise
+    return server.run(lambda: _served(conf.now), conf.reload_config_files)
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """Look at what would keep the application from working, ever.
+
+    :raises StaffelnError: the database's URL is none, or names no file.
+    """
+    from staffeln.db import urls
+
+    urls.check(conf)
+
+
+def _settings(conf: cfg.ConfigOpts) -> serving.Settings:
+    """How the server serves.
+
+    :raises ConfigurationError: a file of TLS cannot be used.
+    """
+    from staffeln.api import serving, tls
+
+    group = conf.api
+    secure = group.enabled_ssl
+    addresses = [serving.Address(group.host, group.port, "host, port", secure)]
+    if group.metrics_enabled:
+        addresses.append(
+            serving.Address(
+                group.metrics_host,
+                group.metrics_port,
+                "metrics_host, metrics_port",
+                secure,
+            )
+        )
+    return serving.Settings(
+        addresses=tuple(addresses),
+        tls=(
+            tls.context(
+                group.ssl_cert_file, group.ssl_key_file, group.ssl_ca_file
+            )
+            if secure
+            else None
+        ),
+        workers=group.workers,
+        threads=group.threads,
+        request_timeout=group.request_timeout,
+        worker_timeout=group.worker_timeout,
+        graceful_timeout=group.graceful_timeout,
+    )
+
+
+def _served(conf: cfg.ConfigOpts) -> serving.Wsgi:
+    """What a worker answers with."""
+    from staffeln.api import serving
+    from staffeln.metrics import prometheus
+
+    if not conf.api.metrics_enabled:
+        return application(conf)
+    return serving.with_metrics_apart(
+        application(conf, prometheus.render), conf.api.metrics_port
+    )
+
+
+def application(
+    conf: cfg.ConfigOpts, metrics: Callable[[], bytes] | None = None
+) -> flask.Flask:
+    """The REST API as a WSGI application; the database is not asked yet.
+
+    :param metrics: renders what is counted; None: /metrics is not answered.
+    :raises ConfigurationError: the database's URL is none.
+    """
+    from staffeln.api.app import Parts, create_app
+    from staffeln.db.check import SqlLookup
+    from staffeln.db.remembered import Remembered
+    from staffeln.db.seen import FILE, SeenFile
+    from staffeln.workflow.requests import DeletionRequests, Readiness
+
+    lookup = SqlLookup(conf)
+    memory = Remembered(SeenFile(pathlib.Path(conf.state_path) / FILE))
+    return create_app(
+        Parts(
+            check=DeletionRequests(lookup, memory),
+            health=Readiness(lookup, memory),
+            metrics=metrics,
+            max_body=conf.api.max_body,
+            proxied=conf.api.proxied,
+        )
+    )

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doors to the outside: cloud, database, leadership, engines."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from oslo_config import cfg
+
+from staffeln import ports
+from staffeln.wiring import settings
+
+if TYPE_CHECKING:
+    from staffeln.cloud.wire import Observe
+    from staffeln.db.store import SqlStore
+
+
+def cloud(
+    conf: cfg.ConfigOpts,
+    stop: threading.Event | None = None,
+    *,
+    patient: bool = True,
+    observe: Observe | None = None,
+) -> ports.Cloud:
+    """The door to OpenStack; nothing is asked yet.
+
+    :param stop: set when the process is to end: no waiting any more.
+    :param patient: try calls again, within ``retry_timeout``.
+    :param observe: told of each call.
+    :raises ConfigurationError: no credentials, or ones that cannot work.
+    """
+    from staffeln.cloud import options
+    from staffeln.cloud.openstack import OpenStackCloud
+
+    found = dataclasses.replace(
+        options.cloud_settings(conf),
+        # A conductor that is silent for longer is taken for dead: whoever
+        # has its task then must not find a late create call of ours.
+        create_retry_timeout=(
+            conf.conductor.heartbeat_timeout.fixed.total_seconds()
+        ),
+    )
+    if not patient:
+        found = dataclasses.replace(found, retry_timeout=0)
+    return OpenStackCloud(found, stop=stop, observe=observe)
+
+
+def store(conf: cfg.ConfigOpts) -> SqlStore:
+    """The database, connected; whoever asks for it closes it.
+
+    :raises ConfigurationError: the URL is none.
+    :raises StoreError: it does not answer.
+    :raises SchemaError: it has not the schema of this release.
+    """
+    from staffeln.db import migration, session
+    from staffeln.db.store import SqlStore
+
+    database = session.connect(conf)
+    try:
+        migration.check(database)
+    except BaseException:
+        database.close()
+        raise
+    return SqlStore(database)
+
+
+def manage_database(
+    conf: cfg.ConfigOpts,
+    command: str,
+    revision: str,
+    *,
+    forced: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Carry a command of ``staffeln-db-manage`` out.
+
+    :param tell: gets each line of what was done.
+    :raises StaffelnError: why it cannot be done, in one line.
+    """
+    from staffeln.db import migration, session
+
+    create = command in ("create_schema", "upgrade")
+    with contextlib.closing(session.connect(conf, create=create)) as database:
+        if command == "create_schema":
+            migration.create_schema(database)
+        elif command == "upgrade":
+            migration.upgrade(database, revision, forced=forced, tell=tell)
+        found = migration.version(database)
+        if command == "version":
+            tell(found or "no schema")
+        else:
+            tell(f"the schema is at {found}")
+
+
+def engine(door: ports.Cloud) -> ports.Engine:
+    """What makes and removes backups."""
+    from staffeln.engines.cinder import CinderEngine
+
+    return CinderEngine(door)
+
+
+def leadership(conf: cfg.ConfigOpts, holder: str) -> ports.Leadership:
+    """The office of scheduler, not held yet.
+
+    :param holder: the conductor's id.
+    :raises ConfigurationError: the backend cannot be used.
+    """
+    from staffeln import leadership as room
+
+    return room.connect(settings.leadership(conf), holder)
