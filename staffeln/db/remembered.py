@@ -20,6 +20,9 @@ LOG = logging.getLogger(__name__)
 
 FRESH = 1.0
 """Seconds for which what the file said is believed."""
+RENEWED = 0.5
+"""Seconds after which it is looked at again; with many questions nobody has
+to wait for it then."""
 PATIENCE = 0.2
 """Seconds that an answer waits for the file."""
 
@@ -72,10 +75,12 @@ class Remembered:
             if (
                 said is not None
                 and not said.assumed
-                and now - said.at < FRESH
                 and (said.deployment_uuid, said.term)
                 == (deployment_uuid, term)
+                and now - said.at < FRESH
             ):
+                if now - said.at >= RENEWED:
+                    self._ask(deployment_uuid, term)
                 return said.difference
             question = self._ask(deployment_uuid, term)
             began = self._looks_since

@@ -75,6 +75,20 @@ class AnswersTest(RememberedCase):
         self.memory.recognise(US, 3)
         self.assertEqual(2, len(self.file.asked))
 
+    def test_nobody_waits_for_a_look_before_its_time(self) -> None:
+        self.memory.recognise(US, 3)
+        self.file.is_asked.clear()
+        self.file.goes_on.clear()
+        self.clock = remembered.RENEWED
+        for _ in range(3):
+            self.assertIsNone(self.memory.recognise(US, 3))
+        self.assertTrue(self.file.is_asked.wait(LIMIT))
+        self.assertEqual(2, len(self.file.asked))
+        self.file.difference = "its term is lower"
+        self.file.goes_on.set()
+        self.clock = remembered.FRESH
+        self.assertEqual("its term is lower", self.memory.recognise(US, 3))
+
     def test_another_term_is_asked_at_once(self) -> None:
         for term in (3, 4, 3):
             self.memory.recognise(US, term)
