@@ -314,6 +314,17 @@ class Tenant:
             volume_id = self.volume(f"{name}-disk", random_mebibytes=1)
             yield self.server(name, volume_id, metadata=metadata), volume_id
 
+    def add_member(self, email: str, *, enabled: bool = True) -> str:
+        """Another member of the project, with an e-mail address; its id."""
+        identity = self.sandbox.admin.identity
+        assert isinstance(identity, identity_proxy.Proxy)
+        user = identity.create_user(
+            name=email, email=email, is_enabled=enabled
+        )
+        member = identity.find_role("member", ignore_missing=False)
+        identity.assign_project_role_to_user(self.id, user, member)
+        return str(user.id)
+
     def attach(self, server_id: str, volume_id: str) -> None:
         """Attach a volume to a server."""
         self.connection.compute.create_volume_attachment(

@@ -79,6 +79,8 @@ class Loop:
     def _one_turn(self) -> float:
         try:
             return self._turn()
+        except errors.StoppedError as error:
+            LOG.debug("%s: %s", self._name, error)
         except errors.StaffelnError as error:
             LOG.error("%s: %s", self._name, error)
             LOG.debug("%s failed", self._name, exc_info=True)

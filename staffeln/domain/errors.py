@@ -157,5 +157,9 @@ class MailError(StaffelnError):
     """A message was accepted for nobody."""
 
 
+class MailAwayError(MailError):
+    """A message was not tried: the server failed a moment ago."""
+
+
 class MailUncertainError(MailError):
     """A message may have been accepted, or not."""

@@ -170,7 +170,7 @@ def _failure(
         return VolumeDecision(
             candidate=candidate,
             what=What.SKIP,
-            why=f"{why}; a failed task says so already",
+            why=f"{why}; a task failed for it already",
         )
     return VolumeDecision(candidate=candidate, what=What.FAIL, why=why)
 

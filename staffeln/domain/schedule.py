@@ -57,9 +57,9 @@ def decide(
     again_at = retry_at(history.record, policy)
     if again_at is not None and now < again_at:
         failures = history.record.failures if history.record else 0
+        which = f"{failures} tasks" if failures > 1 else "task"
         return NotDue(
-            f"its last {failures} task(s) failed, next try at "
-            f"{words(again_at)}",
+            f"its last {which} failed, next try at {words(again_at)}",
             again_at,
         )
     if last is None:

@@ -61,6 +61,8 @@ class SmtpMailer:
         """Send one message, in parts where there are many receivers.
 
         :raises MailError: it was surely accepted for nobody.
+        :raises MailAwayError: the server failed a moment ago and was not
+            asked.
         :raises MailUncertainError: nobody knows: no answer came after all
             of it was sent.
         """
@@ -124,7 +126,7 @@ class SmtpMailer:
         with self._lock:
             away = self._away
         if away and self._clock() - away[0] < REST:
-            raise errors.MailError(
+            raise errors.MailAwayError(
                 f"not tried again within {REST:g} s: {away[1]}"
             )
 

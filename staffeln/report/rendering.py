@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from staffeln.domain import report, summary
-from staffeln.report import arrangement, overview, page, sheet, text
+from staffeln.report import arrangement, logged, overview, page, sheet, text
 
 
 class Pages:
@@ -27,7 +27,5 @@ class Pages:
         return overview.rendered(what)
 
     def log_lines(self, what: report.Report) -> tuple[str, ...]:
-        """The subject, then the text without empty lines."""
-        shown = arrangement.of(what)
-        said = text.lines(shown, "")
-        return (shown.subject, *(each for each in said if each))
+        """The subject, then a line for whatever is told."""
+        return tuple(logged.lines(arrangement.of(what)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as plain text: for mail programs without HTML, and for the log."""
+"""A report as plain text, for mail programs without HTML."""
 
 from __future__ import annotations
 
@@ -50,16 +50,38 @@ def totals(numbers: report.Totals) -> str:
     return ", ".join(said)
 
 
+def project(part: view.Part) -> str:
+    """Which project it is."""
+    return f"Project {part.name or 'name unknown'} ({part.id})"
+
+
+def quotas(part: view.Part) -> tuple[str, ...]:
+    """How full a project's quotas are, a line each."""
+    if not part.meters:
+        return ("Quotas: could not be read",)
+    return tuple(f"{each.name}: {each.words}" for each in part.meters)
+
+
+def volume(row: view.Row) -> str:
+    """Which volume of which server a row is about."""
+    on = f" on {row.server}" if row.server else ""
+    return f"{row.name} ({row.volume_id}){on}"
+
+
+def facts(row: view.Row) -> str:
+    """When, how long, what and which backup; may be empty."""
+    said = ", ".join(filter(None, (row.when, row.took, row.what)))
+    backup = f"backup {row.backup_id}" if row.backup_id else ""
+    return "; ".join(filter(None, (said, backup)))
+
+
 def _project(part: view.Part, elsewhere: str) -> Iterator[str]:
-    name = part.name or "name unknown"
-    title = f"Project {name} ({part.id})"
+    title = project(part)
     yield title
     yield "-" * min(len(title), 72)
     yield f"  {totals(part.totals)}"
-    for meter in part.meters:
-        yield f"  {meter.name}: {meter.words}"
-    if not part.meters:
-        yield "  Quotas: could not be read"
+    for quota in quotas(part):
+        yield f"  {quota}"
     if part.forecast:
         yield f"  {part.forecast}"
     for listing in (part.failed, *part.notices, part.succeeded):
@@ -79,12 +101,6 @@ def _listing(listing: view.Listing, elsewhere: str) -> Iterator[str]:
 
 
 def _row(row: view.Row) -> Iterator[str]:
-    on = f" on {row.server}" if row.server else ""
-    yield f"  - {row.name} ({row.volume_id}){on}"
-    if row.why:
-        yield f"      {row.why}"
-    facts = ", ".join(filter(None, (row.when, row.took, row.what)))
-    backup = f"backup {row.backup_id}" if row.backup_id else ""
-    said = "; ".join(filter(None, (facts, backup)))
-    if said:
+    yield f"  - {volume(row)}"
+    for said in filter(None, (row.why, facts(row))):
         yield f"      {said}"

@@ -313,7 +313,13 @@ def tell(
     )
     unprotected = found.unprotected
     for each in unprotected[:MOST_TOLD]:
-        LOG.info("Volume %s is %s: %s", each.volume_id, each.topic, each.why)
+        LOG.info(
+            "Volume %s of project %s is %s: %s",
+            each.volume_id,
+            each.project_id,
+            each.topic,
+            each.why,
+        )
     more = len(unprotected) - MOST_TOLD
     if more > 0:
         LOG.info("%d more volumes like these; reports name them", more)

@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from staffeln import ports
 from staffeln.domain import digest, errors, receivers, report
-from staffeln.workflow import compiling
+from staffeln.workflow import compiling, undelivered
 from staffeln.workflow.press import INTO_LOG, Press
 from staffeln.workflow.protecting import Concerns
 from staffeln.workflow.readers import Readers
@@ -115,6 +115,7 @@ class _Round:
         self._now = of.store.now()
         self._for_operators: list[str] = []
         """Projects whose news found no other reader."""
+        self._undelivered = undelivered.Undelivered()
         self._store_failures = 0
         self._spent = 0.0
 
@@ -143,6 +144,7 @@ class _Round:
                     f"Report {each.id}", functools.partial(self._again, each)
                 )
         self._tell_operators()
+        self._undelivered.end()
         if self._spent >= MOST_SPENT:
             LOG.warning(
                 "%d s were spent on messages that failed: all others wait "
@@ -327,16 +329,10 @@ class _Round:
         except errors.MailError as error:
             self._spent += self._of.clock() - began
             self._of.failed.update(names)
-            unknown = isinstance(error, errors.MailUncertainError)
-            LOG.error(
-                "Report %s (%s) %s: %s; tried again in the next round",
-                report_id,
-                _in_words(names),
-                "may not have been sent" if unknown else "was not sent",
-                error,
-            )
+            self._undelivered.tell(report_id, names, error)
             self._of.summing.failed()
             self._of.observer.report_failed(report_id, names)
+            unknown = isinstance(error, errors.MailUncertainError)
             return Outcome.UNKNOWN if unknown else Outcome.NOBODY
         receiver = ", ".join(accepted) or INTO_LOG
         self._store.note_delivered(report_id, receiver)
@@ -344,7 +340,7 @@ class _Round:
             "Report %s of %d task(s) (%s) was delivered to %s",
             report_id,
             len(told),
-            _in_words(names),
+            undelivered.in_words(names),
             receiver,
         )
         if self._press.shelf is not None:
@@ -406,9 +402,3 @@ class _Round:
             self._store_failures = 0
             return outcome
         return None
-
-
-def _in_words(projects: Sequence[str]) -> str:
-    if len(projects) == 1:
-        return f"project {projects[0]}"
-    return f"{len(projects)} projects"

@@ -223,6 +223,8 @@ class Starter:
             now,
             self._recorder.conductor_id,
         )
+        if not skipped:
+            return  # the failed task says it all
         LOG.warning(
             "Project %s is over quota: skipped %d other planned volume(s) of "
             "%d GiB or more for this cycle",

@@ -68,6 +68,8 @@ class PostOffice:
         self.asked: list[tuple[str, ...]] = []
         self.fails: Callable[[tuple[str, ...]], bool] = lambda _to: False
         """Which receivers are refused."""
+        self.away = False
+        """It failed a moment ago, and is not asked."""
         self.silent = False
         """Messages arrive, and no answer tells so."""
         self.loses = False
@@ -76,6 +78,8 @@ class PostOffice:
     def send(
         self, message_id: str, to: tuple[str, ...], what: report.Rendered
     ) -> ports.Sent:
+        if self.away:
+            raise errors.MailAwayError("not tried again: refused")
         self.asked.append(to)
         if self.fails(to):
             raise errors.MailError("550 no such user")

@@ -354,11 +354,13 @@ class IntegrationTestCase(base.TestCase):
         def show(_: object) -> None:
             log = made.log()
             told = [each for each in log.splitlines() if " DEBUG " not in each]
-            self.addDetail(
+            self.addDetailUniqueName(
                 "conductor",
                 content.text_content("\n".join(told)[-30000:]),
             )
-            self.addDetail("calls", content.text_content(log[-10000:]))
+            self.addDetailUniqueName(
+                "calls", content.text_content(log[-10000:])
+            )
 
         self.addOnException(show)
 

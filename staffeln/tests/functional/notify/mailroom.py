@@ -75,8 +75,11 @@ class MailServer(fixtures.Fixture):
         with_login: bool = False,
         utf8: bool = True,
         largest: int | None = None,
+        port: int | None = None,
     ) -> None:
+        """:param port: where it listens; None: anywhere."""
         super().__init__()
+        self.port = port or process.free_port()
         self.received: list[Received] = []
         self.refused: dict[str, str] = {}
         self.verdict = "250 taken"
@@ -96,7 +99,6 @@ class MailServer(fixtures.Fixture):
             }
 
     def _setUp(self) -> None:
-        self.port = process.free_port()
         running = controller.Controller(
             self,
             hostname="127.0.0.1",

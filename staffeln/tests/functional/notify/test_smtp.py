@@ -442,9 +442,15 @@ class TestExactness(MailCase):
         server = self.failing(Step.GREETING, Way.SILENCE)
         now = [1000.0]
         mailer = SmtpMailer(server.door(0.2), clock=lambda: now[0])
-        for _ in range(50):
+        failures = [
             self.assertRaises(errors.MailError, mailer.send, ID, TO, RENDERED)
+            for _ in range(50)
+        ]
         self.assertEqual(1, server.connections)
+        self.assertEqual(
+            [errors.MailError] + 49 * [errors.MailAwayError],
+            [type(each) for each in failures],
+        )
         now[0] += REST
         self.assertRaises(errors.MailError, mailer.send, ID, TO, RENDERED)
         self.assertEqual(2, server.connections)

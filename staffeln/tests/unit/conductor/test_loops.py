@@ -86,6 +86,14 @@ class LoopTest(base.TestCase):
             "DEBUG staffeln.conductor.loops: Test failed", self.log.output
         )
 
+    def test_a_call_that_the_end_cuts_off_is_no_error(self) -> None:
+        self.failures = [errors.StoppedError("the process is to end")]
+        self.loop(2).run()
+        self.assertEqual(2, self.turns)
+        self.assertIn("DEBUG staffeln.conductor.loops", self.log.output)
+        self.assertNotIn("ERROR", self.log.output)
+        self.assertNotIn("Traceback", self.log.output)
+
     def test_an_unexpected_error_is_shown_whole(self) -> None:
         self.failures = [ZeroDivisionError("oh")]
         self.loop(2).run()

@@ -100,7 +100,7 @@ class DecideTest(base.TestCase):
         told = model.History(unreported_failures=frozenset({decided.why}))
         again = decide(candidate, told)
         self.assertEqual(What.SKIP, again.what)
-        self.assertIn("a failed task says so already", again.why)
+        self.assertIn("a task failed for it already", again.why)
         other = decide(samples.candidate(status="migrating"), told)
         self.assertEqual(What.FAIL, other.what)
 

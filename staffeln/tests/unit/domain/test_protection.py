@@ -86,7 +86,7 @@ class NeverProtectedTest(base.TestCase):
                 model.History(
                     record=samples.record(failures=1, failed_at=NOW)
                 ),
-                "never backed up; its last 1 task(s) failed, next try at "
+                "never backed up; its last task failed, next try at "
                 "2026-03-31 03:00:00Z",
             ),
         ):

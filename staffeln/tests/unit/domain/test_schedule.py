@@ -73,8 +73,11 @@ class DueTest(base.TestCase):
             )
             decided = self.not_due(model.History(record=early))
             self.assertEqual(NOW + MICROSECOND, decided.until)
-            self.assertIn(f"{failures} task(s) failed", decided.why)
-            self.assertIn("next try at 2026-03-31 02:00:00Z", decided.why)
+            which = "task" if failures == 1 else f"{failures} tasks"
+            self.assertEqual(
+                f"its last {which} failed, next try at 2026-03-31 02:00:00Z",
+                decided.why,
+            )
             self.due(
                 model.History(
                     record=samples.record(

@@ -3,51 +3,21 @@
 
 from __future__ import annotations
 
-import http.server
 import queue
 import socket
-import threading
 
 from staffeln.notify.heartbeat import Heartbeat
 from staffeln.tests import base
+from staffeln.tests.servers.switch import Switch
 from staffeln.tests.unit.domain import samples
 
 LIMIT = 60
 
 
-class Switch(http.server.ThreadingHTTPServer):
-    """The other side: it notes calls, and answers as it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.calls: queue.Queue[tuple[str, str | None]] = queue.Queue()
-        self.status = 200
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/geheim"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Switch
-
-    def do_GET(self) -> None:
-        self.server.calls.put((self.path, self.headers.get("Authorization")))
-        self.send_response(self.server.status)
-        if self.server.status == 302:
-            self.send_header("Location", "/elsewhere")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 class HeartbeatTest(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.switch = Switch()
-        thread = threading.Thread(target=self.switch.serve_forever)
-        thread.start()
-        self.addCleanup(self.switch.server_close)
-        self.addCleanup(thread.join)
-        self.addCleanup(self.switch.shutdown)
+        self.switch = self.useFixture(Switch())
         self.counted: queue.Queue[bool] = queue.Queue()
 
     def start(self, url: str, timeout: float = LIMIT) -> Heartbeat:

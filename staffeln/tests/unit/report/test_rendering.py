@@ -229,6 +229,24 @@ class LogTest(base.TestCase):
         lines = renderer.log_lines(samples.whole())
         rendered = renderer.render(samples.whole())
         self.assertEqual(rendered.subject, lines[0])
+        self.assertEqual(len(lines), len(set(lines)))
+
+    def test_each_line_tells_which_volume_it_is_about(self) -> None:
+        what = samples.whole()
+        lines = Pages().log_lines(what)
+        (project,) = what.projects
+        for title, tasks in (
+            ("Failed", project.failed),
+            ("Succeeded", project.succeeded),
+        ):
+            for each in tasks:
+                (line,) = (
+                    line
+                    for line in lines
+                    if line.startswith(f"  {title}: ")
+                    and f"({each.work.volume_id})" in line
+                )
+                self.assertIn(each.work.backup_id or "", line)
 
     def test_each_line_is_one(self) -> None:
         for line in Pages().log_lines(samples.hostile()):
@@ -236,5 +254,5 @@ class LogTest(base.TestCase):
 
     def test_no_file_is_spoken_of(self) -> None:
         text = "\n".join(Pages().log_lines(samples.long()))
-        self.assertIn("and 50 more\n", text)
+        self.assertIn("\n  Failed: and 50 more\n", text)
         self.assertNotIn("attached", text)

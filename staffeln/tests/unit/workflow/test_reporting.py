@@ -96,6 +96,25 @@ class MembersTest(reporting_case.ReportingCase):
         self.assertEqual((brake.in_words(),), what.remarks)
         self.assertEqual(self.time - DAY, what.since)
 
+    def test_a_server_that_is_away_makes_one_line(self) -> None:
+        for number in range(3):
+            self.end(f"t{number}", project=f"p{number}")
+            self.add_project(f"p{number}")
+        self.post.away = True
+        self.round()
+        (line,) = (
+            line
+            for line in self.log.output.splitlines()
+            if line.startswith("ERROR")
+        )
+        self.assertIn("3 report(s) were not sent: not tried again", line)
+        self.assertEqual(3, len(self.left()))
+        self.post.away = False
+        self.pass_time()
+        self.round()
+        self.assertEqual([], self.left())
+        self.assertEqual(3, len(self.told()))
+
     def test_one_projects_failure_holds_nobody_else_up(self) -> None:
         self.end("t1")
         self.end("t2", project="pb")
