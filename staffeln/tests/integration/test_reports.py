@@ -9,6 +9,7 @@ import io
 import re
 import signal
 import ssl
+import time
 from typing import Any
 
 import requests
@@ -264,11 +265,14 @@ class WatchedTest(base.IntegrationTestCase):
             lambda: not conductor.run("cli", "freshness").returncode,
         )
         self.assertEqual(("/geheim", None), switch.calls.get(timeout=60))
+        fresh_at = time.time()
         self.wait_until(
-            "a count of the backup",
-            lambda: ("staffeln_backups", tenant.id, 1) in _backups(port),
+            "another count",
+            lambda: (
+                _values(port)["staffeln_census_timestamp_seconds"] > fresh_at
+            ),
         )
-        self.see_calls_and_times(port)
+        self.see_calls_and_times(port, tenant)
 
         self.assertEqual(0, conductor.stop())
         called = switch.calls.qsize()
@@ -282,7 +286,7 @@ class WatchedTest(base.IntegrationTestCase):
         self.assertEqual(called, switch.calls.qsize())
         self.assertNotIn("geheim", conductor.log())
 
-    def see_calls_and_times(self, port: int) -> None:
+    def see_calls_and_times(self, port: int, tenant: Tenant) -> None:
         """Of each service that was called, and of the last rounds."""
         samples = _samples(port)
         calls = collections.Counter[tuple[str, str]]()
@@ -300,7 +304,13 @@ class WatchedTest(base.IntegrationTestCase):
             set(calls),
         )
         self.assertEqual(1, calls["block-storage", "POST"])
-        values = {each.name: each.value for each in samples}
+        backups = {
+            each.labels["project"]: each.value
+            for each in samples
+            if each.name == "staffeln_backups"
+        }
+        self.assertEqual({tenant.id: 1}, backups)
+        values = _values(port)
         census = values["staffeln_census_timestamp_seconds"]
         for name in ("cycle", "retention"):
             ended = values[f"staffeln_{name}_last_complete_timestamp_seconds"]
@@ -315,8 +325,6 @@ def _samples(port: int) -> list[Any]:
     return [each for family in families for each in family.samples]
 
 
-def _backups(port: int) -> set[tuple[str, str, float]]:
-    return {
-        (each.name, each.labels.get("project", ""), each.value)
-        for each in _samples(port)
-    }
+def _values(port: int) -> dict[str, float]:
+    """Of those without labels, by their names."""
+    return {each.name: each.value for each in _samples(port)}
