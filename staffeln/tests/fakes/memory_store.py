@@ -190,8 +190,8 @@ class MemoryStore(memory_reports.MemoryReports):
             chain = [*chain, row] if row.incremental else [row]
         live = next((work for work in tasks if work.state in task.LIVE), None)
         return model.History(
-            live_task=live and live.state,
-            live_since=live and live.created_at,
+            live_task=live.state if live else None,
+            live_since=live.created_at if live else None,
             last_success_at=max(
                 (
                     row.created_at

@@ -214,7 +214,7 @@ def histories(draw: st.DrawFn) -> model.History:
     live = draw(st.sampled_from([None, None, *sorted(task.LIVE)]))
     return model.History(
         live_task=live,
-        live_since=live and NOW - draw(st.integers(0, 96)) * HOUR,
+        live_since=NOW - draw(st.integers(0, 96)) * HOUR if live else None,
         last_success_at=draw(
             st.none()
             | st.integers(0, 72).map(lambda hours: NOW - hours * HOUR)
