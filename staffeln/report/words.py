@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import unicodedata
 
 from staffeln.domain import hiding
 
@@ -31,7 +32,9 @@ def shown(text: str, longest: int | None = LONGEST_NAME) -> str:
         text = text[: longest - 1] + "…"
     return "".join(
         each
-        if each.isprintable() or each in _JOINERS
+        if each.isprintable()
+        or each in _JOINERS
+        or unicodedata.category(each) == "Zs"
         else each.encode("unicode_escape").decode("ascii")
         for each in text
     )

@@ -22,6 +22,8 @@ class WordsTest(base.TestCase):
             "👩\u200d👧",
             "Größe ½",
             "备份",
+            "备份\u3000一",
+            "Nº\xa01\u202f000",
         ):
             self.assertEqual(name, words.shown(name))
 
