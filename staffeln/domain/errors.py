@@ -161,5 +161,9 @@ class MailAwayError(MailError):
     """A message was not tried: the server failed a moment ago."""
 
 
+class MailStoppedError(MailError):
+    """A message was not sent: the process is to end."""
+
+
 class MailUncertainError(MailError):
     """A message may have been accepted, or not."""

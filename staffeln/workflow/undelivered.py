@@ -29,9 +29,10 @@ class Undelivered:
         said = "was not sent"
         level = logging.ERROR
         if isinstance(error, errors.MailAwayError):
-            self._untried += 1
-            self._why = str(error)
+            self.untried(error)
             level = logging.DEBUG
+        elif isinstance(error, errors.MailStoppedError):
+            level = logging.INFO
         elif isinstance(error, errors.MailUncertainError):
             said = "may not have been sent"
         LOG.log(
@@ -42,6 +43,11 @@ class Undelivered:
             said,
             error,
         )
+
+    def untried(self, why: errors.MailAwayError) -> None:
+        """Count a report that was not even made: the server is away."""
+        self._untried += 1
+        self._why = str(why)
 
     def end(self) -> None:
         """Say how many were not tried."""

@@ -91,6 +91,9 @@ class PostOffice:
             raise errors.MailUncertainError("no answer came")
         return ports.Sent(accepted=to, refused={})
 
+    def close(self) -> None:
+        """Nothing is under way."""
+
     def told(self) -> dict[str, list[str]]:
         """By task id: the ids of the messages that told of it."""
         found: dict[str, list[str]] = {}
