@@ -26,19 +26,37 @@ _UNREPORTED = (_TASKS.c.report_id.is_(None), _TASKS.c.state.in_(_ENDED))
 
 
 def due(
-    connection: sa.Connection, created_until: datetime.datetime
+    connection: sa.Connection,
+    now: datetime.datetime,
+    period: datetime.timedelta,
 ) -> list[ports.DueReport]:
     """Projects whose oldest unreported task is that old; from an index."""
+    created_until = now - period
     oldest = sa.func.min(_TASKS.c.created_at)
+    # Of those alone that are old enough to be reported.
+    ended = sa.func.min(
+        sa.case(
+            (_TASKS.c.created_at <= created_until, _TASKS.c.finished_at),
+            else_=None,
+        )
+    )
     found = connection.execute(
-        sa.select(_TASKS.c.project_id, oldest.label("oldest_at"))
+        sa.select(
+            _TASKS.c.project_id,
+            oldest.label("oldest_at"),
+            sa.type_coerce(ended, _TASKS.c.finished_at.type).label("ended_at"),
+        )
         .where(*_UNREPORTED)
         .group_by(_TASKS.c.project_id)
         .having(oldest <= created_until)
         .order_by(oldest, _TASKS.c.project_id)
     )
     return [
-        ports.DueReport(project_id=row.project_id, oldest_at=row.oldest_at)
+        ports.DueReport(
+            project_id=row.project_id,
+            oldest_at=row.oldest_at,
+            due_at=max(row.oldest_at + period, row.ended_at or row.oldest_at),
+        )
         for row in found
     ]
 
@@ -78,6 +96,7 @@ def open_report(
                 receiver="",
                 created_at=now,
                 attempted_at=now,
+                attempts=1,
             )
         )
     return count
@@ -106,7 +125,9 @@ def not_done(connection: sa.Connection) -> list[ports.ReportRecord]:
     ]
 
 
-def attempt(connection: sa.Connection, report_id: str) -> bool:
+def attempt(
+    connection: sa.Connection, report_id: str, now: datetime.datetime
+) -> bool:
     """Note that a report is about to be sent again; False: it must not be."""
     return (
         connection.execute(
@@ -114,9 +135,22 @@ def attempt(connection: sa.Connection, report_id: str) -> bool:
             .where(
                 _REPORTS.c.id == report_id, _REPORTS.c.delivered_at.is_(None)
             )
-            .values(attempted_at=clock.now(connection))
+            .values(attempted_at=now, attempts=_REPORTS.c.attempts + 1)
         ).rowcount
         == 1
+    )
+
+
+def note_refused(connection: sa.Connection, report_id: str) -> None:
+    """Count the last attempt as none: it surely reached nobody."""
+    connection.execute(
+        sa.update(_REPORTS)
+        .where(
+            _REPORTS.c.id == report_id,
+            _REPORTS.c.delivered_at.is_(None),
+            _REPORTS.c.attempts > 0,
+        )
+        .values(attempts=_REPORTS.c.attempts - 1)
     )
 
 

@@ -127,13 +127,13 @@ def of_members(members: Iterable[report.Member]) -> Receivers:
 
 
 def is_undeliverable(
-    policy: Policy, oldest: datetime.datetime, now: datetime.datetime
+    policy: Policy, due_at: datetime.datetime, now: datetime.datetime
 ) -> bool:
     """Whether a report has found no reader for too long.
 
-    :param oldest: when the first task was created that it tells of.
+    :param due_at: since when there could have been one.
     """
-    return now - oldest > (PATIENCE + 1) * policy.period
+    return now - due_at > PATIENCE * policy.period
 
 
 # -- addresses ---------------------------------------------------------------

@@ -26,10 +26,14 @@ class Scribe:
     def __init__(self) -> None:
         self.reports: list[report.Report] = []
         self.failure: Exception | None = None
+        self.spoils: str | None = None
+        """A project of which nothing can be rendered."""
 
     def render(self, what: report.Report) -> report.Rendered:
         if self.failure is not None:
             raise self.failure
+        if self.spoils in {each.project_id for each in what.projects}:
+            raise ValueError("a bug")
         self.reports.append(what)
         return report.Rendered(
             subject=f"report {what.id}",

@@ -199,8 +199,8 @@ class TestPatience(base.TestCase):
         second = datetime.timedelta(seconds=1)
         for age, expected in (
             (DAY, False),
-            (4 * DAY, False),
-            (4 * DAY + second, True),
+            (3 * DAY, False),
+            (3 * DAY + second, True),
         ):
             self.assertIs(
                 expected,

@@ -20,11 +20,13 @@ from staffeln.domain import errors, report, task
 from staffeln.tests.unit.db import example
 from staffeln.tests.unit.workflow import reporting_case
 from staffeln.tests.unit.workflow.reporting_case import SECOND
+from staffeln.workflow import resending
 
 STEPS = frozenset(
     {
         "open_report",
         "attempt_report",
+        "note_refused",
         "send",
         "note_delivered",
         "dissolve_report",
@@ -115,6 +117,8 @@ class DeathsSuite(reporting_case.ReportingCase):
         self.post.silent = False
         self.post.fails = lambda _to: False
         self.take_office()
+        # What was tried twice waits.
+        self.pass_time(resending.FIRST_WAIT)
         self.end("later")
         self.round()
         self.round()
