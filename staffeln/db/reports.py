@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from staffeln import ports
 from staffeln.db import clock, history, rows
-from staffeln.domain import model, report, task
+from staffeln.domain import errors, model, report, task
 
 _ENDED = [state.value for state in task.ENDED]
 _TASKS = rows.TASKS
@@ -278,34 +278,45 @@ def forget(connection: sa.Connection, purged_until: datetime.datetime) -> int:
 
 def note_cycle(connection: sa.Connection, cycle: model.Cycle) -> None:
     """Keep what a complete cycle came to."""
-    connection.execute(
-        sa.update(_FRESHNESS)
-        .where(_FRESHNESS.c.id == 1)
-        .values(
-            cycle_at=cycle.ended_at,
-            selected=cycle.selected,
-            dropped=cycle.dropped,
-            never_protected=cycle.never_protected,
-            stale=cycle.stale,
-            oldest_protection_at=cycle.oldest_protection_at,
-        )
+    _note(
+        connection,
+        cycle_at=cycle.ended_at,
+        selected=cycle.selected,
+        dropped=cycle.dropped,
+        never_protected=cycle.never_protected,
+        stale=cycle.stale,
+        oldest_protection_at=cycle.oldest_protection_at,
     )
 
 
 def note_retention(connection: sa.Connection, when: datetime.datetime) -> None:
     """Keep when a round of retention ended that nothing held back."""
-    connection.execute(
-        sa.update(_FRESHNESS)
-        .where(_FRESHNESS.c.id == 1)
-        .values(retention_at=when)
-    )
+    _note(connection, retention_at=when)
+
+
+def _note(connection: sa.Connection, **values: Any) -> None:
+    """Write the one row; it is made anew where somebody removed it."""
+    written = connection.execute(
+        sa.update(_FRESHNESS).where(_FRESHNESS.c.id == 1).values(**values)
+    ).rowcount
+    if not written:
+        new = {"id": 1, "dropped": 0, "never_protected": 0, "stale": 0}
+        connection.execute(sa.insert(_FRESHNESS).values({**new, **values}))
 
 
 def freshness(connection: sa.Connection) -> model.Freshness:
-    """What the last rounds left."""
+    """What the last rounds left.
+
+    :raises SchemaError: the row was removed.
+    """
     row = connection.execute(
         sa.select(_FRESHNESS).where(_FRESHNESS.c.id == 1)
-    ).one()
+    ).one_or_none()
+    if row is None:
+        raise errors.SchemaError(
+            "the table freshness has lost its row: nobody knows when the last "
+            "rounds ended; the next one that is complete writes it anew"
+        )
     values = dict(row._mapping)
     del values["id"]
     return model.Freshness(now=clock.now(connection), **values)
