@@ -167,3 +167,10 @@ class MailStoppedError(MailError):
 
 class MailUncertainError(MailError):
     """A message may have been accepted, or not."""
+
+
+NO_SUCH_REFERENCE = (
+    "a $ in it is followed by the name of no option; a $ itself is written "
+    "as $$"
+)
+"""Said of an option. What follows the $ may be the rest of a password."""

@@ -23,6 +23,7 @@ from typing import Any
 from oslo_config import cfg
 
 from staffeln.domain import errors, model, task
+from staffeln.notify import bus_options
 
 with warnings.catch_warnings():
     # A library beneath looks for eventlet, whose import warns; and it would
@@ -320,15 +321,18 @@ class _Publisher:
             oslo_messaging.InvalidTransportURL,
             ValueError,
         ):
+            # A driver that cannot be built may have been given wrong options.
+            bus_options.check(conf)
             # Their words hold the URL, with its password.
             raise errors.ConfigurationError(
                 f"[{GROUP}] transport_url (or [DEFAULT] transport_url, where "
                 "that is not set) is no URL of a message bus such as "
                 "rabbit://user:password@host:5672/vhost"
             ) from None
-        except cfg.Error as error:
+        except cfg.Error:
+            bus_options.check(conf)
             raise errors.ConfigurationError(
-                f"[{GROUP}] cannot be read: {' '.join(str(error).split())}"
+                f"[{GROUP}] cannot be read"
             ) from None
         known = {
             point.name
@@ -343,6 +347,12 @@ class _Publisher:
         self._notifier = oslo_messaging.Notifier(
             self._transport, publisher_id, retry=0
         )
+        bus_options.check(conf)
+        if not all(conf[GROUP].topics) or not conf[GROUP].topics:
+            raise errors.ConfigurationError(
+                f"[{GROUP}] topics: must name one or more, such as "
+                "notifications: else nothing is sent"
+            )
         self._voice.addFilter(self._hear)
 
     def __call__(self, message: Notification) -> None:
