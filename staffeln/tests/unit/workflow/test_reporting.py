@@ -802,22 +802,67 @@ class SchedulerTest(world.WorldTest):
         made = self.world.task_of(volume_id)
         self.assertEqual(0, self.scheduler.report())
         self.assertEqual([], self.post.arrived)
-        self.world.pass_time(world.HOUR)
+        self.world.pass_time(world.HOUR - SECOND)
         self.scheduler.report()
         self.assertEqual([], self.post.arrived)
+        self.world.pass_time(SECOND)
         self.world.lead()
         self.scheduler.report()
         self.assertIn(made.id, self.post.told())
         self.assertIsNone(self.world.store.get_task(made.id))
         self.assertEqual(1, len(self.world.rows(volume_id)))
 
-    def test_a_term_without_a_cycle_tells_nothing(self) -> None:
-        self.world.protect()
+    def test_a_term_waits_for_its_first_cycle_but_not_for_ever(self) -> None:
+        """While Keystone is away mail may work, and people are told."""
+        volume_id = self.world.protect()
         self.world.backup_cycle()
+        made = self.world.task_of(volume_id)
         self.world.pass_time(world.DAY)
         self.scheduler.take_office()
         self.scheduler.report()
+        self.world.pass_time(world.HOUR - SECOND)
+        self.scheduler.report()
         self.assertEqual([], self.post.arrived)
+        self.world.pass_time(SECOND)
+        self.world.cloud.fail("project_list", errors.NoAnswerError("502"))
+        self.scheduler.report()
+        self.assertIn(made.id, self.post.told())
+
+    def test_while_no_cycle_ends_it_goes_on_at_their_pace(self) -> None:
+        self.world.lead()
+        asked = []
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "staffeln.workflow.reporting.Reporting.round",
+                lambda _self: asked.append(self.world.clock()),
+            )
+        )
+        for _ in range(13):
+            self.scheduler.report()
+            self.world.pass_time(world.HOUR / 4)
+        self.assertEqual(4, len(asked))
+
+    def test_it_is_said_that_no_cycle_ends(self) -> None:
+        """To all readers; what an old harvest showed is left out."""
+        concerns = self.scheduler._protecting.concerns
+        self.assertIn(
+            "no complete backup cycle has ended yet", str(concerns())
+        )
+        self.world.protect(status="attaching")
+        self.world.lead()
+        found = concerns()
+        self.assertEqual("", found.silence)
+        self.assertNotEqual({}, found.demands)
+        self.assertIsNotNone(found.cycle)
+        self.world.pass_time(3 * world.HOUR + SECOND)
+        found = concerns()
+        self.assertIn("no backup cycle has ended since 20", found.silence)
+        self.assertIn(found.silence, found.for_operators)
+        self.assertIn(found.silence, found.remarks("p"))
+        self.assertEqual(({}, {}), (found.notices, found.demands))
+        self.assertIsNone(found.cycle)
+        self.world.lead()
+        self.assertEqual("", concerns().silence)
 
     def test_a_volume_goes_on_being_protected_after_the_purge(self) -> None:
         volume_id = self.world.protect()
