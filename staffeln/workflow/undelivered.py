@@ -26,7 +26,7 @@ class Undelivered:
         self, report_id: str, projects: Sequence[str], error: errors.MailError
     ) -> None:
         """Say that a report was not delivered, as far as is known."""
-        said = "was not sent"
+        said, then = "was not sent", "; tried again in the next round"
         level = logging.ERROR
         if isinstance(error, errors.MailAwayError):
             self.untried(error)
@@ -34,14 +34,15 @@ class Undelivered:
         elif isinstance(error, errors.MailStoppedError):
             level = logging.INFO
         elif isinstance(error, errors.MailUncertainError):
-            said = "may not have been sent"
+            said, then = "may not have been sent", ""
         LOG.log(
             level,
-            "Report %s (%s) %s: %s; tried again in the next round",
+            "Report %s (%s) %s: %s%s",
             report_id,
             in_words(projects),
             said,
             error,
+            then,
         )
 
     def untried(self, why: errors.MailAwayError) -> None:
