@@ -107,4 +107,4 @@ class ExporterTest(base.TestCase):
                 return self.get(port).content
             except requests.ConnectionError:
                 pause.wait(0.01)
-        self.fail("no place is given back")
+        raise AssertionError("no place is given back")
