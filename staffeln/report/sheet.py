@@ -41,6 +41,9 @@ _FORMULA_BEHIND = re.compile(r"(;[\s\"]*)(?=[=+@＝＋－＠-])")  # noqa: RUF00
 Spreadsheets of many countries open each CSV file like that.
 """
 
+_BEFORE = re.compile(r"^[\s\"]+")
+"""What may stand before a formula, for some of them."""
+
 _Cell = str | int | None
 
 
@@ -75,7 +78,7 @@ def attachment(what: report.Report) -> report.Attachment | None:
 def _safe(cell: _Cell) -> _Cell:
     if not isinstance(cell, str):
         return cell
-    starts = (cell, cell.lstrip())
+    starts = (cell, _BEFORE.sub("", cell))
     quote = "'" if any(map(_is_formula, starts)) else ""
     return _FORMULA_BEHIND.sub(r"\1'", quote + words.shown(cell, None))
 

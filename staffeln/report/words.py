@@ -30,14 +30,15 @@ def shown(text: str, longest: int | None = LONGEST_NAME) -> str:
     """
     if longest is not None and len(text) > longest:
         text = text[: longest - 1] + "…"
-    return "".join(
-        each
-        if each.isprintable()
-        or each in _JOINERS
-        or unicodedata.category(each) == "Zs"
-        else each.encode("unicode_escape").decode("ascii")
-        for each in text
-    )
+    return "".join(map(_character, text))
+
+
+def _character(each: str) -> str:
+    if each.isprintable() or each in _JOINERS:
+        return each
+    if unicodedata.category(each) == "Zs":
+        return " "
+    return each.encode("unicode_escape").decode("ascii")
 
 
 def reason(
