@@ -161,6 +161,8 @@ class _Round:
         for number, each in enumerate(ordered):
             if self._is_over(share, "new reports", len(ordered) - number):
                 return
+            if not self._is_late(each) and self._sending.is_mail_put_off():
+                continue
             outcome = share.take(functools.partial(self._try_one, each))
             if outcome is Outcome.DELIVERED:
                 failed.pop(each.project_id, None)

@@ -124,7 +124,11 @@ class Sending:
 
     def is_put_off(self, to: receivers.Receivers) -> bool:
         """Whether the mail server is away: then nothing is made for it."""
-        if self._away is None or not self.press.mails(to):
+        return self.press.mails(to) and self.is_mail_put_off()
+
+    def is_mail_put_off(self) -> bool:
+        """The same of a report that goes by mail if it goes at all."""
+        if self._away is None:
             return False
         self._undelivered.untried(self._away)
         self._of.summing.failed()

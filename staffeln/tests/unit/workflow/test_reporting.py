@@ -103,6 +103,7 @@ class MembersTest(reporting_case.ReportingCase):
         self.post.away = True
         self.round()
         self.assertEqual(1, len(self.calls("quotas")))
+        self.assertEqual(1, len(self.calls("members")))
         (line,) = (
             line
             for line in self.log.output.splitlines()
