@@ -31,6 +31,10 @@ _LEAST = 0.001
 STOPS = "this process stops"
 
 
+class CutOffError(smtplib.SMTPServerDisconnected):
+    """It was cut off here, whatever else it looks like."""
+
+
 class Plug:
     """Lets another thread cut connections off, wherever they hang."""
 
@@ -244,5 +248,5 @@ class Client(smtplib.SMTP):
         """Close, and say why: what is being handled is the cause."""
         self.close()
         if self._plug.is_pulled:
-            words = STOPS
+            raise CutOffError(STOPS)
         raise smtplib.SMTPServerDisconnected(words)
