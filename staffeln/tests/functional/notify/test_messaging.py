@@ -252,6 +252,16 @@ class CheckTest(base.TestCase):
             self.assertEqual(1, len(said.splitlines()))
             self.assertNotIn("geheim", said)
 
+    def test_numbers_that_do_not_fit_each_other(self) -> None:
+        said = self.refusal(
+            f"[{messaging.GROUP}]\ndriver = messagingv2\n"
+            "transport_url = rabbit://u:geheim@h:1/\n"
+            "[oslo_messaging_rabbit]\nrpc_conn_pool_size = 1\n"
+            "conn_pool_min_size = 9\n"
+        )
+        self.assertIn("[oslo_messaging_rabbit] rpc_conn_pool_size: 1", said)
+        self.assertNotIn("geheim", said)
+
     def test_a_dollar_in_a_password_shows_nothing_of_it(self) -> None:
         said = self.refusal(
             f"[{messaging.GROUP}]\ndriver = messagingv2\n"
