@@ -212,8 +212,28 @@ def _configured(conf: cfg.ConfigOpts) -> Credentials | None:
     auth = {
         option.dest: value
         for option in options
-        if (value := conf[section][option.dest]) is not None
+        if (value := _value(conf, section, option.dest)) is not None
     }
     return Credentials(
         auth_type=name, auth=auth, source=f"[{section}] in the configuration"
     )
+
+
+def _value(conf: cfg.ConfigOpts, section: str, name: str) -> Any:
+    """An option of the plugin, which nobody knew before to look at.
+
+    :raises ConfigurationError: it cannot be read; nothing of it is shown.
+    """
+    try:
+        return conf[section][name]
+    except (
+        cfg.NoSuchGroupError,
+        cfg.NoSuchOptError,
+        cfg.TemplateSubstitutionError,
+    ):
+        why = errors.NO_SUCH_REFERENCE
+    except RecursionError:
+        why = "it refers to itself"
+    except (cfg.Error, ValueError):
+        why = "is not of its type"
+    raise errors.ConfigurationError(f"[{section}] {name}: {why}")

@@ -17,6 +17,12 @@ LOG = logging.getLogger(__name__)
 WATCH_PERIOD = 5.0
 """Seconds between two looks at whether all loops turn."""
 
+LONGEST_GOODBYE = 5.0
+"""Seconds that the end waits for reports: people's mail must not keep the
+office from the next conductor, which goes on with what is not known."""
+
+_REPORTS = "Reports"
+
 Build = Callable[[threading.Event, Callable[[], None]], Parts]
 """Puts a conductor together: the event that ends all waiting, and what to
 call when there may be work for the worker's loop."""
@@ -131,7 +137,7 @@ class Life:
             ),
             ("Reconciliation", parts.scheduler.reconcile, loops.RETRY_PERIOD),
             (
-                "Reports",
+                _REPORTS,
                 parts.scheduler.report,
                 min(loops.RETRY_PERIOD, rhythm.backup_service_period),
             ),
@@ -150,6 +156,7 @@ class Life:
                         office, errand, period, rhythm, on_planned=self._wake
                     ).turn,
                     rhythm.office_period,
+                    LONGEST_GOODBYE if name == _REPORTS else None,
                 )
                 for name, errand, period in errands
             ),
@@ -171,6 +178,7 @@ class Life:
         bench.stop()
         for loop in scheduling:
             loop.stop()
+        _last_step("Ending what waits", parts.cut_short)
         bench.join()
         handed_back = _last_step("Handing tasks back", parts.worker.hand_back)
         for loop in scheduling:

@@ -34,9 +34,15 @@ class Loop:
         name: str,
         turn: Callable[[], float],
         pause_after_failure: float,
+        longest_end: float | None = None,
     ) -> None:
-        """:param turn: one turn; returns seconds until the next."""
+        """:param turn: one turn; returns seconds until the next.
+
+        :param longest_end: seconds that its end is waited for; None: as long
+            as it takes.
+        """
         self._name = name
+        self._longest_end = longest_end
         self._turn = turn
         self._pause_after_failure = pause_after_failure
         self._stop = threading.Event()
@@ -64,8 +70,10 @@ class Loop:
         return self._thread.is_alive()
 
     def join(self) -> None:
-        """Wait until the last turn has ended."""
-        self._thread.join()
+        """Wait until the last turn has ended, or for as long as is allowed."""
+        self._thread.join(self._longest_end)
+        if self.alive:
+            LOG.warning("%s: the last turn is not waited for", self._name)
 
     def run(self) -> None:
         """Turn until told to stop."""

@@ -87,3 +87,6 @@ class Parts:
     count: Callable[[], int] | None = None
     """Counts what the database holds; None: nobody watches."""
     asides: Sequence[Aside] = ()
+    cut_short: Callable[[], None] = lambda: None
+    """Ends what others may keep waiting for long, such as mail; called first
+    when the conductor is to end."""

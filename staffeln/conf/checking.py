@@ -14,6 +14,11 @@ from staffeln.conf import files, opts
 from staffeln.domain import errors
 
 _LONGEST_TEXT = 80
+_NO_REFERENCE = (
+    cfg.NoSuchGroupError,
+    cfg.NoSuchOptError,
+    cfg.TemplateSubstitutionError,
+)
 _MEANING_IN_URLS = frozenset("?#%")
 _JITTER = 1.2
 _PLAIN_PATH = "must be an absolute path without ?, # and %"
@@ -73,6 +78,8 @@ def _check_one(conf: cfg.ConfigOpts, group: str | None, name: str) -> None:
 
 def _why(error: Exception) -> str:
     """What the type said, without oslo.config's words around it."""
+    if isinstance(error, _NO_REFERENCE):
+        return errors.NO_SUCH_REFERENCE
     cause = error.__context__
     if isinstance(error, cfg.ConfigSourceValueError) and cause is not None:
         return str(cause)
@@ -254,8 +261,11 @@ def _heartbeat_is_http(conf: cfg.ConfigOpts) -> None:
         good = False
     if not good or parts.scheme.lower() not in {"http", "https"}:
         raise refusal(conf, "notification", "heartbeat_url", why)
-    if not url.isprintable() or " " in url:
-        why = "must not have spaces or control characters"
+    if not url.isprintable() or " " in url or not url.isascii():
+        why = (
+            "must not have spaces, control characters or letters beyond "
+            "ASCII: they are written as %XX, in names of hosts as xn--"
+        )
         raise refusal(conf, "notification", "heartbeat_url", why)
 
 

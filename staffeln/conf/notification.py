@@ -117,9 +117,9 @@ _SERVER = [
         min=0.1,
         max=3600,
         help="Seconds that the mail server may take for each step. Ten times "
-        "as long for the last one, where it takes the message: without its "
-        "answer the same message is sent again in the next round, so that it "
-        "may come twice.",
+        "as long for all steps of a message together, and once more for the "
+        "last one, where it takes the message: without its answer the same "
+        "message is sent again in the next round, so that it may come twice.",
     ),
 ]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -38,7 +39,8 @@ def of_volumes(
     known = set[str]().union(live, successes, chains, records, failures)
     return {
         volume_id: model.History(
-            live_task=live.get(volume_id),
+            live_task=live[volume_id][0] if volume_id in live else None,
+            live_since=live[volume_id][1] if volume_id in live else None,
             last_success_at=successes.get(volume_id),
             chain=tuple(chains.get(volume_id, ())),
             to_go=to_go.intersection(
@@ -53,16 +55,19 @@ def of_volumes(
 
 def _live_tasks(
     connection: sa.Connection, volume_ids: Sequence[str]
-) -> dict[str, task.State]:
+) -> dict[str, tuple[task.State, datetime.datetime]]:
+    """The state of each volume's live backup task, and since when it is."""
     table = rows.TASKS
     found = connection.execute(
-        sa.select(table.c.volume_id, table.c.state).where(
+        sa.select(table.c.volume_id, table.c.state, table.c.created_at).where(
             table.c.volume_id.in_(volume_ids),
             table.c.kind == task.Kind.BACKUP.value,
             table.c.state.in_(_LIVE),
         )
     )
-    return {row.volume_id: task.State(row.state) for row in found}
+    return {
+        row.volume_id: (task.State(row.state), row.created_at) for row in found
+    }
 
 
 def _last_successes(

@@ -181,6 +181,7 @@ class Task(Base):
             "state",
             "project_id",
             "created_at",
+            "finished_at",
         ),
         # What one report tells of, a page after the other.
         sa.Index("ix_tasks_report_id", "report_id", "id"),
@@ -358,6 +359,10 @@ class Report(Base):
     attempted_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
         TIME
     )
+    attempts: orm.Mapped[int] = orm.mapped_column(
+        sa.Integer, server_default="0"
+    )
+    """Times that it may have been sent."""
     delivered_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
         TIME
     )

@@ -69,7 +69,7 @@ class ReportStore(Connected):
         self, now: datetime.datetime, period: datetime.timedelta
     ) -> list[ports.DueReport]:
         """Projects whose oldest unreported task is that old."""
-        return self._read(partial(reports.due, created_until=now - period))
+        return self._read(partial(reports.due, now=now, period=period))
 
     def open_report(
         self,
@@ -95,11 +95,17 @@ class ReportStore(Connected):
         """Reports not delivered, or with tasks left."""
         return self._read(reports.not_done)
 
-    def attempt_report(self, term: int, report_id: str) -> bool:
+    def attempt_report(
+        self, term: int, report_id: str, now: datetime.datetime
+    ) -> bool:
         """Note, fenced, that a report is about to be sent again."""
         return self._fenced(
-            term, partial(reports.attempt, report_id=report_id)
+            term, partial(reports.attempt, report_id=report_id, now=now)
         )
+
+    def note_refused(self, term: int, report_id: str) -> None:
+        """Note, fenced, that the last attempt surely reached nobody."""
+        self._fenced(term, partial(reports.note_refused, report_id=report_id))
 
     def finished(self, report_id: str) -> Iterator[report.Finished]:
         """The tasks that a report tells of, a transaction per page."""

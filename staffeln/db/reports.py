@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from staffeln import ports
 from staffeln.db import clock, history, rows
-from staffeln.domain import model, report, task
+from staffeln.domain import errors, model, report, task
 
 _ENDED = [state.value for state in task.ENDED]
 _TASKS = rows.TASKS
@@ -26,19 +26,37 @@ _UNREPORTED = (_TASKS.c.report_id.is_(None), _TASKS.c.state.in_(_ENDED))
 
 
 def due(
-    connection: sa.Connection, created_until: datetime.datetime
+    connection: sa.Connection,
+    now: datetime.datetime,
+    period: datetime.timedelta,
 ) -> list[ports.DueReport]:
     """Projects whose oldest unreported task is that old; from an index."""
+    created_until = now - period
     oldest = sa.func.min(_TASKS.c.created_at)
+    # Of those alone that are old enough to be reported.
+    ended = sa.func.min(
+        sa.case(
+            (_TASKS.c.created_at <= created_until, _TASKS.c.finished_at),
+            else_=None,
+        )
+    )
     found = connection.execute(
-        sa.select(_TASKS.c.project_id, oldest.label("oldest_at"))
+        sa.select(
+            _TASKS.c.project_id,
+            oldest.label("oldest_at"),
+            sa.type_coerce(ended, _TASKS.c.finished_at.type).label("ended_at"),
+        )
         .where(*_UNREPORTED)
         .group_by(_TASKS.c.project_id)
         .having(oldest <= created_until)
         .order_by(oldest, _TASKS.c.project_id)
     )
     return [
-        ports.DueReport(project_id=row.project_id, oldest_at=row.oldest_at)
+        ports.DueReport(
+            project_id=row.project_id,
+            oldest_at=row.oldest_at,
+            due_at=max(row.oldest_at + period, row.ended_at or row.oldest_at),
+        )
         for row in found
     ]
 
@@ -78,6 +96,7 @@ def open_report(
                 receiver="",
                 created_at=now,
                 attempted_at=now,
+                attempts=1,
             )
         )
     return count
@@ -106,7 +125,9 @@ def not_done(connection: sa.Connection) -> list[ports.ReportRecord]:
     ]
 
 
-def attempt(connection: sa.Connection, report_id: str) -> bool:
+def attempt(
+    connection: sa.Connection, report_id: str, now: datetime.datetime
+) -> bool:
     """Note that a report is about to be sent again; False: it must not be."""
     return (
         connection.execute(
@@ -114,9 +135,22 @@ def attempt(connection: sa.Connection, report_id: str) -> bool:
             .where(
                 _REPORTS.c.id == report_id, _REPORTS.c.delivered_at.is_(None)
             )
-            .values(attempted_at=clock.now(connection))
+            .values(attempted_at=now, attempts=_REPORTS.c.attempts + 1)
         ).rowcount
         == 1
+    )
+
+
+def note_refused(connection: sa.Connection, report_id: str) -> None:
+    """Count the last attempt as none: it surely reached nobody."""
+    connection.execute(
+        sa.update(_REPORTS)
+        .where(
+            _REPORTS.c.id == report_id,
+            _REPORTS.c.delivered_at.is_(None),
+            _REPORTS.c.attempts > 0,
+        )
+        .values(attempts=_REPORTS.c.attempts - 1)
     )
 
 
@@ -244,34 +278,45 @@ def forget(connection: sa.Connection, purged_until: datetime.datetime) -> int:
 
 def note_cycle(connection: sa.Connection, cycle: model.Cycle) -> None:
     """Keep what a complete cycle came to."""
-    connection.execute(
-        sa.update(_FRESHNESS)
-        .where(_FRESHNESS.c.id == 1)
-        .values(
-            cycle_at=cycle.ended_at,
-            selected=cycle.selected,
-            dropped=cycle.dropped,
-            never_protected=cycle.never_protected,
-            stale=cycle.stale,
-            oldest_protection_at=cycle.oldest_protection_at,
-        )
+    _note(
+        connection,
+        cycle_at=cycle.ended_at,
+        selected=cycle.selected,
+        dropped=cycle.dropped,
+        never_protected=cycle.never_protected,
+        stale=cycle.stale,
+        oldest_protection_at=cycle.oldest_protection_at,
     )
 
 
 def note_retention(connection: sa.Connection, when: datetime.datetime) -> None:
     """Keep when a round of retention ended that nothing held back."""
-    connection.execute(
-        sa.update(_FRESHNESS)
-        .where(_FRESHNESS.c.id == 1)
-        .values(retention_at=when)
-    )
+    _note(connection, retention_at=when)
+
+
+def _note(connection: sa.Connection, **values: Any) -> None:
+    """Write the one row; it is made anew where somebody removed it."""
+    written = connection.execute(
+        sa.update(_FRESHNESS).where(_FRESHNESS.c.id == 1).values(**values)
+    ).rowcount
+    if not written:
+        new = {"id": 1, "dropped": 0, "never_protected": 0, "stale": 0}
+        connection.execute(sa.insert(_FRESHNESS).values({**new, **values}))
 
 
 def freshness(connection: sa.Connection) -> model.Freshness:
-    """What the last rounds left."""
+    """What the last rounds left.
+
+    :raises SchemaError: the row was removed.
+    """
     row = connection.execute(
         sa.select(_FRESHNESS).where(_FRESHNESS.c.id == 1)
-    ).one()
+    ).one_or_none()
+    if row is None:
+        raise errors.SchemaError(
+            "the table freshness has lost its row: nobody knows when the last "
+            "rounds ended; the next one that is complete writes it anew"
+        )
     values = dict(row._mapping)
     del values["id"]
     return model.Freshness(now=clock.now(connection), **values)

@@ -25,6 +25,36 @@ def oldest(told: Iterable[report.Finished]) -> datetime.datetime | None:
     return min((each.work.created_at for each in told), default=None)
 
 
+def due_at(
+    told: Iterable[report.Finished], period: datetime.timedelta
+) -> datetime.datetime | None:
+    """Since when there could have been a report of these tasks.
+
+    A task is not late because it took long to end. None: there is none.
+    """
+    return min(
+        (
+            max(
+                each.work.created_at + period,
+                each.work.finished_at or each.work.created_at,
+            )
+            for each in told
+        ),
+        default=None,
+    )
+
+
+def plainly(told: Iterable[report.Finished]) -> list[str]:
+    """A line for each task, with nothing in it that somebody else named."""
+    return [
+        f"project {each.work.project_id}: task {each.work.id}, "
+        f"{each.work.kind} of volume {each.work.volume_id}, {each.work.state}"
+        for each in sorted(
+            told, key=lambda each: (each.work.project_id, each.work.id)
+        )
+    ]
+
+
 def of_project(
     project_id: str,
     name: str | None,

@@ -161,5 +161,16 @@ class MailAwayError(MailError):
     """A message was not tried: the server failed a moment ago."""
 
 
+class MailStoppedError(MailError):
+    """A message was not sent: the process is to end."""
+
+
 class MailUncertainError(MailError):
     """A message may have been accepted, or not."""
+
+
+NO_SUCH_REFERENCE = (
+    "a $ in it is followed by the name of no option; a $ itself is written "
+    "as $$"
+)
+"""Said of an option. What follows the $ may be the rest of a password."""

@@ -269,6 +269,8 @@ class History:
 
     live_task: task.State | None = None
     """The state of the volume's live backup task, if it has one."""
+    live_since: datetime.datetime | None = None
+    """When that task was planned."""
     last_success_at: datetime.datetime | None = None
     """Cinder's created_at of the newest completed backup there is."""
     chain: tuple[Backup, ...] = ()
@@ -394,6 +396,7 @@ class Cycle:
     dropped: int
     """Volumes with managed backups that are selected no longer."""
     never_protected: int
+    """Those that were known for long enough to have a backup."""
     stale: int
     """Volumes whose last backup is older than is tolerated."""
     oldest_protection_at: datetime.datetime | None
@@ -401,8 +404,11 @@ class Cycle:
     protected_at: tuple[datetime.datetime, ...] = ()
     """The last backup of each volume that has one, in no order."""
     planned: int = 0
+    """Backups that are to be made."""
     failed_at_once: int = 0
+    """Backups that failed without a try, such as for a volume's status."""
     postponed: int = 0
+    """Volumes that are due and could not be planned."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

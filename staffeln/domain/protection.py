@@ -138,7 +138,7 @@ def _notices(
     """One that says whether it is protected, and what else there is."""
     record = history.record
     last = history.last_success_at
-    if last is None and not _is_first_sight(decision, history, now):
+    if last is None and not _is_young(decision, history, tolerance, now):
         why = "no whole backup is left" if history.chain else "never backed up"
         yield _notice(
             report.Topic.NEVER_PROTECTED, decision, _with(why, decision)
@@ -172,20 +172,29 @@ def _notices(
         )
 
 
-def _is_first_sight(
+def _is_young(
     decision: plan.VolumeDecision,
     history: model.History,
+    tolerance: model.ProtectionPolicy,
     now: datetime.datetime,
 ) -> bool:
-    """Whether no cycle before this one can have known the volume."""
+    """Whether it is too early to miss a backup: the first is on its way.
+
+    A first backup that waits or runs has as long as any other one may be
+    old; a volume that is in the way of its own may be so for an interval.
+    """
     record = history.record
-    return (
-        decision.what in (plan.What.BACK_UP, plan.What.POSTPONE)
-        and not history.chain
-        and not history.unreported_failures
-        and (record is None or not record.failures)
-        and decision.postponed_since in (None, now)
-    )
+    if (
+        history.chain
+        or history.unreported_failures
+        or (record is not None and record.failures)
+    ):
+        return False
+    if history.live_since is not None:
+        return now - history.live_since <= tolerance.stale_after
+    if decision.what is plan.What.POSTPONE:
+        return not _is_postponed_for_long(decision, tolerance, now)
+    return decision.what is plan.What.BACK_UP
 
 
 def _is_postponed_for_long(

@@ -127,13 +127,13 @@ def of_members(members: Iterable[report.Member]) -> Receivers:
 
 
 def is_undeliverable(
-    policy: Policy, oldest: datetime.datetime, now: datetime.datetime
+    policy: Policy, due_at: datetime.datetime, now: datetime.datetime
 ) -> bool:
     """Whether a report has found no reader for too long.
 
-    :param oldest: when the first task was created that it tells of.
+    :param due_at: since when there could have been one.
     """
-    return now - oldest > (PATIENCE + 1) * policy.period
+    return now - due_at > PATIENCE * policy.period
 
 
 # -- addresses ---------------------------------------------------------------
@@ -142,7 +142,8 @@ def is_undeliverable(
 def fault(address: str) -> str | None:
     """Why a text is no e-mail address, in words; None: it is one.
 
-    A bare address: no name beside it, no quotes, no comments.
+    A bare address: no name beside it, no quotes, no comments; and nothing
+    that readers of headers decode, for there may be whole headers in it.
     """
     local, at, domain = address.rpartition("@")
     if not at:
@@ -153,6 +154,8 @@ def fault(address: str) -> str | None:
         return "it is too long or has letters that do not exist"
     if not address.isprintable() or not _LOCAL_PART.fullmatch(local):
         return "what comes before the @ is no local part"
+    if "=?" in local or "?=" in local:
+        return "what comes before the @ would be decoded"
     if not is_domain(domain):
         return "what comes after the @ is no domain"
     return None

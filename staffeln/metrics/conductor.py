@@ -9,7 +9,7 @@ are right; out of office it tells nothing of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import prometheus_client
 
@@ -41,10 +41,13 @@ class ConductorMetrics:
         self,
         in_office: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
+        periods: Mapping[str, float] | None = None,
     ) -> None:
         """:param in_office: whether this conductor is the scheduler.
 
         :param clock: seconds, on a clock that never jumps.
+        :param periods: seconds from one round to the next, by its name:
+            what is late is told by them.
         """
         # They would double the number of series.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -53,6 +56,14 @@ class ConductorMetrics:
         self._registry = prometheus_client.CollectorRegistry()
         self._deployment = Deployment(in_office, clock)
         self._make_counters()
+        period = prometheus_client.Gauge(
+            "staffeln_period_seconds",
+            "Seconds from one round to the next, as configured.",
+            ("round",),
+            registry=self._registry,
+        )
+        for name, seconds in (periods or {}).items():
+            period.labels(name).set(seconds)
         self._registry.register(self._deployment)
 
     def _make_counters(self) -> None:
@@ -79,7 +90,7 @@ class ConductorMetrics:
             buckets=_CALLS,
             registry=of,
         )
-        self._cycles = _round(of, "cycle", "cycle: harvest, plan, write")
+        self._cycles = _round(of, "cycle", "cycle", ": harvest, plan, write")
         self._retention = _round(of, "retention", "round of retention")
         self._reports = prometheus_client.Counter(
             "staffeln_reports",
@@ -202,11 +213,14 @@ class Watch:
 
 
 def _round(
-    of: prometheus_client.CollectorRegistry, name: str, words: str
+    of: prometheus_client.CollectorRegistry,
+    name: str,
+    words: str,
+    parts: str = "",
 ) -> prometheus_client.Histogram:
     made = prometheus_client.Histogram(
         f"staffeln_{name}_seconds",
-        f"Seconds that a {words} took.",
+        f"Seconds that a {words} took{parts}.",
         ("outcome",),
         buckets=_ROUNDS,
         registry=of,

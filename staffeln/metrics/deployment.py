@@ -58,24 +58,24 @@ class Deployment(registry.Collector):
         return iter(())
 
     def collect(self) -> Iterator[core.Metric]:
-        """What was counted last."""
+        """What was counted last.
+
+        It is read at once: another scrape, or the next count, may exchange
+        it while this one goes on.
+        """
+        counted, last_cycle = self._counted, self._cycle
         if not self._in_office():
             # The numbers of an earlier term must not come back either.
             self._counted = self._cycle = None
             return
-        if self._counted is not None:
-            yield from _of_census(self._counted[0])
-            yield from _of_freshness(self._counted[1])
-        if self._cycle is not None:
-            cycle, times, told_at = self._cycle
+        if counted is not None:
+            yield from _of_census(counted[0])
+            yield from _of_freshness(counted[1])
+        if last_cycle is not None:
+            cycle, times, told_at = last_cycle
             now = _seconds(cycle.ended_at) + self._clock() - told_at
             yield _ages(times, now)
-            yield _gauge(
-                "staffeln_volumes_postponed",
-                "Volumes that are due and could not be planned in the last "
-                "cycle.",
-                cycle.postponed,
-            )
+            yield from _of_cycle(cycle)
 
 
 def _of_census(found: census.Census) -> Iterator[core.Metric]:
@@ -175,7 +175,7 @@ def _of_freshness(found: model.Freshness) -> Iterator[core.Metric]:
         ),
         (
             "never_protected",
-            "Volumes to protect that have no backup.",
+            "Volumes to protect that have no backup, and had time for one.",
             found.never_protected,
         ),
         (
@@ -185,6 +185,27 @@ def _of_freshness(found: model.Freshness) -> Iterator[core.Metric]:
         ),
     ):
         yield _gauge(f"staffeln_volumes_{name}", words, number)
+
+
+def _of_cycle(cycle: model.Cycle) -> Iterator[core.Metric]:
+    for name, words, number in (
+        (
+            "volumes_postponed",
+            "Volumes that are due and could not be planned in the last cycle.",
+            cycle.postponed,
+        ),
+        (
+            "cycle_planned",
+            "Backups that the last cycle planned.",
+            cycle.planned,
+        ),
+        (
+            "cycle_failed_at_once",
+            "Backups that failed in the last cycle without a try.",
+            cycle.failed_at_once,
+        ),
+    ):
+        yield _gauge(f"staffeln_{name}", words, number)
 
 
 def _ages(times: Sequence[float], now: float) -> core.Metric:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import logging
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 
 import prometheus_client
@@ -19,6 +21,8 @@ MOST_AT_ONCE = 8
 """Requests that are answered at once; others are turned away."""
 _SILENCE = 10.0
 """Seconds for which a client may keep silent."""
+LONGEST = 15.0
+"""Seconds that a client may take in all: one that drips keeps no place."""
 _PAUSE = 2.0
 """Seconds between two tries to get the port."""
 _LAST_WAIT = 5.0
@@ -38,15 +42,18 @@ class Exporter:
         port: int,
         render: Callable[[], bytes],
         pause: float = _PAUSE,
+        longest: float = LONGEST,
     ) -> None:
         """Nothing happens yet.
 
         :param pause: seconds between two tries to get the port.
+        :param longest: seconds that a client may take in all.
         """
         self._host = host
         self._port = port
         self._render = render
         self._pause = pause
+        self._longest = longest
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._server: _Server | None = None
@@ -94,7 +101,9 @@ class Exporter:
         tries = 0
         while not self._stop.is_set():
             try:
-                return _Server(self._host, self._port, self._render)
+                return _Server(
+                    self._host, self._port, self._render, self._longest
+                )
             except OSError as error:
                 # Not the first: a process that ends may have it still.
                 if tries % _TELL_EVERY == 1:
@@ -119,9 +128,17 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     block_on_close = False
 
     def __init__(
-        self, host: str, port: int, render: Callable[[], bytes]
+        self,
+        host: str,
+        port: int,
+        render: Callable[[], bytes],
+        longest: float,
     ) -> None:
         self.render = render
+        self._longest = longest
+        self._since: dict[socket.socket, float] = {}
+        """When each request that is not answered yet came."""
+        self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -134,20 +151,35 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "", self.server_address[1]
 
+    def service_actions(self) -> None:
+        """Cut off, now and then, who takes too long."""
+        now = time.monotonic()
+        with self._lock:
+            for request, since in self._since.items():
+                if now - since > self._longest:
+                    with contextlib.suppress(OSError):
+                        request.shutdown(socket.SHUT_RDWR)
+
     def process_request(self, request: object, client_address: object) -> None:
         """Answer in a thread, if there are not too many."""
+        assert isinstance(request, socket.socket)
         if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)  # type: ignore[arg-type]
+            self.shutdown_request(request)
             return
-        super().process_request(request, client_address)  # type: ignore[arg-type]
+        with self._lock:
+            self._since[request] = time.monotonic()
+        super().process_request(request, client_address)
 
     def process_request_thread(
         self, request: object, client_address: object
     ) -> None:
         """Answer, and make room for another one."""
+        assert isinstance(request, socket.socket)
         try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+            super().process_request_thread(request, client_address)
         finally:
+            with self._lock:
+                self._since.pop(request, None)
             self._free.release()
 
     def handle_error(self, _request: object, client_address: object) -> None:

@@ -14,13 +14,10 @@ import smtplib
 from collections.abc import Mapping, Sequence
 
 from staffeln.domain import errors, report
-from staffeln.notify import letter
+from staffeln.notify import letter, wire
 from staffeln.notify.server import LONGEST_WORDS, Server
 
 LOG = logging.getLogger(__name__)
-
-PATIENCE = 10
-"""So many timeouts the answer to a whole message may take."""
 
 _CLOSING = 421
 _LINES = re.compile(rb"\r\n|\r|\n")
@@ -30,7 +27,7 @@ class Link:
     """One connection, and the sender of what goes over it."""
 
     def __init__(
-        self, client: smtplib.SMTP, server: Server, sender: str
+        self, client: wire.Client, server: Server, sender: str
     ) -> None:
         self._client = client
         self._server = server
@@ -57,16 +54,19 @@ class Link:
                 f"{self._server.where} takes no addresses beyond ASCII"
             )
         body = self._written(to, message_id, what, utf8)
+        patience = self._server.timeout * wire.STEPS
+        self._client.begin()
         try:
             self._envelope(to, len(body), utf8, refused)
             self._command("data", 354)
+            self._client.step = patience
             self._client.send(_quoted(body))
         except (smtplib.SMTPException, OSError) as error:
             self._client.close()
-            raise errors.MailError(
-                f"{self._server.where}: {self._server.why(error)}"
-            ) from None
-        self._end()
+            why = self._server.why(error, self._client.step)
+            raise errors.MailError(f"{self._server.where}: {why}") from None
+        self._end(patience)
+        self._client.step = self._server.timeout
 
     def _written(
         self,
@@ -150,19 +150,16 @@ class Link:
         with contextlib.suppress(smtplib.SMTPException, OSError):
             self._client.rset()
 
-    def _end(self) -> None:
+    def _end(self, patience: float) -> None:
         """Say that the message is whole, and hear what becomes of it.
 
+        :param patience: seconds that the answer may take.
         :raises MailUncertainError: nothing clear is heard.
         """
-        patience = self._server.timeout * PATIENCE
+        self._client.begin()
         try:
-            if self._client.sock is not None:
-                self._client.sock.settimeout(patience)
             self._client.send(b".\r\n")
             code, words = self._client.getreply()
-            if self._client.sock is not None:
-                self._client.sock.settimeout(self._server.timeout)
         except (smtplib.SMTPException, OSError) as error:
             self._client.close()
             raise errors.MailUncertainError(

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A rendered report as a message of mail.
 
-Nothing that users name ends a header or begins one: what goes into headers
-is one printable line, and addresses were looked at letter by letter.
+Nothing that users name ends a header or begins one. The library reads each
+header that it is given and decodes what looks encoded, line breaks too: so
+those with words of others are written here, and read again before they go.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import email.headerregistry
+import email.header
 import email.message
 import email.policy
 import email.utils
@@ -22,7 +24,9 @@ from staffeln.domain import errors, receivers, report
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
 _NOT_IN_FILES = re.compile(r"[^\w.-]+")
 _LONGEST_SUBJECT = 250
+_LONGEST_ID = 100
 _NAME = "Staffeln"
+_UNDISCLOSED = "undisclosed-recipients"
 
 WITHOUT_FILES = (
     "\n\nThe attached files are left out: the mail server takes no message "
@@ -76,22 +80,27 @@ def write(
     :param sender: in ASCII unless international, as the receivers.
     :param message_id: becomes the part before the @ of the Message-ID.
     :param international: the server takes headers in UTF-8.
+    :raises MailError: an address would be read as something else.
     """
+    domain = sender.rpartition("@")[2]
+    head = {
+        "From": f"{_NAME} <{sender}>",
+        "To": to[0] if len(to) == 1 else f"{_UNDISCLOSED}:;",
+        "Subject": _subject(what.subject),
+        "Date": email.utils.format_datetime(
+            datetime.datetime.now(datetime.UTC)
+        ),
+        "Message-ID": _message_id(message_id, domain),
+        # So that no machine answers it, and none tells that one is away.
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "All",
+        "Precedence": "bulk",
+    }
+    lines = "".join(f"{name}: {text}\r\n" for name, text in head.items())
+    _prove(lines, list(head), sender, to)
     message = email.message.EmailMessage(
         email.policy.SMTP.clone(utf8=international)
     )
-    local, _, domain = sender.rpartition("@")
-    message["From"] = email.headerregistry.Address(_NAME, local, domain)
-    message["To"] = _to(to)
-    message["Subject"] = _subject(what.subject)
-    message["Date"] = email.utils.format_datetime(
-        datetime.datetime.now(datetime.UTC)
-    )
-    message["Message-ID"] = _message_id(message_id, domain)
-    # So that no machine answers it, and none tells that one is away.
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
-    message["Precedence"] = "bulk"
     left_out = what.attachments and not with_files
     text = what.text + (WITHOUT_FILES if left_out else "")
     message.set_content(
@@ -110,7 +119,8 @@ def write(
             filename=file_name(each.name),
             params={"charset": "utf-8"} if kind == "text" else None,
         )
-    return message.as_bytes()
+    coded = lines.encode("utf-8" if international else "ascii")
+    return coded + message.as_bytes()
 
 
 def file_name(text: str) -> str:
@@ -118,24 +128,41 @@ def file_name(text: str) -> str:
     return _NOT_IN_FILES.sub("-", text)[-100:].lstrip("-.") or "file"
 
 
-def _to(
-    to: Sequence[str],
-) -> email.headerregistry.Address | email.headerregistry.Group:
-    if len(to) != 1:
-        return email.headerregistry.Group("undisclosed-recipients")
-    local, _, domain = to[0].rpartition("@")
-    return email.headerregistry.Address("", local, domain)
+def _prove(
+    lines: str, names: list[str], sender: str, to: Sequence[str]
+) -> None:
+    """Make sure that the headers are what they are to be, and no more.
+
+    :raises MailError: an address would be read as something else.
+    """
+    read = email.message_from_string(lines, policy=email.policy.SMTP)
+    meant = {"From": [sender], "To": to if len(to) == 1 else []}
+    # Where it is no address the library fails in any way.
+    with contextlib.suppress(LookupError, TypeError, ValueError):
+        if read.keys() == names and all(
+            [each.addr_spec for each in read[name].addresses] == [*addresses]
+            for name, addresses in meant.items()
+        ):
+            return
+    raise errors.MailError(
+        f"{shown(to[0])} from {shown(sender)}: would be read as another "
+        "address, or as more than one"
+    )
 
 
 def _subject(text: str) -> str:
-    line = one_line(text)
+    """A text as a header, with nothing in it that asks to be decoded."""
+    line = _storable(one_line(text))
     if len(line) > _LONGEST_SUBJECT:
         line = line[: _LONGEST_SUBJECT - 3] + "..."
-    return line
+    plain = line.isascii() and "=?" not in line
+    return email.header.Header(
+        line, "us-ascii" if plain else "utf-8", header_name="Subject"
+    ).encode(linesep="\r\n")
 
 
 def _message_id(text: str, domain: str) -> str:
-    local = _NOT_IN_IDS.sub("-", text).strip("-.") or "report"
+    local = _NOT_IN_IDS.sub("-", text)[:_LONGEST_ID].strip("-.") or "report"
     return f"<{local}@{domain.strip('[]').replace(':', '.')}>"
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from oslo_config import cfg
 
 from staffeln.domain import errors, model, task
+from staffeln.notify import bus_options
 
 with warnings.catch_warnings():
     # A library beneath looks for eventlet, whose import warns; and it would
@@ -298,6 +299,41 @@ def connect(
     return Bus(publisher, deployment_uuid, count, close=publisher.close)
 
 
+def _opened(
+    conf: cfg.ConfigOpts,
+) -> tuple[oslo_messaging.Transport, list[str]]:
+    """The way to the bus, and the drivers that use it.
+
+    :raises ConfigurationError: there is none; what it says has no password.
+    """
+    try:
+        transport = oslo_messaging.get_notification_transport(conf)
+        return transport, conf[GROUP].driver
+    except (
+        oslo_messaging.DriverLoadFailure,
+        oslo_messaging.InvalidTransportURL,
+        ValueError,
+    ) as error:
+        # A driver that cannot be built may have been given wrong options.
+        bus_options.check(conf)
+        why = getattr(error, "ex", None)
+        if type(why) is RuntimeError:
+            # Numbers that do not fit each other; of a name that no
+            # driver has, a class of its own tells.
+            raise errors.ConfigurationError(
+                f"[oslo_messaging_rabbit] {why}"
+            ) from None
+        # Their words hold the URL, with its password.
+        raise errors.ConfigurationError(
+            f"[{GROUP}] transport_url (or [DEFAULT] transport_url, where "
+            "that is not set) is no URL of a message bus such as "
+            "rabbit://user:password@host:5672/vhost"
+        ) from None
+    except cfg.Error:
+        bus_options.check(conf)
+        raise errors.ConfigurationError(f"[{GROUP}] cannot be read") from None
+
+
 class _Publisher:
     """Sends one notification, once.
 
@@ -312,24 +348,7 @@ class _Publisher:
         self._voice = logging.getLogger("oslo_messaging.notify.messaging")
         self._voice.disabled = False
         self._voice.setLevel(logging.ERROR)
-        try:
-            self._transport = oslo_messaging.get_notification_transport(conf)
-            names = conf[GROUP].driver
-        except (
-            oslo_messaging.DriverLoadFailure,
-            oslo_messaging.InvalidTransportURL,
-            ValueError,
-        ):
-            # Their words hold the URL, with its password.
-            raise errors.ConfigurationError(
-                f"[{GROUP}] transport_url (or [DEFAULT] transport_url, where "
-                "that is not set) is no URL of a message bus such as "
-                "rabbit://user:password@host:5672/vhost"
-            ) from None
-        except cfg.Error as error:
-            raise errors.ConfigurationError(
-                f"[{GROUP}] cannot be read: {' '.join(str(error).split())}"
-            ) from None
+        self._transport, names = _opened(conf)
         known = {
             point.name
             for point in importlib.metadata.entry_points(group=_DRIVERS)
@@ -343,6 +362,12 @@ class _Publisher:
         self._notifier = oslo_messaging.Notifier(
             self._transport, publisher_id, retry=0
         )
+        bus_options.check(conf)
+        if not all(conf[GROUP].topics) or not conf[GROUP].topics:
+            raise errors.ConfigurationError(
+                f"[{GROUP}] topics: must name one or more, such as "
+                "notifications: else nothing is sent"
+            )
         self._voice.addFilter(self._hear)
 
     def __call__(self, message: Notification) -> None:

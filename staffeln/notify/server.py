@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 
 from staffeln.domain import errors
-from staffeln.notify import letter
+from staffeln.notify import letter, wire
 
 LONGEST_WORDS = 300
 """Characters of a server's own words that go into a line."""
@@ -92,6 +92,8 @@ class Server:
             refused = isinstance(error, smtplib.SMTPAuthenticationError)
             what = "the login is refused: " if refused else ""
             return what + self.answer(error.smtp_code, words)
+        if isinstance(error, wire.CutOffError):
+            return wire.STOPS
         cause = error.__context__ or error
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted: {error.verify_message}"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from staffeln import ports
 from staffeln.domain import errors, report
-from staffeln.notify import delivery, letter
+from staffeln.notify import delivery, letter, wire
 from staffeln.notify.server import PORTS, Security, Server
 
 LOG = logging.getLogger(__name__)
@@ -54,6 +54,14 @@ class SmtpMailer:
         self._lock = threading.Lock()
         self._away: tuple[float, str] | None = None
         self._own_name: str | None = None
+        self._plug = wire.Plug()
+
+    def close(self) -> None:
+        """Send no more, and cut off what is under way.
+
+        A message whose answer was waited for is one of which nobody knows.
+        """
+        self._plug.pull()
 
     def send(
         self, message_id: str, to: tuple[str, ...], what: report.Rendered
@@ -63,6 +71,7 @@ class SmtpMailer:
         :raises MailError: it was surely accepted for nobody.
         :raises MailAwayError: the server failed a moment ago and was not
             asked.
+        :raises MailStoppedError: this process is to end.
         :raises MailUncertainError: nobody knows: no answer came after all
             of it was sent.
         """
@@ -100,17 +109,23 @@ class SmtpMailer:
         if accepted:
             _tell_of(refused, message_id)
             return ports.Sent(accepted=tuple(accepted), refused=refused)
+        if uncertain is None and self._plug.is_pulled:
+            raise errors.MailStoppedError(wire.STOPS)
         raise uncertain or errors.MailError(delivery.of_all(refused))
 
     # -- the connection ------------------------------------------------------
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
+    def _connected(self) -> Iterator[wire.Client]:
         """A connection that is ready for messages."""
+        if self._plug.is_pulled:
+            raise errors.MailStoppedError(wire.STOPS)
         self._refuse_while_away()
         try:
             client = self._connect()
         except errors.MailError as error:
+            if self._plug.is_pulled:
+                raise errors.MailStoppedError(wire.STOPS) from None
             with self._lock:
                 self._away = (self._clock(), str(error))
             raise
@@ -130,7 +145,7 @@ class SmtpMailer:
                 f"not tried again within {REST:g} s: {away[1]}"
             )
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self) -> wire.Client:
         """Connect, secure the way, log in.
 
         :raises MailError: it was not possible; nothing was sent.
@@ -155,28 +170,23 @@ class SmtpMailer:
             opened.pop_all()
         return client
 
-    def _greeted(self) -> smtplib.SMTP:
+    def _greeted(self) -> wire.Client:
         known = self._server
-        port = known.port or PORTS[known.security]
-        # It is asked of the name service, which may take its time, once.
-        name = self._own_name
-        client: smtplib.SMTP
-        if known.security is Security.TLS:
-            client = smtplib.SMTP_SSL(
-                known.host,
-                port,
-                local_hostname=name,
-                timeout=known.timeout,
-                context=self._context,
-            )
-        else:
-            client = smtplib.SMTP(
-                known.host, port, local_hostname=name, timeout=known.timeout
-            )
+        is_tls = known.security is Security.TLS
+        client = wire.Client(
+            known.host,
+            known.port or PORTS[known.security],
+            # It is asked of the name service, which may take its time, once.
+            own_name=self._own_name,
+            timeout=known.timeout,
+            tls=self._context if is_tls else None,
+            plug=self._plug,
+            clock=self._clock,
+        )
         self._own_name = client.local_hostname
         return client
 
-    def _secure(self, client: smtplib.SMTP) -> None:
+    def _secure(self, client: wire.Client) -> None:
         known = self._server
         client.ehlo_or_helo_if_needed()
         if not client.has_extn("starttls"):
@@ -227,10 +237,11 @@ def _tell_of(refused: Mapping[str, str], message_id: str) -> None:
         )
 
 
-def _leave(client: smtplib.SMTP) -> None:
+def _leave(client: wire.Client) -> None:
     """What was answered stays answered, however the goodbye goes."""
     with contextlib.suppress(smtplib.SMTPException, OSError):
         if client.sock is not None:
-            client.sock.settimeout(_GOODBYE)
+            client.step = _GOODBYE
+            client.begin()
             client.quit()
     client.close()

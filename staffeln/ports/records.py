@@ -88,6 +88,8 @@ class DueReport:
     project_id: str
     oldest_at: datetime.datetime
     """When the oldest of those was created."""
+    due_at: datetime.datetime
+    """Since when they could have been reported."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,8 @@ class ReportRecord:
     created_at: datetime.datetime
     attempted_at: datetime.datetime | None
     """When it was last about to be sent."""
+    attempts: int
+    """Times that it may have been sent, as far as anybody knows."""
     delivered_at: datetime.datetime | None
     purged_at: datetime.datetime | None
     """When the last of its tasks was removed."""

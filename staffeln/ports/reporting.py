@@ -52,6 +52,9 @@ class Mailer(Protocol):
             of it was sent.
         """
 
+    def close(self) -> None:
+        """Send no more, and wait for no answer; called at any time."""
+
 
 class Shelf(Protocol):
     """Keeps copies of reports."""

@@ -411,10 +411,18 @@ class Store(Protocol):
     def reports_not_done(self) -> list[ReportRecord]:
         """Reports not delivered, or with tasks left; the oldest first."""
 
-    def attempt_report(self, term: int, report_id: str) -> bool:
-        """Note that a report is about to be sent again.
+    def attempt_report(
+        self, term: int, report_id: str, now: datetime.datetime
+    ) -> bool:
+        """Note that a report is about to be sent again: one attempt more.
 
         :returns: False: it was delivered, or is gone: it must not be.
+        :raises OvertakenError: the term is over.
+        """
+
+    def note_refused(self, term: int, report_id: str) -> None:
+        """Note that the last attempt surely reached nobody: it is not counted.
+
         :raises OvertakenError: the term is over.
         """
 

@@ -143,7 +143,7 @@ def _part(
         ),
         notices=tuple(
             _listing(
-                str(topic).capitalize(),
+                f"{topic[:1].upper()}{topic[1:]}",
                 notices,
                 limit,
                 lambda each: rows.noticed(each, detailed=detailed),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections.abc import Iterable, Iterator
 
 from staffeln.domain import report
@@ -33,6 +34,15 @@ COMPRESSED_FROM = 2 * 1024 * 1024
 
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 """What a cell begins with that spreadsheets calculate."""
+
+_FORMULA_BEHIND = re.compile(r"(;[\s\"]*)(?=[=+@＝＋－＠-])")  # noqa: RUF001
+"""What becomes the beginning of a cell where semicolons part cells.
+
+Spreadsheets of many countries open each CSV file like that.
+"""
+
+_BEFORE = re.compile(r"^[\s\"]+")
+"""What may stand before a formula, for some of them."""
 
 _Cell = str | int | None
 
@@ -68,8 +78,13 @@ def attachment(what: report.Report) -> report.Attachment | None:
 def _safe(cell: _Cell) -> _Cell:
     if not isinstance(cell, str):
         return cell
-    quote = "'" if cell.startswith(_FORMULAS) else ""
-    return quote + words.shown(cell, None)
+    starts = (cell, _BEFORE.sub("", cell))
+    quote = "'" if any(map(_is_formula, starts)) else ""
+    return _FORMULA_BEHIND.sub(r"\1'", quote + words.shown(cell, None))
+
+
+def _is_formula(start: str) -> bool:
+    return start.startswith(_FORMULAS)
 
 
 def _rows(what: report.Report) -> Iterator[tuple[_Cell, ...]]:

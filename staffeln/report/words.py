@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import unicodedata
 
 from staffeln.domain import hiding
 
@@ -29,12 +30,15 @@ def shown(text: str, longest: int | None = LONGEST_NAME) -> str:
     """
     if longest is not None and len(text) > longest:
         text = text[: longest - 1] + "…"
-    return "".join(
-        each
-        if each.isprintable() or each in _JOINERS
-        else each.encode("unicode_escape").decode("ascii")
-        for each in text
-    )
+    return "".join(map(_character, text))
+
+
+def _character(each: str) -> str:
+    if each.isprintable() or each in _JOINERS:
+        return each
+    if unicodedata.category(each) == "Zs":
+        return " "
+    return each.encode("unicode_escape").decode("ascii")
 
 
 def reason(

@@ -123,6 +123,7 @@ def _connect(
         watchers = watching.build(conf, office, database, proof[0].uuid)
         door = doors.cloud(conf, stop, observe=watchers.called)
         obeyed = settings.workflow(conf)
+        reports = press.build(conf)
         me = _myself(conductor_id, office, database)
         parts = Parts(
             me=me,
@@ -135,7 +136,7 @@ def _connect(
                 me.id,
                 held=office.held,
                 observer=watchers.observer,
-                press=press.build(conf),
+                press=reports,
                 stopping=stop.is_set,
             ),
             worker=Worker(
@@ -152,9 +153,14 @@ def _connect(
             close=database.close,
             count=watchers.count,
             asides=watchers.asides,
+            cut_short=reports.mailer.close if reports.mailer else _nothing,
         )
         opened.pop_all()
         return parts
+
+
+def _nothing() -> None:
+    """Nothing waits for anybody."""
 
 
 def _prove(

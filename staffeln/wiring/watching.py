@@ -41,7 +41,14 @@ def build(
     from staffeln.workflow.observing import Observers
 
     group = conf.metrics
-    metrics = ConductorMetrics(office.held)
+    metrics = ConductorMetrics(
+        office.held,
+        periods={
+            "cycle": conf.conductor.backup_service_period,
+            "retention": conf.conductor.retention_service_period,
+            "census": group.census_period,
+        },
+    )
     observers: list[ports.Observer] = [metrics]
     asides: list[Aside] = []
     if group.enabled:

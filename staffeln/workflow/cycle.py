@@ -105,6 +105,9 @@ class Scheduler:
             self._store, self._cloud, self._settings, self._writer
         )
         self._cycles = self._reported = 0
+        self._reported_at: datetime.datetime | None = None
+        """When the last round of reports began; at first, when the first
+        could have."""
         self._reporting = (
             None
             if self._press is None
@@ -173,16 +176,28 @@ class Scheduler:
     def report(self) -> int:
         """Tell people what ended, once after each cycle.
 
+        While none ends, for Keystone is away for instance, it goes on at
+        their pace: mail may work, and people wait for it.
+
         :returns: 0: nothing is planned by it.
         :raises StoreError: the database did not answer; it is done again.
         :raises OvertakenError: another scheduler took office.
         """
         reporting, cycles = self._reporting, self._cycles
-        if reporting is None or cycles == self._reported:
+        if reporting is None:
+            return 0
+        now = self._store.now()
+        if self._reported_at is None or now < self._reported_at:
+            self._reported_at = now
+        waited = now - self._reported_at
+        if (
+            cycles == self._reported
+            and waited < self._settings.backup_service_period
+        ):
             return 0
         reporting.round()
         if reporting is self._reporting:
-            self._reported = cycles
+            self._reported, self._reported_at = cycles, now
         return 0
 
     def reconcile(self) -> int:

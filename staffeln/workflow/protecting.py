@@ -18,6 +18,7 @@ from staffeln import ports
 from staffeln.domain import (
     demand,
     durations,
+    freshness,
     model,
     plan,
     protection,
@@ -47,11 +48,22 @@ class Concerns:
     brakes: tuple[model.Brake, ...]
     hands: tuple[str, ...]
     """What else needs an operator's hands, a line each."""
+    silence: str = ""
+    """That no cycle has ended for long, in words; then what depends on a
+    harvest is left out."""
+
+    @property
+    def _silence(self) -> tuple[str, ...]:
+        return (self.silence,) if self.silence else ()
 
     @property
     def for_operators(self) -> tuple[str, ...]:
         """What operators hear about all of it, a line each."""
-        return (*(each.in_words() for each in self.brakes), *self.hands)
+        return (
+            *self._silence,
+            *(each.in_words() for each in self.brakes),
+            *self.hands,
+        )
 
     @property
     def topics(self) -> Counter[report.Topic]:
@@ -75,10 +87,13 @@ class Concerns:
 
     def remarks(self, project_id: str) -> tuple[str, ...]:
         """What a project's members hear about all of it."""
-        return tuple(
-            brake.in_words()
-            for brake in self.brakes
-            if brake.project_id in ("", project_id)
+        return (
+            *self._silence,
+            *(
+                brake.in_words()
+                for brake in self.brakes
+                if brake.project_id in ("", project_id)
+            ),
         )
 
 
@@ -140,13 +155,15 @@ class Protecting:
         What depends on a harvest is what the last one showed.
         """
         store = self._store
-        found = self._found
+        silence = self._silence()
+        found = None if silence else self._found
+        dropped = None if silence else self._dropped
         held = [_held(work) for work in store.refused_deletes(MOST_NOTICES)]
         broken = list(itertools.islice(_broken(store), MOST_NOTICES))
         by_project: defaultdict[str, list[report.Notice]] = defaultdict(list)
         for each in itertools.chain(
             () if found is None else found.protection.notices,
-            () if self._dropped is None else self._dropped[1],
+            () if dropped is None else dropped[1],
             itertools.islice(announced(store, store.now()), MOST_NOTICES),
             held,
             broken,
@@ -173,7 +190,24 @@ class Protecting:
             demands={} if found is None else found.protection.demands,
             brakes=tuple(store.brakes()),
             hands=tuple(hands),
+            silence=silence,
         )
+
+    def _silence(self) -> str:
+        """That no cycle has ended for long, in words; empty: one has."""
+        fresh = self._store.freshness()
+        last, which = fresh.cycle_at, "complete backup cycle"
+        if self._found is not None:
+            last, which = self._found.cycle.ended_at, "backup cycle"
+        if last is None:
+            ended = f"no {which} has ended yet"
+        elif fresh.now - last > freshness.missed(
+            self._settings.backup_service_period
+        ):
+            ended = f"no {which} has ended since {schedule.words(last)}"
+        else:
+            return ""
+        return f"{ended}: how volumes are protected by now is left out"
 
 
 # -- what a plan shows -------------------------------------------------------

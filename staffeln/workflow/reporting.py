@@ -7,7 +7,8 @@ process dies, or no answer came:
 
 * before it was opened: nothing happened;
 * before it was noted as delivered: nobody knows whether it was sent. The same
-  report is sent again, under the same id, so it may come twice;
+  report is sent again, under the same id, so it may come twice
+  (:mod:`staffeln.workflow.resending`);
 * later: it is not sent again, and the purge goes on.
 
 So no task is purged that nobody was told of, and none is told of by two
@@ -17,7 +18,6 @@ reports of which one was delivered.
 from __future__ import annotations
 
 import datetime
-import enum
 import functools
 import logging
 import time
@@ -26,10 +26,10 @@ from collections.abc import Callable, Collection, Sequence
 
 from staffeln import ports
 from staffeln.domain import digest, errors, receivers, report
-from staffeln.workflow import compiling, undelivered
-from staffeln.workflow.press import INTO_LOG, Press
+from staffeln.workflow.press import Press, Printed
 from staffeln.workflow.protecting import Concerns
-from staffeln.workflow.readers import Readers
+from staffeln.workflow.resending import Resending
+from staffeln.workflow.sending import Outcome, Sending, Share
 from staffeln.workflow.summing import Summing
 from staffeln.workflow.writer import Writer
 
@@ -38,22 +38,9 @@ LOG = logging.getLogger(__name__)
 KEPT = datetime.timedelta(days=30)
 """How long a row tells of a report that is done with."""
 
-MOST_STORE_FAILURES = 3
-"""Reports in a row that the database keeps from being made, until the round
-ends: it is not about one of them."""
-
-MOST_SPENT = 600.0
-"""Seconds that a round spends on messages that fail; the rest waits for the
-next one, which begins with those."""
-
-
-class Outcome(enum.Enum):
-    """What became of one report in one round."""
-
-    DELIVERED = enum.auto()
-    NOBODY = enum.auto()
-    """It surely reached nobody."""
-    UNKNOWN = enum.auto()
+MOST_SPENT = 300.0
+"""Seconds that a round spends in vain on new reports, and as many on those
+that are sent again; the rest of each waits for the next round."""
 
 
 class Reporting:
@@ -90,8 +77,8 @@ class Reporting:
             press.policy.operators,
             press.policy.period,
         )
-        self.failed: set[str] = set()
-        """Projects whose reports failed last: the others come first."""
+        self.failed: dict[str, float] = {}
+        """When projects were last tried in vain: all others come first."""
 
     def round(self) -> None:
         """Tell whom it is time to tell; what fails is told next time.
@@ -103,121 +90,113 @@ class Reporting:
 
 
 class _Round:
-    """One round: what it asks is asked once, and only if needed."""
+    """One round, from what is left of earlier ones on."""
 
     def __init__(self, of: Reporting) -> None:
         self._of = of
-        self._store = of.store
-        self._press = of.press
+        self._sending = Sending(of)
         self._policy = of.press.policy
         self._writer = of.writer
-        self._readers = Readers(of.cloud, self._policy)
-        self._now = of.store.now()
+        self._now = self._sending.now
+        self._guard = self._sending.guard
         self._for_operators: list[str] = []
         """Projects whose news found no other reader."""
-        self._undelivered = undelivered.Undelivered()
-        self._store_failures = 0
-        self._spent = 0.0
-
-    @functools.cached_property
-    def _concerns(self) -> Concerns:
-        return self._of.concerns()
+        self._faulty: set[str] = set()
+        """Projects whose part of a report could not be made."""
 
     def run(self) -> None:
-        """All steps, from what is left of earlier rounds on."""
-        left = self._store.reports_not_done()
+        """All steps; each part has a share of the time of its own."""
+        left = self._of.store.reports_not_done()
         for each in left:
             if each.delivered_at is not None:
                 self._guard(
                     f"Purging report {each.id}",
                     functools.partial(self._purge, each.id),
                 )
-        due = self._store.due_reports(self._now, self._policy.period)
+        due = self._of.store.due_reports(self._now, self._policy.period)
         everybody = receivers.of_all(self._policy)
         if everybody is not None:
             self._tell_all(due, everybody)
         else:
             self._tell_each(due)
-        for each in left:
-            if each.delivered_at is None and self._goes_on():
-                self._guard(
-                    f"Report {each.id}", functools.partial(self._again, each)
-                )
+        self._tell_again([each for each in left if each.delivered_at is None])
         self._tell_operators()
-        self._undelivered.end()
-        if self._spent >= MOST_SPENT:
-            LOG.warning(
-                "%d s were spent on messages that failed: all others wait "
-                "for the next round",
-                int(self._spent),
-            )
+        self._sending.end()
         if not self._of.stopping():
             self._guard("The operators' summary", self._sum_up)
         self._writer.forget_reports(self._now - KEPT)
 
+    def _purge(self, report_id: str) -> None:
+        self._sending.purge(report_id)
+
     def _sum_up(self) -> None:
-        self._of.summing.end(self._now, lambda: self._concerns)
+        self._of.summing.end(self._now, lambda: self._sending.concerns)
 
     # -- new reports -------------------------------------------------------
 
     def _tell_all(
         self, due: Sequence[ports.DueReport], to: receivers.Receivers
     ) -> None:
-        if not due:
+        if not due or self._of.stopping():
             return
         projects = [each.project_id for each in due]
         outcome = self._guard(
             "The report of all projects",
             lambda: self._new(report.Audience.ALL, projects, to),
         )
-        if outcome is Outcome.NOBODY and self._is_late(due[0].oldest_at):
-            self._for_operators += projects
+        others = [each for each in due if each.project_id not in self._faulty]
+        if outcome is Outcome.NOBODY and any(map(self._is_late, others)):
+            self._for_operators += [each.project_id for each in others]
+        self._for_operators += [
+            each.project_id
+            for each in due
+            if each.project_id in self._faulty and self._is_late(each)
+        ]
 
     def _tell_each(self, due: Sequence[ports.DueReport]) -> None:
-        failed_before, self._of.failed = self._of.failed, set()
-        for each in sorted(due, key=lambda it: it.project_id in failed_before):
-            if not self._goes_on():
+        """Those that never failed first, then those tried longest ago."""
+        failed = self._of.failed
+        share = Share(MOST_SPENT, self._of.clock)
+        ordered = sorted(due, key=lambda it: failed.get(it.project_id, -1.0))
+        for number, each in enumerate(ordered):
+            if self._is_over(share, "new reports", len(ordered) - number):
                 return
-            self._guard(
-                f"The report of project {each.project_id}",
-                functools.partial(self._tell_one, each),
-            )
+            if not self._is_late(each) and self._sending.is_mail_put_off():
+                continue
+            outcome = share.take(functools.partial(self._try_one, each))
+            if outcome is Outcome.DELIVERED:
+                failed.pop(each.project_id, None)
+            else:
+                failed[each.project_id] = self._of.clock()
 
-    def _tell_one(self, due: ports.DueReport) -> None:
+    def _try_one(self, due: ports.DueReport) -> Outcome | None:
+        return self._guard(
+            f"The report of project {due.project_id}",
+            functools.partial(self._tell_one, due),
+        )
+
+    def _tell_one(self, due: ports.DueReport) -> Outcome | None:
         project_id = due.project_id
-        to = self._readers_of(project_id)
+        to = self._sending.readers_of(project_id)
+        outcome: Outcome | None = Outcome.NOBODY
         if to.found:
             outcome = self._new(report.Audience.PROJECT, [project_id], to)
-            if outcome is not Outcome.NOBODY:
-                return
         elif self._is_gone(project_id):
             LOG.info(
                 "Project %s was deleted: its report goes to the operators",
                 project_id,
             )
             self._for_operators.append(project_id)
-            return
+            return outcome
         else:
             LOG.warning(
                 "Nobody reads the report of project %s: %s",
                 project_id,
                 to.why_nobody,
             )
-        if self._is_late(due.oldest_at):
+        if outcome is Outcome.NOBODY and self._is_late(due):
             self._for_operators.append(project_id)
-
-    def _tell_operators(self) -> None:
-        """What found no other reader, in one message."""
-        projects = self._for_operators
-        if projects and self._goes_on():
-            self._guard(
-                "The report to the operators",
-                lambda: self._new(
-                    report.Audience.OPERATORS,
-                    projects,
-                    receivers.operators(self._policy),
-                ),
-            )
+        return outcome
 
     def _new(
         self,
@@ -226,179 +205,155 @@ class _Round:
         to: receivers.Receivers,
     ) -> Outcome | None:
         """Open a report and send it; None: there was nothing to tell."""
+        if self._sending.is_put_off(to):
+            return Outcome.NOBODY
         report_id = str(uuid.uuid4())
-        if not self._writer.open_report(
-            report_id, audience, projects, self._now
-        ):
+        if not self._open(report_id, audience, projects):
             return None
-        told = self._told(report_id)
+        told = self._sending.told(report_id)
+        printed = self._sending.print_out(
+            report_id, audience, self._now, told, to
+        )
+        if printed is None:
+            self._writer.dissolve_report(report_id)
+            rest = self._without_faulty(report_id, audience, told, to)
+            return self._new(audience, rest, to) if rest else Outcome.NOBODY
+        return self._send(printed, told, to)
+
+    def _open(
+        self,
+        report_id: str,
+        audience: report.Audience,
+        projects: Collection[str],
+    ) -> bool:
+        return bool(
+            self._writer.open_report(report_id, audience, projects, self._now)
+        )
+
+    def _send(
+        self,
+        printed: Printed,
+        told: Sequence[report.Finished],
+        to: receivers.Receivers,
+    ) -> Outcome:
+        projects = digest.by_project(told)
         try:
-            outcome = self._send(report_id, audience, self._now, told, to)
+            outcome, accepted = self._sending.bring(printed, projects, to)
+            if outcome is Outcome.DELIVERED:
+                self._sending.done(printed, self._now, told, accepted)
         except errors.StoreError:
             raise
         except Exception:
             # With other news it may be possible; what was delivered stays.
-            if self._writer.dissolve_report(report_id):
-                self._of.observer.report_failed(
-                    report_id, tuple(sorted(digest.by_project(told)))
-                )
+            if self._writer.dissolve_report(printed.id):
+                self._sending.failed(printed.id, projects)
             raise
         if outcome is Outcome.NOBODY:
-            self._writer.dissolve_report(report_id)
+            self._writer.dissolve_report(printed.id)
         return outcome
 
-    # -- reports of which nobody knows whether they were sent --------------
-
-    def _again(self, known: ports.ReportRecord) -> None:
-        """Send the same report again, to whom it is for."""
-        told = self._told(known.id)
-        oldest = digest.oldest(told)
-        to = self._meant(known.audience, digest.by_project(told))
-        if to is None or oldest is None:
-            LOG.warning(
-                "Report %s is for nobody any more; its tasks go into others",
-                known.id,
-            )
-            self._writer.dissolve_report(known.id)
-            return
-        outcome: Outcome | None = Outcome.NOBODY
-        if to.found:
-            outcome = self._attempt(known, told, to)
-        if outcome in (Outcome.NOBODY, Outcome.UNKNOWN) and self._is_late(
-            oldest
-        ):
-            operators = receivers.operators(self._policy)
-            self._attempt(known, told, operators, detailed=True)
-
-    def _attempt(
-        self,
-        known: ports.ReportRecord,
-        told: Sequence[report.Finished],
-        to: receivers.Receivers,
-        *,
-        detailed: bool = False,
-    ) -> Outcome | None:
-        if not self._writer.attempt_report(known.id):
-            return None
-        LOG.info("Report %s may have been sent before; sent again", known.id)
-        audience = report.Audience.OPERATORS if detailed else known.audience
-        return self._send(known.id, audience, known.created_at, told, to)
-
-    def _meant(
-        self, audience: report.Audience, projects: Collection[str]
-    ) -> receivers.Receivers | None:
-        """Who gets a report by the options of now; None: no such report."""
-        if audience is report.Audience.OPERATORS:
-            return receivers.operators(self._policy)
-        everybody = receivers.of_all(self._policy)
-        if everybody is not None:
-            return everybody
-        if audience is report.Audience.ALL or len(projects) != 1:
-            return None
-        (project_id,) = projects
-        return self._readers_of(project_id)
-
-    # -- one report --------------------------------------------------------
-
-    def _told(self, report_id: str) -> list[report.Finished]:
-        return list(self._store.finished(report_id))
-
-    def _send(
+    def _without_faulty(
         self,
         report_id: str,
         audience: report.Audience,
-        created_at: datetime.datetime,
         told: Sequence[report.Finished],
         to: receivers.Receivers,
-    ) -> Outcome:
-        """Send a report, note that it was delivered, and purge its tasks."""
-        projects = digest.by_project(told)
-        names = tuple(sorted(projects))
-        what = compiling.compile_report(
-            report_id,
-            created_at,
-            told,
-            self._readers,
-            self._concerns,
-            detailed=audience is not report.Audience.PROJECT,
+    ) -> list[str]:
+        """Find out whose part cannot be made; the projects without these.
+
+        Where each can be made alone and all cannot, there is none left.
+        """
+        parts = digest.by_project(told)
+        faulty = [
+            project_id
+            for project_id, its in parts.items()
+            if len(parts) > 1
+            and not self._sending.print_out(
+                report_id, audience, self._now, its, to
+            )
+        ]
+        faulty = faulty or list(parts)
+        if len(faulty) < len(parts):
+            LOG.error(
+                "Project(s) %s are left out of a report, for their parts "
+                "cannot be made; it goes without them",
+                ", ".join(faulty),
+            )
+        self._faulty.update(faulty)
+        self._sending.failed(report_id, faulty)
+        return [each for each in parts if each not in faulty]
+
+    # -- older ones, and the operators' -------------------------------------
+
+    def _tell_again(self, left: Sequence[ports.ReportRecord]) -> None:
+        """Those that were tried longest ago first."""
+        resending = Resending(self._sending)
+        share = Share(MOST_SPENT, self._of.clock)
+        ordered = sorted(
+            (each for each in left if not resending.is_early(each)),
+            key=lambda each: (each.attempted_at or each.created_at, each.id),
         )
-        rendered = self._press.renderer.render(what)
-        began = self._of.clock()
-        try:
-            accepted = self._press.bring(to, what, rendered)
-        except errors.MailError as error:
-            self._spent += self._of.clock() - began
-            self._of.failed.update(names)
-            self._undelivered.tell(report_id, names, error)
-            self._of.summing.failed()
-            self._of.observer.report_failed(report_id, names)
-            unknown = isinstance(error, errors.MailUncertainError)
-            return Outcome.UNKNOWN if unknown else Outcome.NOBODY
-        receiver = ", ".join(accepted) or INTO_LOG
-        self._store.note_delivered(report_id, receiver)
-        LOG.info(
-            "Report %s of %d task(s) (%s) was delivered to %s",
-            report_id,
-            len(told),
-            undelivered.in_words(names),
-            receiver,
-        )
-        if self._press.shelf is not None:
-            self._press.shelf.keep(report_id, created_at, rendered)
-        self._of.summing.delivered(what)
-        self._of.observer.report_sent(report_id, names, accepted)
-        self._purge(report_id)
-        return Outcome.DELIVERED
+        for number, each in enumerate(ordered):
+            if self._is_over(share, "older reports", len(ordered) - number):
+                return
+            share.take(
+                functools.partial(
+                    self._guard,
+                    f"Report {each.id}",
+                    functools.partial(resending.again, each),
+                )
+            )
 
-    def _purge(self, report_id: str) -> None:
-        self._writer.purge_report(report_id)
+    def _tell_operators(self) -> None:
+        """What found no other reader, in one message; the rest plainly."""
+        to = receivers.operators(self._policy)
+        ordinary = sorted(set(self._for_operators) - self._faulty)
+        if ordinary and not self._of.stopping():
+            self._guard(
+                "The report to the operators",
+                lambda: self._new(report.Audience.OPERATORS, ordinary, to),
+            )
+        # Some of these may turn out only now.
+        plain = sorted(self._faulty & set(self._for_operators))
+        if plain and not self._of.stopping():
+            self._guard(
+                "The plain report to the operators",
+                lambda: self._new_plain(plain, to),
+            )
 
-    # -- who, and how far --------------------------------------------------
+    def _new_plain(
+        self, projects: Collection[str], to: receivers.Receivers
+    ) -> Outcome | None:
+        """Tell of tasks by their ids alone."""
+        report_id = str(uuid.uuid4())
+        if self._sending.is_put_off(to) or not self._open(
+            report_id, report.Audience.OPERATORS, projects
+        ):
+            return None
+        told = self._sending.told(report_id)
+        printed = self._of.press.print_plainly(report_id, told)
+        return self._send(printed, told, to)
 
-    def _readers_of(self, project_id: str) -> receivers.Receivers:
-        try:
-            return self._readers.of(project_id)
-        except errors.CloudError as error:
-            return receivers.Receivers(why_nobody=str(error))
+    # -- how far -----------------------------------------------------------
+
+    def _is_late(self, due: ports.DueReport) -> bool:
+        return self._sending.is_late(due.due_at)
 
     def _is_gone(self, project_id: str) -> bool:
         try:
-            return self._readers.is_gone(project_id)
+            return self._sending.readers.is_gone(project_id)
         except errors.CloudError as error:
             LOG.debug("Project %s: %s", project_id, error)
             return False
 
-    def _is_late(self, oldest: datetime.datetime) -> bool:
-        return receivers.is_undeliverable(self._policy, oldest, self._now)
-
-    def _goes_on(self) -> bool:
-        """Whether there is still time for another report."""
-        if self._of.stopping():
-            return False
-        return self._spent < MOST_SPENT
-
-    def _guard(
-        self, what: str, step: Callable[[], Outcome | None]
-    ) -> Outcome | None:
-        """Take a step; what it fails with holds no other report up.
-
-        :raises StoreError: the database failed again and again.
-        :raises OvertakenError: another scheduler took office.
-        """
-        try:
-            outcome = step()
-        except errors.OvertakenError:
-            raise
-        except errors.StoreError as error:
-            self._store_failures += 1
-            if self._store_failures >= MOST_STORE_FAILURES:
-                raise
-            LOG.error("%s: %s", what, error)
-        except errors.StaffelnError as error:
-            LOG.error("%s: %s", what, error)
-        except Exception:  # the border of one report
-            LOG.exception("%s: an unexpected error", what)
-        else:
-            self._store_failures = 0
-            return outcome
-        return None
+    def _is_over(self, share: Share, what: str, left: int) -> bool:
+        """Whether the rest waits for the next round."""
+        if share.is_spent:
+            LOG.warning(
+                "%d s were spent in vain on %s: %d of them wait for the next "
+                "round",
+                int(MOST_SPENT),
+                what,
+                left,
+            )
+        return share.is_spent or self._of.stopping()

@@ -105,7 +105,9 @@ class Summing:
         try:
             sent = self._mailer.send(what.id, self._operators, rendered)
         except errors.MailError as error:
-            LOG.error(
+            stopped = isinstance(error, errors.MailStoppedError)
+            LOG.log(
+                logging.INFO if stopped else logging.ERROR,
                 "The operators' summary was not sent, and is in the log: %s",
                 error,
             )

@@ -26,22 +26,29 @@ class Undelivered:
         self, report_id: str, projects: Sequence[str], error: errors.MailError
     ) -> None:
         """Say that a report was not delivered, as far as is known."""
-        said = "was not sent"
+        said, then = "was not sent", "; tried again in the next round"
         level = logging.ERROR
         if isinstance(error, errors.MailAwayError):
-            self._untried += 1
-            self._why = str(error)
+            self.untried(error)
             level = logging.DEBUG
+        elif isinstance(error, errors.MailStoppedError):
+            level = logging.INFO
         elif isinstance(error, errors.MailUncertainError):
-            said = "may not have been sent"
+            said, then = "may not have been sent", ""
         LOG.log(
             level,
-            "Report %s (%s) %s: %s; tried again in the next round",
+            "Report %s (%s) %s: %s%s",
             report_id,
             in_words(projects),
             said,
             error,
+            then,
         )
+
+    def untried(self, why: errors.MailAwayError) -> None:
+        """Count a report that was not even made: the server is away."""
+        self._untried += 1
+        self._why = str(why)
 
     def end(self) -> None:
         """Say how many were not tried."""

@@ -114,10 +114,15 @@ class Writer:
             self._term, report_id, audience, project_ids, now
         )
 
-    def attempt_report(self, report_id: str) -> bool:
+    def attempt_report(self, report_id: str, now: datetime.datetime) -> bool:
         """Note that a report is about to be sent again; False: never."""
         self.go_on()
-        return self._store.attempt_report(self._term, report_id)
+        return self._store.attempt_report(self._term, report_id, now)
+
+    def note_refused(self, report_id: str) -> None:
+        """Note that the last attempt at a report surely reached nobody."""
+        self.go_on()
+        self._store.note_refused(self._term, report_id)
 
     def dissolve_report(self, report_id: str) -> bool:
         """Let others tell of a report's tasks: nobody got it."""

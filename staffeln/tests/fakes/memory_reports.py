@@ -38,6 +38,7 @@ class MemoryReports(memory_retention.MemoryRetention):
             receiver="",
             created_at=self.now(),
             attempted_at=self.now(),
+            attempts=0,
             delivered_at=None,
             purged_at=None,
         )
@@ -69,18 +70,25 @@ class MemoryReports(memory_retention.MemoryRetention):
     def due_reports(
         self, now: datetime.datetime, period: datetime.timedelta
     ) -> list[ports.DueReport]:
-        oldest: dict[str, datetime.datetime] = {}
+        old: dict[str, list[task.Task]] = {}
         with self._lock:
             for work in self._unreported():
-                oldest[work.project_id] = min(
-                    work.created_at,
-                    oldest.get(work.project_id, work.created_at),
+                if work.created_at <= now - period:
+                    old.setdefault(work.project_id, []).append(work)
+        due = []
+        for project_id, tasks in old.items():
+            oldest_at = min(work.created_at for work in tasks)
+            ended_at = min(
+                (work.finished_at for work in tasks if work.finished_at),
+                default=oldest_at,
+            )
+            due.append(
+                ports.DueReport(
+                    project_id=project_id,
+                    oldest_at=oldest_at,
+                    due_at=max(oldest_at + period, ended_at),
                 )
-        due = [
-            ports.DueReport(project_id=project_id, oldest_at=oldest_at)
-            for project_id, oldest_at in oldest.items()
-            if oldest_at <= now - period
-        ]
+            )
         return sorted(due, key=lambda each: (each.oldest_at, each.project_id))
 
     def open_report(
@@ -110,6 +118,7 @@ class MemoryReports(memory_retention.MemoryRetention):
                     project_id="" if others else project_id,
                     created_at=now,
                     attempted_at=now,
+                    attempts=1,
                 )
             return len(told)
 
@@ -124,13 +133,25 @@ class MemoryReports(memory_retention.MemoryRetention):
                 key=lambda each: (each.created_at, each.id),
             )
 
-    def attempt_report(self, term: int, report_id: str) -> bool:
+    def attempt_report(
+        self, term: int, report_id: str, now: datetime.datetime
+    ) -> bool:
         with self._lock:
             self._fence(term)
             if not self._is_undelivered(report_id):
                 return False
-            self._put_report(report_id, attempted_at=self.now())
+            known = self._reports[report_id]
+            self._put_report(
+                report_id, attempted_at=now, attempts=known.attempts + 1
+            )
             return True
+
+    def note_refused(self, term: int, report_id: str) -> None:
+        with self._lock:
+            self._fence(term)
+            known = self._reports.get(report_id)
+            if known and known.delivered_at is None and known.attempts:
+                self._put_report(report_id, attempts=known.attempts - 1)
 
     def _is_undelivered(self, report_id: str) -> bool:
         known = self._reports.get(report_id)

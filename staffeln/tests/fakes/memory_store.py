@@ -188,10 +188,10 @@ class MemoryStore(memory_reports.MemoryReports):
         chain: list[model.Backup] = []
         for row in completed:
             chain = [*chain, row] if row.incremental else [row]
+        live = next((work for work in tasks if work.state in task.LIVE), None)
         return model.History(
-            live_task=next(
-                (work.state for work in tasks if work.state in task.LIVE), None
-            ),
+            live_task=live.state if live else None,
+            live_since=live.created_at if live else None,
             last_success_at=max(
                 (
                     row.created_at

@@ -26,10 +26,14 @@ class Scribe:
     def __init__(self) -> None:
         self.reports: list[report.Report] = []
         self.failure: Exception | None = None
+        self.spoils: str | None = None
+        """A project of which nothing can be rendered."""
 
     def render(self, what: report.Report) -> report.Rendered:
         if self.failure is not None:
             raise self.failure
+        if self.spoils in {each.project_id for each in what.projects}:
+            raise ValueError("a bug")
         self.reports.append(what)
         return report.Rendered(
             subject=f"report {what.id}",
@@ -90,6 +94,9 @@ class PostOffice:
         if self.silent or self.loses:
             raise errors.MailUncertainError("no answer came")
         return ports.Sent(accepted=to, refused={})
+
+    def close(self) -> None:
+        """Nothing is under way."""
 
     def told(self) -> dict[str, list[str]]:
         """By task id: the ids of the messages that told of it."""

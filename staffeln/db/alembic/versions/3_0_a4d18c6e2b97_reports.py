@@ -45,7 +45,7 @@ _INDEXES = (
     (
         "ix_tasks_unreported",
         "tasks",
-        ["report_id", "state", "project_id", "created_at"],
+        ["report_id", "state", "project_id", "created_at", "finished_at"],
     ),
     ("ix_tasks_report_id", "tasks", ["report_id", "id"]),
     (
@@ -72,6 +72,15 @@ def _columns() -> list[tuple[str, sa.Column[Any]]]:
             ),
         ),
         ("reports", sa.Column("attempted_at", _TIME)),
+        (
+            "reports",
+            sa.Column(
+                "attempts",
+                sa.Integer(),
+                nullable=False,
+                server_default="0",
+            ),
+        ),
         ("reports", sa.Column("purged_at", _TIME)),
         ("volumes", sa.Column("dropped_since", _TIME)),
         (

@@ -290,7 +290,8 @@ class PlansSuite(databases.DatabaseCase):
             lambda: self.store.open_report(
                 term, "new", report.Audience.ALL, ["p9"], NOW
             ),
-            lambda: self.store.attempt_report(term, "new"),
+            lambda: self.store.attempt_report(term, "new", NOW),
+            lambda: self.store.note_refused(term, "new"),
             lambda: self.store.dissolve_report(term, "new"),
             lambda: self.store.note_delivered(_report(3), "p@example"),
             lambda: self.store.purge_report(term, _report(3)),
@@ -326,6 +327,7 @@ def _reports() -> Iterator[dict[str, Any]]:
             "receiver": "",
             "created_at": at,
             "attempted_at": at,
+            "attempts": 1,
             "delivered_at": at if done else None,
             "purged_at": at if done else None,
         }

@@ -181,8 +181,10 @@ class ReadingSuite(store_case.StoreCase):
         self.assertEqual(task.State.PLANNED, self.history().live_task)
         (claimed,) = self.claim()
         self.assertEqual(task.State.CLAIMED, self.history().live_task)
+        self.assertEqual(claimed.created_at, self.history().live_since)
         self.move(self.start(claimed), task.State.FAILED)
         self.assertIsNone(self.history().live_task)
+        self.assertIsNone(self.history().live_since)
 
     def test_a_history_knows_the_record(self) -> None:
         record = samples.record(failures=2, failed_at=NOW)

@@ -164,9 +164,10 @@ class ReportsSuite(store_case.StoreCase):
     def test_what_was_delivered_is_not_sent_again(self) -> None:
         self.end(1)
         self.open_one()
-        self.assertTrue(self.store.attempt_report(self.term, "r1"))
+        self.assertTrue(self.store.attempt_report(self.term, "r1", NOW))
         self.assertTrue(self.store.note_delivered("r1", "a@example"))
-        self.assertFalse(self.store.attempt_report(self.term, "r1"))
+        self.assertFalse(self.store.attempt_report(self.term, "r1", NOW))
+        self.store.note_refused(self.term, "r1")
         self.assertFalse(self.store.dissolve_report(self.term, "r1"))
         self.assertFalse(self.store.note_delivered("r1", "b@example"))
         (known,) = self.store.reports_not_done()
@@ -174,8 +175,39 @@ class ReportsSuite(store_case.StoreCase):
         self.assertEqual(report.Audience.PROJECT, known.audience)
         self.assertEqual(NOW, known.created_at)
         self.assertIsNotNone(known.delivered_at)
-        self.assertFalse(self.store.attempt_report(self.term, "no such"))
+        self.assertEqual(2, known.attempts)
+        self.store.note_refused(self.term, "no such")
+        self.assertFalse(self.store.attempt_report(self.term, "no such", NOW))
         self.assertFalse(self.store.note_delivered("no such", ""))
+
+    def test_attempts_are_counted_but_for_those_that_were_refused(
+        self,
+    ) -> None:
+        self.end(1)
+        self.open_one()
+
+        def attempts() -> tuple[int, datetime.datetime | None]:
+            (known,) = self.store.reports_not_done()
+            return known.attempts, known.attempted_at
+
+        self.assertEqual((1, NOW), attempts())
+        self.store.attempt_report(self.term, "r1", NOW + DAY)
+        self.assertEqual((2, NOW + DAY), attempts())
+        for left in (1, 0, 0):
+            self.store.note_refused(self.term, "r1")
+            self.assertEqual((left, NOW + DAY), attempts())
+
+    def test_since_when_something_is_due(self) -> None:
+        """Not before it ended; what is young does not count."""
+        self.end(1, created_at=NOW - 9 * DAY)
+        self.end(2, created_at=NOW)
+        found = self.store.get_task("t1")
+        assert found
+        assert found.finished_at
+        (due,) = self.store.due_reports(NOW, DAY)
+        self.assertEqual(NOW - 9 * DAY, due.oldest_at)
+        self.assertEqual(max(NOW - 8 * DAY, found.finished_at), due.due_at)
+        self.assertEqual([], self.store.due_reports(NOW, 20 * DAY))
 
     def test_a_delivery_is_noted_whoever_is_the_scheduler(self) -> None:
         self.end(1)
@@ -259,7 +291,8 @@ class ReportsSuite(store_case.StoreCase):
         store.take_office("c2")
         for call in (
             lambda: self.open_in(old, "r2", "p1"),
-            lambda: store.attempt_report(old, "r1"),
+            lambda: store.attempt_report(old, "r1", NOW),
+            lambda: store.note_refused(old, "r1"),
             lambda: store.dissolve_report(old, "r1"),
             lambda: store.purge_report(old, "r1"),
             lambda: store.forget_reports(old, NOW),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import fixtures
@@ -14,6 +15,7 @@ from staffeln.db import claims, migration, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import errors, report, task
 from staffeln.tests.functional.db import databases, store_case, suite
+from staffeln.tests.unit.domain import samples
 
 
 class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
@@ -119,6 +121,21 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
         self.assertRaises(errors.SchemaError, self.store.deployment)
         with self.database.engine.begin() as connection:
             connection.execute(sa.insert(rows.DEPLOYMENT), row._asdict())
+
+    def test_freshness_that_was_removed_comes_back(self) -> None:
+        notes: tuple[Callable[[], None], ...] = (
+            lambda: self.store.note_retention(self.term, store_case.NOW),
+            lambda: self.store.note_cycle(self.term, samples.cycle()),
+        )
+        for note in notes:
+            with self.database.engine.begin() as connection:
+                connection.execute(sa.delete(rows.FRESHNESS))
+            error = self.assertRaises(errors.SchemaError, self.store.freshness)
+            self.assertIn("has lost its row", str(error))
+            note()
+            found = self.store.freshness()
+        self.assertIsNotNone(found.cycle_at)
+        self.assertIsNone(found.retention_at)
 
     def test_half_a_character_is_one_line(self) -> None:
         """As a command line may hold."""

@@ -34,7 +34,9 @@ _INTERVAL = "$__rate_interval"
 
 def numbers() -> bytes:
     """All that conductors and the API tell, of a deployment that works."""
-    metrics = conductor.ConductorMetrics(lambda: True)
+    metrics = conductor.ConductorMetrics(
+        lambda: True, periods={"cycle": 1800, "retention": 1200, "census": 60}
+    )
     metrics.called("compute", "GET", "/servers", 200, 0.1)
     metrics.counted(test_conductor.a_census(), test_conductor.freshness())
     metrics.cycle_ended(samples.cycle(protected_at=(samples.NOW,)))
@@ -83,7 +85,7 @@ class RulesTest(base.TestCase):
         return said
 
     def test_the_rules_are_valid(self) -> None:
-        self.assertIn("19 rules", self.run_tool("check", "rules", str(RULES)))
+        self.assertIn("20 rules", self.run_tool("check", "rules", str(RULES)))
 
     def test_each_alert_fires_when_it_should_and_not_before(self) -> None:
         self.assertIn("SUCCESS", self.run_tool("test", "rules", str(TESTS)))

@@ -190,23 +190,32 @@ class Way(enum.Enum):
     LATER = "it says that it closes"
     NONSENSE = "it says what means nothing"
     HALF = "it says half a line and closes"
+    DRIP = "it says a letter now and then"
+    ENDLESS = "it never ends what it says"
 
 
 class FailingServer(fixtures.Fixture):
     """Speaks SMTP until a step, where it fails; None: it does not."""
 
     def __init__(
-        self, step: Step, way: Way | None, good_messages: int = 0
+        self,
+        step: Step,
+        way: Way | None,
+        good_messages: int = 0,
+        nonsense: bytes = b"what\r\n",
     ) -> None:
         """:param good_messages: so many go well first."""
         super().__init__()
         self.good_messages = good_messages
+        self.nonsense = nonsense
         self.step = step
         self.way = way
         self.whole_messages = 0
         """How many it got the end of."""
         self.connections = 0
         self.release = threading.Event()
+        self.reached = threading.Event()
+        """It is where it fails."""
 
     def _setUp(self) -> None:
         handler = type("Handler", (_Failing,), {"owner": self})
@@ -288,11 +297,16 @@ class _Failing(socketserver.StreamRequestHandler):
         answers: dict[Way | None, bytes] = {
             Way.NO: b"554 5.7.1 no\r\n",
             Way.LATER: b"421 4.3.2 closing\r\n",
-            Way.NONSENSE: b"what\r\n",
+            Way.NONSENSE: self.owner.nonsense,
             Way.HALF: b"25",
         }
         way = self.owner.way
+        self.owner.reached.set()
         self.wfile.write(answers.get(way, b""))
+        while way is Way.DRIP and not self.owner.release.wait(0.02):
+            self.wfile.write(b"2")
+        while way is Way.ENDLESS and not self.owner.release.is_set():
+            self.wfile.write(b"250-and\r\n" * 1000)
         if way is Way.SILENCE:
             self.owner.release.wait(60)
         if way in {Way.NO, Way.NONSENSE} and self.owner.step is not Step.BODY:

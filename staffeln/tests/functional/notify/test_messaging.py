@@ -232,3 +232,41 @@ class CheckTest(base.TestCase):
             "transport_url = rabbit://h:1/\n"
         )
         self.assertIn("'messagingv3': is not one of", said)
+
+    def test_an_option_that_is_none_is_named_at_once(self) -> None:
+        url = "driver = messagingv2\ntransport_url = rabbit://h:1/\n"
+        for group, name, text in (
+            ("oslo_messaging_rabbit", "ssl", "maybe"),
+            ("oslo_messaging_rabbit", "rabbit_retry_interval", "x"),
+            ("oslo_messaging_rabbit", "rpc_conn_pool_size", "x"),
+            ("oslo_messaging_rabbit", "ssl_ca_file", "$ssl_ca_file"),
+            (messaging.GROUP, "retry", "x"),
+            (messaging.GROUP, "topics", ""),
+            (messaging.GROUP, "topics", ","),
+            ("DEFAULT", "control_exchange", "$geheim"),
+        ):
+            said = self.refusal(
+                f"[{messaging.GROUP}]\n{url}[{group}]\n{name} = {text}\n"
+            )
+            self.assertIn(f"[{group}] {name}: ", said)
+            self.assertEqual(1, len(said.splitlines()))
+            self.assertNotIn("geheim", said)
+
+    def test_numbers_that_do_not_fit_each_other(self) -> None:
+        said = self.refusal(
+            f"[{messaging.GROUP}]\ndriver = messagingv2\n"
+            "transport_url = rabbit://u:geheim@h:1/\n"
+            "[oslo_messaging_rabbit]\nrpc_conn_pool_size = 1\n"
+            "conn_pool_min_size = 9\n"
+        )
+        self.assertIn("[oslo_messaging_rabbit] rpc_conn_pool_size: 1", said)
+        self.assertNotIn("geheim", said)
+
+    def test_a_dollar_in_a_password_shows_nothing_of_it(self) -> None:
+        said = self.refusal(
+            f"[{messaging.GROUP}]\ndriver = messagingv2\n"
+            "transport_url = rabbit://u:a${geheim}b@h:1/\n"
+        )
+        self.assertIn(f"[{messaging.GROUP}] transport_url: ", said)
+        self.assertIn("$$", said)
+        self.assertNotIn("geheim", said)

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
+import threading
+from collections.abc import Callable
 
 from staffeln.domain import receivers, task
 from staffeln.notify.smtp import SmtpMailer
@@ -88,6 +91,53 @@ class TestRounds(reporting_case.ReportingCase):
         assert html is not None
         self.assertNotIn("<script", html.get_content())
         self.assertIn("&lt;script&gt;", html.get_content())
+
+    def test_a_name_that_looks_encoded_is_no_header(self) -> None:
+        harm = base64.b64encode(b"x\r\nBcc: eve@evil.example\r\n").decode()
+        name = f"=?utf-8?b?{harm}?="
+        self.cloud.change_project("pa", name=name)
+        self.end("a")
+        self.round()
+        (got,) = self.server.received
+        self.assertEqual([PA], got.to)
+        self.assertNotIn("Bcc", got.message)
+        head = got.content.partition(b"\r\n\r\n")[0]
+        self.assertNotIn(b"eve@", head)
+        self.assertIn(name, "".join(got.message["Subject"].split(" ")))
+
+    def test_mail_that_is_cut_off_is_the_next_scheduler_s(self) -> None:
+        for step in (mailroom.Step.RCPT, mailroom.Step.END):
+            silent = self.useFixture(
+                mailroom.FailingServer(step, mailroom.Way.SILENCE)
+            )
+            mailer = SmtpMailer(silent.door(3600), clock=self.seconds)
+            self.take_office(mailer=mailer)
+            self.end(step.value)
+            self.when(silent.reached, mailer.close)
+            self.round()
+            self.assertEqual([step.value], self.left())
+            unknown = step is mailroom.Step.END
+            self.assertEqual(unknown, "ERROR" in self.log.output)
+            self.assertEqual(unknown, bool(self.store.reports_not_done()))
+            self.assertIn("this process stops", self.log.output)
+            self.take_office(mailer=self.mailer)
+            self.pass_time()
+            self.round()
+            self.assertEqual([], self.left())
+        self.assertEqual(2, len(self.server.received))
+
+    def when(
+        self, happened: threading.Event, then: Callable[[], None]
+    ) -> None:
+        """Do something in another thread."""
+
+        def run() -> None:
+            if happened.wait(60):
+                then()
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join)
 
     def test_a_server_that_is_down_gets_it_later(self) -> None:
         away = mailroom.MailServer()

@@ -6,7 +6,9 @@ from __future__ import annotations
 import dataclasses
 import email.message
 import email.utils
+import itertools
 import ssl
+import threading
 from typing import Any
 
 import fixtures
@@ -413,7 +415,7 @@ class TestExactness(MailCase):
                     continue  # smtplib then says HELO, which is fine
                 with self.subTest(step=step, way=way):
                     server = self.failing(step, way)
-                    silent = way is Way.SILENCE
+                    silent = way in {Way.SILENCE, Way.DRIP}
                     error = self.send(server, 0.2 if silent else 10)
                     certain = not isinstance(error, errors.MailUncertainError)
                     if step is Step.END:
@@ -429,7 +431,7 @@ class TestExactness(MailCase):
     def test_a_part_that_was_taken_counts(self) -> None:
         to = tuple(f"u{n}@demo.example" for n in range(MOST_RECEIVERS + 5))
         for way in Way:
-            if way is Way.SILENCE:
+            if way in {Way.SILENCE, Way.DRIP}:
                 continue
             server = self.useFixture(
                 mailroom.FailingServer(Step.END, way, good_messages=1)
@@ -437,6 +439,68 @@ class TestExactness(MailCase):
             sent = SmtpMailer(server.door(10)).send(ID, to, RENDERED)
             self.assertEqual(to[:MOST_RECEIVERS], sent.accepted)
             self.assertEqual(set(to[MOST_RECEIVERS:]), set(sent.refused))
+
+    def test_drops_of_an_answer_are_none(self) -> None:
+        error = self.send(self.failing(Step.RCPT, Way.DRIP), 0.2)
+        self.assertIn("no answer within 0.2 s", str(error))
+
+    def test_an_answer_without_end_is_not_read(self) -> None:
+        for step in (Step.EHLO, Step.RCPT, Step.END):
+            error = self.send(self.failing(step, Way.ENDLESS), 60)
+            self.assertIn("its answer has no end", str(error))
+
+    def test_a_line_without_end_is_not_read(self) -> None:
+        server = self.useFixture(
+            mailroom.FailingServer(
+                Step.RCPT, Way.NONSENSE, nonsense=b"2" * 1_000_000
+            )
+        )
+        self.assertIn("its answer has no end", str(self.send(server, 60)))
+
+    def test_all_steps_together_have_an_end(self) -> None:
+        server = self.useFixture(mailroom.FailingServer(Step.END, None))
+        ticks = itertools.count(step=2)
+        mailer = SmtpMailer(server.door(60), clock=lambda: next(ticks))
+        to = tuple(f"u{n}@demo.example" for n in range(MOST_RECEIVERS))
+        error = self.assertRaises(
+            errors.MailError, mailer.send, ID, to, RENDERED
+        )
+        self.assertNotIsInstance(error, errors.MailUncertainError)
+        self.assertIn("all steps took more than 600 s", str(error))
+        self.assertEqual(0, server.whole_messages)
+
+    def test_the_end_waits_for_no_server(self) -> None:
+        for step in Step:
+            with self.subTest(step=step):
+                server = self.failing(step, Way.SILENCE)
+                mailer = SmtpMailer(server.door(3600))
+                failures: list[BaseException] = []
+                sending = threading.Thread(
+                    target=self._kept, args=(mailer, failures), daemon=True
+                )
+                sending.start()
+                self.assertTrue(server.reached.wait(60))
+                mailer.close()
+                sending.join(60)
+                (error,) = failures
+                sent = step in {Step.BODY, Step.END}
+                self.assertIsInstance(
+                    error,
+                    errors.MailUncertainError
+                    if sent
+                    else errors.MailStoppedError,
+                )
+                self.assertIn("this process stops", str(error))
+                self.assertRaises(
+                    errors.MailStoppedError, mailer.send, ID, TO, RENDERED
+                )
+                self.assertEqual(1, server.connections)
+
+    def _kept(self, mailer: SmtpMailer, failures: list[BaseException]) -> None:
+        try:
+            mailer.send(ID, TO, RENDERED)
+        except errors.MailError as error:
+            failures.append(error)
 
     def test_a_server_that_hangs_is_left_alone_for_a_while(self) -> None:
         server = self.failing(Step.GREETING, Way.SILENCE)

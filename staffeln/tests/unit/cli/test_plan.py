@@ -242,7 +242,7 @@ class ProspectsTest(PlanTestCase):
         self.world.protect()
         late = [self.world.protect(status="attaching") for _ in range(7)]
         self.world.backup_cycle()
-        self.world.pass_time(world.HOUR)
+        self.world.pass_time(world.DAY + world.HOUR)
         told = self.told()
         self.assertIn(
             "Protection: 7 of 8 volumes never protected, 0 not protected for "

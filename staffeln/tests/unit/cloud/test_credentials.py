@@ -104,6 +104,15 @@ class TestSources(CredentialsCase):
         self.assertEqual(("s3cret",), found.secrets)
         self.assertNotIn("s3cret", repr(found))
 
+    def test_a_dollar_in_a_password_shows_nothing_of_it(self) -> None:
+        for password in ("a$s3cret", "${s3cret}b"):
+            words = self.refused(FILE.replace("s3cret", password))
+            self.assertIn("[openstack] password: a $ in it", words)
+
+    def test_a_password_that_refers_to_itself(self) -> None:
+        words = self.refused(FILE.replace("s3cret", "$openstack.password"))
+        self.assertIn("[openstack] password: it refers to itself", words)
+
     def test_a_named_cloud_goes_first(self) -> None:
         self.set_environment(OS_CLIENT_CONFIG_FILE=self.clouds, **ENVIRONMENT)
         found = self.read(FILE + "cloud = north\n").credentials

@@ -37,6 +37,9 @@ class LifeTest(base.TestCase):
         self.worker = stand_ins.Worker(self.said.put)
         self.store = stand_ins.Rows(NOW, self.said.put)
         self.build_failures: list[Exception] = []
+        self.scheduler = stand_ins.Scheduler(self.said.put)
+        self.mail_ends = threading.Event()
+        self.cut_short = self.mail_ends.set
 
     def build(self, _: threading.Event, wake: Callable[[], None]) -> Parts:
         self.said.put("build")
@@ -54,7 +57,7 @@ class LifeTest(base.TestCase):
             ),
             store=self.store,
             leadership=stand_ins.Office(self.said.put),
-            scheduler=stand_ins.Scheduler(self.said.put),
+            scheduler=self.scheduler,
             worker=self.worker,
             rhythm=Rhythm(
                 backup_service_period=3600,
@@ -67,6 +70,7 @@ class LifeTest(base.TestCase):
             close=lambda: self.said.put("closed"),
             count=self.count,
             asides=[Aside(self.said.put)],
+            cut_short=self.cut_short,
         )
 
     def count(self) -> int:
@@ -116,6 +120,43 @@ class LifeTest(base.TestCase):
         missing = {"lead", "retain", "reconcile", "report"}
         while missing:
             missing.discard(self.said.get(timeout=60))
+
+    def keep_mail_waiting(self) -> None:
+        """A mail server hangs while a report is sent."""
+
+        def report() -> int:
+            self.said.put("sending")
+            self.mail_ends.wait()
+            return 0
+
+        self.scheduler.report = report  # type: ignore[method-assign]
+        self.addCleanup(self.mail_ends.set)
+
+    def test_mail_is_cut_short_at_the_end(self) -> None:
+        self.keep_mail_waiting()
+        made = self.start()
+        self.wait_for("sending")
+        made.stop()
+        self.assertTrue(self.mail_ends.is_set())
+        self.assertIn("unregistered me", self.all_said())
+        self.assertNotIn("not waited for", self.log.output)
+
+    def test_no_mail_keeps_the_office_from_the_next(self) -> None:
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "staffeln.conductor.life.LONGEST_GOODBYE", 0.01
+            )
+        )
+        self.cut_short = lambda: None
+        self.keep_mail_waiting()
+        made = self.start()
+        self.wait_for("sending")
+        made.stop()
+        self.assertFalse(self.mail_ends.is_set())
+        self.assertIn("office closed", self.all_said())
+        self.assertIn(
+            "Reports: the last turn is not waited for", self.log.output
+        )
 
     def test_it_can_be_woken(self) -> None:
         self.start()

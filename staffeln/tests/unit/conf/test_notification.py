@@ -76,6 +76,14 @@ class NotificationTest(files.ConfTestCase):
             self.assertIn(f"[notification] {name} = 'reports'", words)
             self.read(f"{GROUP}{name} = /var/reports\n")
 
+    def test_a_dollar_in_a_secret_shows_nothing_of_it(self) -> None:
+        for name in ("sender_pwd", "heartbeat_url"):
+            for text in ("a${geheim}b", "$geheim", "a$geheim.b"):
+                words = self.refused(f"{GROUP}{name} = {text}\n")
+                self.assertIn(f"[notification] {name}: a $ in it", words)
+                self.assertIn("$$", words)
+                self.assertNotIn("geheim", words)
+
     def test_a_heartbeat_is_http_and_stays_unseen(self) -> None:
         for url in (
             "ftp://ping.example/geheim",
@@ -84,6 +92,8 @@ class NotificationTest(files.ConfTestCase):
             "https://ping.example:99999/geheim",
             "https://[/geheim",
             "https://ping.example/geheim und mehr",
+            "https://ping.example/geheim-\u00fc",
+            "https://pi\u00f1g.example/geheim",
             "geheim",
         ):
             words = self.refused(f"{GROUP}heartbeat_url = {url}\n")

@@ -211,8 +211,10 @@ def histories(draw: st.DrawFn) -> model.History:
         )
         for number in range(count)
     )
+    live = draw(st.sampled_from([None, None, *sorted(task.LIVE)]))
     return model.History(
-        live_task=draw(st.sampled_from([None, None, *sorted(task.LIVE)])),
+        live_task=live,
+        live_since=NOW - draw(st.integers(0, 96)) * HOUR if live else None,
         last_success_at=draw(
             st.none()
             | st.integers(0, 72).map(lambda hours: NOW - hours * HOUR)

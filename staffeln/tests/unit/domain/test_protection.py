@@ -70,12 +70,30 @@ class NeverProtectedTest(base.TestCase):
             self.assertEqual((), found.notices)
             self.assertEqual((1, 0), (found.selected, found.never_protected))
 
+    def test_not_while_its_first_backup_is_on_its_way(self) -> None:
+        for state in task.LIVE:
+            for age, expected in ((3 * DAY, 0), (3 * DAY + MICROSECOND, 1)):
+                found = of(
+                    model.History(live_task=state, live_since=NOW - age)
+                )
+                self.assertEqual(expected, found.never_protected)
+                self.assertEqual(expected, len(found.notices))
+        self.assertIn(
+            "never backed up; a task for it is", found.notices[0].why
+        )
+
+    def test_a_second_try_is_no_first_backup(self) -> None:
+        (notice,) = of(
+            model.History(
+                live_task=task.State.RUNNING,
+                live_since=NOW,
+                record=samples.record(failures=1, failed_at=NOW - DAY),
+            )
+        ).notices
+        self.assertEqual(Topic.NEVER_PROTECTED, notice.topic)
+
     def test_once_an_earlier_cycle_knew_it(self) -> None:
         for history, why in (
-            (
-                model.History(live_task=task.State.RUNNING),
-                "never backed up; a task for it is running already",
-            ),
             (
                 model.History(
                     record=samples.record(failures=1, failed_at=NOW - DAY)
@@ -97,8 +115,11 @@ class NeverProtectedTest(base.TestCase):
             self.assertEqual("name of s1", notice.server_name)
             self.assertEqual("p1", notice.project_id)
 
-    def test_postponed_again(self) -> None:
-        record = samples.record(postponed_since=NOW - MICROSECOND)
+    def test_postponed_for_longer_than_the_interval(self) -> None:
+        record = samples.record(postponed_since=NOW - DAY)
+        history = model.History(record=record)
+        self.assertEqual((), of(history, status="attaching").notices)
+        record = samples.record(postponed_since=NOW - DAY - MICROSECOND)
         (notice,) = of(
             model.History(record=record), status="attaching"
         ).notices
@@ -386,7 +407,9 @@ class PropertiesTest(base.TestCase):
         known = {
             volume_id
             for volume_id, history in histories.items()
-            if history.last_success_at is None and history.live_task
+            if history.last_success_at is None
+            and history.live_since is not None
+            and NOW - history.live_since > 3 * DAY
         }
         self.assertLessEqual(known, set(bad))
         self.assertEqual(len(candidates), found.selected)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from prometheus_client import parser
 
 from staffeln.domain import census, model, task
+from staffeln.metrics import deployment
 from staffeln.metrics.conductor import ConductorMetrics, Watch
 from staffeln.tests import base
 from staffeln.tests.fakes.memory_store import MemoryStore
@@ -160,6 +161,8 @@ class MetricsTest(base.TestCase):
                 ended_at=NOW,
                 seconds=12,
                 postponed=9,
+                planned=8,
+                failed_at_once=7,
                 protected_at=(NOW - HOUR, NOW - 3 * DAY, NOW - 40 * DAY),
             )
         )
@@ -171,6 +174,8 @@ class MetricsTest(base.TestCase):
             3600 + 43 * 86400, found["staffeln_protection_age_seconds_sum"]
         )
         self.assertEqual(9, found["staffeln_volumes_postponed"])
+        self.assertEqual(8, found["staffeln_cycle_planned"])
+        self.assertEqual(7, found["staffeln_cycle_failed_at_once"])
         self.assertEqual(1, found["staffeln_cycle_seconds_count complete"])
         self.assertEqual(12, found["staffeln_cycle_seconds_sum complete"])
         self.time += 1
@@ -195,6 +200,32 @@ class MetricsTest(base.TestCase):
             ):
                 self.assertNotIn(name, found)
             self.assertEqual(1, found["staffeln_cycle_seconds_count complete"])
+
+    def test_the_office_may_go_in_the_middle_of_a_scrape(self) -> None:
+        told = deployment.Deployment(lambda: self.in_office, lambda: self.time)
+        told.note_census(a_census(), freshness())
+        told.note_cycle(samples.cycle(protected_at=(NOW,)))
+        first = told.collect()
+        next(first)
+        self.in_office = False
+        self.assertEqual([], list(told.collect()))
+        self.assertIn(
+            "staffeln_volumes_postponed", [each.name for each in first]
+        )
+
+    def test_how_often_rounds_are_to_be(self) -> None:
+        metrics = ConductorMetrics(lambda: False, periods={"cycle": 90})
+        self.assertIn(
+            'staffeln_period_seconds{round="cycle"} 90.0',
+            metrics.render().decode(),
+        )
+
+    def test_what_is_measured_is_a_sentence(self) -> None:
+        self.assertIn(
+            "# HELP staffeln_cycle_seconds Seconds that a cycle took: "
+            "harvest, plan, write.\n",
+            self.metrics.render().decode(),
+        )
 
     def test_the_watch_counts_what_the_database_holds(self) -> None:
         store = MemoryStore()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import requests
 
@@ -79,3 +80,31 @@ class ExporterTest(base.TestCase):
         with socket.create_connection(("127.0.0.1", made.port)) as surplus:
             surplus.settimeout(LIMIT)
             self.assertEqual(b"", surplus.recv(1))
+
+    def test_clients_that_drip_keep_no_place(self) -> None:
+        made = Exporter("127.0.0.1", 0, lambda: b"all 1\n", longest=0.1)
+        made.start()
+        self.addCleanup(made.stop)
+        self.assertTrue(made.listening.wait(LIMIT))
+        slow = [
+            socket.create_connection(("127.0.0.1", made.port))
+            for _ in range(MOST_AT_ONCE)
+        ]
+        pause = threading.Event()
+        for each in slow:
+            self.addCleanup(each.close)
+            with self.assertRaises(OSError):
+                for _ in range(2000):
+                    each.sendall(b"G")
+                    pause.wait(0.01)
+        self.assertEqual(b"all 1\n", self.answered(made.port))
+
+    def answered(self, port: int) -> bytes:
+        """What it says once a place is given back."""
+        pause = threading.Event()
+        for _ in range(1000):
+            try:
+                return self.get(port).content
+            except requests.ConnectionError:
+                pause.wait(0.01)
+        raise AssertionError("no place is given back")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A message says what it should, whatever names hold."""
 
+import base64
 import email
+import email.header
 import email.message
 import email.policy
 
@@ -18,6 +20,25 @@ ANYTHING = st.one_of(
         alphabet='ab:\r\n\t\x00\u2028\u202e\ud800é🦄=?-.<>@"', max_size=80
     ),
 )
+HARMFUL = st.builds(
+    lambda before, code, text, after: (
+        before
+        + "=?utf-8?"
+        + (
+            "b?" + base64.b64encode(text.encode()).decode()
+            if code == "b"
+            else "q?" + "".join(f"={x:02X}" for x in text.encode())
+        )
+        + "?="
+        + after
+    ),
+    st.sampled_from(["", "a ", "a", "=?"]),
+    st.sampled_from("bq"),
+    st.sampled_from(
+        ["x\r\nBcc: eve@evil.example", "x\r\n\r\nbody", "a\nb", ", <e@f>"]
+    ),
+    st.sampled_from(["", " b", "b", "?="]),
+)
 HEADERS = [
     "From",
     "To",
@@ -30,6 +51,8 @@ HEADERS = [
     "MIME-Version",
     "Content-Type",
 ]
+
+PLAIN = [*HEADERS, "Content-Transfer-Encoding"]
 
 
 def written(what: report.Rendered, message_id: str = "id") -> bytes:
@@ -77,6 +100,55 @@ class TestLetter(base.TestCase):
         (attached,) = read.iter_attachments()
         self.assertEqual(attachment.content, attached.get_payload(decode=True))
         self.assertRegex(attached.get_filename() or "", r"\A\w[\w.-]*\Z")
+
+    @given(HARMFUL, st.booleans())
+    def test_what_looks_encoded_is_not_decoded(
+        self, text: str, international: bool
+    ) -> None:
+        content = letter.write(
+            sender="backup@cloud.example",
+            to=["ann@demo.example"],
+            message_id=text,
+            what=report.Rendered(subject=text, text=text, html=text),
+            international=international,
+        )
+        read = email.message_from_bytes(content)
+        self.assertEqual(HEADERS, read.keys())
+        (subject,) = email.header.decode_header(read["Subject"])
+        words, code = subject
+        assert isinstance(words, bytes)
+        self.assertEqual((text, "utf-8"), (words.decode(), code))
+
+    @given(HARMFUL, st.booleans())
+    def test_no_address_brings_another_header(
+        self, local: str, international: bool
+    ) -> None:
+        address = f"{local}@demo.example"
+        self.assertRaises(errors.MailError, letter.to_ascii, address)
+        for sender, to in (
+            (address, "ann@demo.example"),
+            ("ann@demo.example", address),
+        ):
+            # As if it had been taken for an address.
+            try:
+                content = letter.write(
+                    sender=sender,
+                    to=[to],
+                    message_id="id",
+                    what=report.Rendered(subject="s", text="t", html=""),
+                    international=international,
+                )
+            except errors.MailError as error:
+                self.assertIn("would be read as another", str(error))
+                continue
+            lines = content.split(b"\r\n")
+            self.assertIn(f"From: Staffeln <{sender}>".encode(), lines)
+            self.assertIn(f"To: {to}".encode(), lines)
+            read = email.message_from_bytes(
+                content, policy=email.policy.default
+            )
+            self.assertEqual(sorted(PLAIN), sorted(read.keys()))
+            self.assertEqual(to, read["To"].addresses[0].addr_spec)
 
     def test_no_files_are_said_to_be_left_out_that_were_none(self) -> None:
         for files in ((), None):

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 from staffeln.domain import report, task
 from staffeln.report import arrangement, view
 from staffeln.report import rows as rows_module
@@ -54,6 +56,15 @@ class OrderTest(base.TestCase):
             [(each.title, each.total) for each in part.notices],
         )
         self.assertEqual(3, part.noticed)
+
+    def test_a_heading_keeps_its_names(self) -> None:
+        notice = dataclasses.replace(
+            samples.project().notices[0], topic=report.Topic.BROKEN
+        )
+        (part,) = arrangement.of(
+            samples.whole(samples.project(notices=(notice,)))
+        ).parts
+        self.assertEqual("Broken in Cinder", part.notices[0].title)
 
     def test_one_project_needs_no_overview(self) -> None:
         self.assertEqual((), arrangement.of(samples.whole()).overview)

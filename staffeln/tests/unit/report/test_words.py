@@ -25,6 +25,10 @@ class WordsTest(base.TestCase):
         ):
             self.assertEqual(name, words.shown(name))
 
+    def test_all_kinds_of_spaces_are_one(self) -> None:
+        self.assertEqual("备份 一", words.shown("备份\u3000一"))
+        self.assertEqual("Nº 1 000", words.shown("Nº\xa01\u202f000"))
+
     def test_what_is_too_long_is_cut(self) -> None:
         self.assertEqual("n" * 99 + "…", words.shown("n" * 101))
         self.assertEqual("n" * 100, words.shown("n" * 100))

@@ -112,7 +112,7 @@ class ReportingCase(base.TestCase):
                             "project_id": project,
                             "volume_id": f"volume of {name}",
                             "created_at": self.time - age,
-                            "finished_at": self.time,
+                            "finished_at": self.time - age,
                             **changes,
                         },
                     )

@@ -79,6 +79,9 @@ class CycleTest(ProtectingTestCase):
         self.assertIsNone(first.oldest_protection_at)
         self.world.pass_time(HOUR)
         self.world.lead()
+        self.assertEqual(1, self.cycles[-1].never_protected)
+        self.world.pass_time(DAY)
+        self.world.lead()
         second = self.cycles[-1]
         self.assertEqual(2, second.never_protected)
         self.assertEqual(

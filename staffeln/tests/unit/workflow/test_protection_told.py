@@ -7,7 +7,7 @@ from staffeln.domain import receivers, report
 from staffeln.report import Pages
 from staffeln.tests.fakes import post
 from staffeln.tests.unit.workflow import world
-from staffeln.tests.unit.workflow.world import DAY, HOUR
+from staffeln.tests.unit.workflow.world import DAY, HOUR, MINUTE
 from staffeln.workflow import cycle
 from staffeln.workflow.press import Press
 
@@ -46,8 +46,9 @@ class ToldTest(world.WorldTest):
 
     def cycle(self, *, passes: int = 1) -> None:
         """A cycle, all that it begins, and the round of reports."""
+        self.world.pass_time((passes - 1) * HOUR)
         self.world.backup_cycle()
-        self.world.pass_time(passes * HOUR)
+        self.world.pass_time(HOUR)
         self.scheduler.report()
 
     def told(self, to: str) -> report.Rendered:
@@ -59,8 +60,11 @@ class ToldTest(world.WorldTest):
         )
 
     def test_members_and_operators_hear_of_it(self) -> None:
-        good = self.world.protect(size=5)
         late = self.world.protect(status="attaching")
+        self.cycle()
+        # When the others' report is due it has waited for over a day.
+        self.world.pass_time(MINUTE)
+        good = self.world.protect(size=5)
         dropped = self.world.protect()
         self.cycle()
         for server in list(self.world.cloud.servers.values()):
@@ -79,8 +83,8 @@ class ToldTest(world.WorldTest):
             "never backed up; postponed",
             f"({dropped})",
             "does not carry __staffeln_backup=true any more",
-            "1 backup and 1 GiB more do not fit.",
-            "Too many: 1 backups where 0 of 2 are free.",
+            "2 backups and 6 GiB more do not fit.",
+            "Too many: 2 backups where 0 of 2 are free.",
         ):
             self.assertIn(words, told.text)
             self.assertIn(words.strip("()"), told.html)

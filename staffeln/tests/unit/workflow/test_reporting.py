@@ -102,6 +102,8 @@ class MembersTest(reporting_case.ReportingCase):
             self.add_project(f"p{number}")
         self.post.away = True
         self.round()
+        self.assertEqual(1, len(self.calls("quotas")))
+        self.assertEqual(1, len(self.calls("members")))
         (line,) = (
             line
             for line in self.log.output.splitlines()
@@ -143,7 +145,7 @@ class MembersTest(reporting_case.ReportingCase):
         )
 
     def test_messages_that_fail_take_not_all_the_time(self) -> None:
-        """A server that hangs is not asked for each of many projects."""
+        """However many projects hang, the others are served in the end."""
         for number in range(20):
             self.add_project(f"p{number}")
             self.end(f"t{number}", project=f"p{number}")
@@ -154,12 +156,46 @@ class MembersTest(reporting_case.ReportingCase):
 
         self.post.fails = hang
         self.round()
-        self.assertEqual(5, len(self.post.asked))
-        self.assertIn("wait for the next round", self.log.output)
-        asked = {to[0] for to in self.post.asked}
-        self.post.asked.clear()
+        self.assertEqual(3, len(self.post.asked))
+        self.assertIn("17 of them wait for the next round", self.log.output)
+        for _ in range(6):
+            self.round()
+        asked = [to[0] for to in self.post.asked]
+        self.assertEqual(20, len(set(asked)))
+        self.assertEqual(asked[0], asked[20])
+
+    def test_slow_failures_starve_nobody(self) -> None:
+        """Twenty projects hang, at each try; twenty younger ones do not."""
+        for number in range(20):
+            for kind, age in (("bad", 2 * DAY), ("good", DAY)):
+                name = f"{kind}{number:02}"
+                self.add_project(name)
+                self.end(f"t of {name}", project=name, age=age)
+
+        def hang(to: tuple[str, ...]) -> bool:
+            if to[0].startswith("bad"):
+                self.time += datetime.timedelta(seconds=60)
+            return to[0].startswith("bad")
+
+        self.post.fails = hang
+        for _ in range(5):
+            self.round()
+        self.assertEqual(20, len(self.told()))
+
+    def test_hanging_members_keep_nothing_from_the_operators(self) -> None:
+        self.obey(operators=("ops@example.org",))
+        for number in range(9):
+            self.add_project(f"p{number}")
+            self.end(f"t{number}", project=f"p{number}")
+        self.end("t", project="deleted", age=2 * DAY)
+
+        def hang(to: tuple[str, ...]) -> bool:
+            self.time += datetime.timedelta(minutes=2)
+            return to != ("ops@example.org",)
+
+        self.post.fails = hang
         self.round()
-        self.assertEqual(set(), asked & {to[0] for to in self.post.asked})
+        self.assertEqual({"ops@example.org": ["t"]}, self.told())
 
     def test_a_process_that_is_to_end_begins_no_other_message(self) -> None:
         self.end("t1")
@@ -194,8 +230,87 @@ class MembersTest(reporting_case.ReportingCase):
                 for each in what.projects
             },
         )
-        asked = [each for each in self.cloud.calls if each.name == "quotas"]
-        self.assertEqual(3, len(asked))
+        self.assertEqual(3, len(self.calls("quotas")))
+
+    def calls(self, name: str) -> list[Any]:
+        return [each for each in self.cloud.calls if each.name == name]
+
+    # -- what cannot be made -------------------------------------------------
+
+    def test_it_goes_to_the_operators_in_the_end(self) -> None:
+        self.obey(operators=("ops@example.org",))
+        self.scribe.spoils = "pa"
+        self.end("t1", volume_id="v1")
+        self.end("t2", project="pb")
+        self.round()
+        self.assertEqual({"pb@example.org": ["t2"]}, self.told())
+        self.assertIn("(project pa) cannot be made", self.log.output)
+        self.pass_time(3 * DAY)
+        self.round()
+        self.assertEqual(["t1"], self.left())
+        self.pass_time(SECOND)
+        self.round()
+        self.assertEqual(
+            ["project pa: task t1, backup of volume v1, failed"],
+            self.told()["ops@example.org"],
+        )
+        self.assertEqual([], self.left())
+
+    def test_without_operators_the_log_gets_what_cannot_be_made(self) -> None:
+        self.scribe.spoils = "pa"
+        self.end("t1", project="pa", age=4 * DAY + SECOND)
+        self.round()
+        self.assertIn("project pa: task t1, backup of", self.log.output)
+        self.assertEqual([], self.left())
+
+    def test_among_what_is_for_the_operators(self) -> None:
+        """A deleted project, and one that was: both are told of."""
+        self.obey(operators=("ops@example.org",))
+        self.scribe.spoils = "gone"
+        self.end("t1", project="gone", volume_id="v1")
+        self.end("t2", project="away")
+        self.round()
+        self.assertEqual(
+            {
+                "ops@example.org": [
+                    "t2",
+                    "project gone: task t1, backup of volume v1, failed",
+                ]
+            },
+            self.told(),
+        )
+        self.assertEqual([], self.left())
+
+    def test_sent_before_and_not_to_be_made_any_more(self) -> None:
+        self.obey(operators=("ops@example.org",))
+        self.end("t1", volume_id="v1")
+        self.post.loses = True
+        self.round()
+        self.post.loses = False
+        self.scribe.spoils = "pa"
+        self.round()
+        self.assertEqual({}, self.told())
+        self.pass_time(3 * DAY + SECOND)
+        self.round()
+        self.assertEqual(
+            ["project pa: task t1, backup of volume v1, failed"],
+            self.told()["ops@example.org"],
+        )
+
+    # -- a task that took long -----------------------------------------------
+
+    def test_a_task_that_took_long_is_not_late_at_once(self) -> None:
+        self.obey(operators=("ops@example.org",))
+        self.end("t1", age=9 * DAY, finished_at=self.time)
+        self.post.fails = self.failing("pa@example.org")
+        self.round()
+        self.assertEqual({}, self.told())
+        self.pass_time(3 * DAY)
+        self.round()
+        self.assertEqual({}, self.told())
+        self.pass_time(SECOND)
+        self.round()
+        self.assertEqual({"ops@example.org": ["t1"]}, self.told())
 
     # -- who, and who not ----------------------------------------------------
 
@@ -296,6 +411,100 @@ class MembersTest(reporting_case.ReportingCase):
         self.assertEqual(1, len(set(told["t1"])))
         self.assertEqual(1, len(told["t2"]))
         self.assertNotIn(told["t2"][0], told["t1"])
+
+    def rounds(self, hours: int) -> list[int]:
+        """A round each half an hour; in which of them something was sent."""
+        found = []
+        for number in range(2 * hours):
+            before = len(self.post.asked)
+            self.round()
+            if len(self.post.asked) > before:
+                found.append(number)
+            self.pass_time(DAY / 48)
+        return found
+
+    def test_it_comes_again_at_growing_intervals_and_not_for_ever(
+        self,
+    ) -> None:
+        """A server takes each message, and no answer ever tells so."""
+        self.obey(operators=("ops@example.org",))
+        self.end("t1")
+        self.post.silent = True
+        self.assertEqual([0, 1, 2, 4, 8, 16], self.sent_in(self.rounds(96)))
+        self.assertEqual(
+            [("pa@example.org",)] * 5 + [("ops@example.org",)],
+            [letter.to for letter in self.post.arrived],
+        )
+        self.assertEqual([], self.left())
+        self.assertEqual(0, self.not_done())
+        self.assertIn("was sent 5 times and no answer", self.log.output)
+
+    def sent_in(self, rounds: list[int]) -> list[int]:
+        """Without the summaries, that come each day."""
+        return rounds[: len(self.post.arrived)]
+
+    def test_nobody_but_the_log_is_left(self) -> None:
+        """The operators are those of whom no answer comes."""
+        self.obey(operators=("o@example.org",), receivers=("o@example.org",))
+        self.end("t1")
+        self.post.loses = True
+        self.rounds(20)
+        self.assertEqual([], self.left())
+        self.assertIn("INFO staffeln.workflow.press: t1", self.log.output)
+
+    def test_refusals_bring_it_no_nearer_to_its_end(self) -> None:
+        self.end("t1")
+        self.post.loses = True
+        self.round()
+        self.post.fails = self.failing()
+        for _ in range(9):
+            self.round()
+        (known,) = self.store.reports_not_done()
+        self.assertEqual(1, known.attempts)
+        self.post.fails = lambda _to: False
+        self.post.loses = False
+        self.round()
+        self.assertEqual({"pa@example.org": ["t1"]}, self.told())
+
+    def test_readers_and_operators_do_not_get_it_in_turns(self) -> None:
+        """However late it is: no answer is no refusal."""
+        self.obey(operators=("ops@example.org",))
+        self.end("t1", age=9 * DAY)
+        self.post.silent = True
+        self.round()
+        self.round()
+        self.assertEqual(
+            {("pa@example.org",)}, {letter.to for letter in self.post.arrived}
+        )
+
+    def test_those_open_for_long_starve_no_other(self) -> None:
+        """The one tried longest ago comes first."""
+        for number in range(9):
+            self.add_project(f"p{number}")
+            self.end(f"t{number}", project=f"p{number}")
+        self.post.loses = True
+        self.round()
+        self.post.loses = False
+        self.post.asked.clear()
+
+        def hang(to: tuple[str, ...]) -> bool:
+            self.time += datetime.timedelta(minutes=2)
+            if to[0] != "p8@example.org":
+                raise errors.MailUncertainError("no answer")
+            return False
+
+        self.post.fails = hang
+        for _ in range(3):
+            self.round()
+        self.assertEqual({"p8@example.org": ["t8"]}, self.told())
+
+    def test_it_is_said_that_nobody_reads_it(self) -> None:
+        self.end("t1")
+        self.post.loses = True
+        self.round()
+        self.cloud.assignments.clear()
+        self.round()
+        self.assertIn("Nobody reads report", self.log.output)
 
     def test_it_keeps_its_tasks_and_id_while_it_is_refused(self) -> None:
         self.end("t1")
@@ -539,6 +748,22 @@ class EverybodyTest(reporting_case.ReportingCase):
         self.round()
         self.assertEqual({"o@example.org": ["t1", "t2"]}, self.told())
 
+    def test_what_cannot_be_made_holds_nobody_else_up(self) -> None:
+        self.obey(receivers=("x@example.org",), operators=("o@example.org",))
+        self.scribe.spoils = "pa"
+        self.end("t1", volume_id="v1")
+        self.end("t2", project="pb")
+        self.round()
+        self.assertEqual({"x@example.org": ["t2"]}, self.told())
+        self.assertIn("Project(s) pa are left out", self.log.output)
+        self.pass_time(3 * DAY + SECOND)
+        self.round()
+        self.assertEqual(
+            ["project pa: task t1, backup of volume v1, failed"],
+            self.told()["o@example.org"],
+        )
+        self.assertEqual([], self.left())
+
     def test_a_server_that_is_away_loses_nothing(self) -> None:
         self.obey(receivers=("x@example.org",))
         self.end("t1")
@@ -578,22 +803,67 @@ class SchedulerTest(world.WorldTest):
         made = self.world.task_of(volume_id)
         self.assertEqual(0, self.scheduler.report())
         self.assertEqual([], self.post.arrived)
-        self.world.pass_time(world.HOUR)
+        self.world.pass_time(world.HOUR - SECOND)
         self.scheduler.report()
         self.assertEqual([], self.post.arrived)
+        self.world.pass_time(SECOND)
         self.world.lead()
         self.scheduler.report()
         self.assertIn(made.id, self.post.told())
         self.assertIsNone(self.world.store.get_task(made.id))
         self.assertEqual(1, len(self.world.rows(volume_id)))
 
-    def test_a_term_without_a_cycle_tells_nothing(self) -> None:
-        self.world.protect()
+    def test_a_term_waits_for_its_first_cycle_but_not_for_ever(self) -> None:
+        """While Keystone is away mail may work, and people are told."""
+        volume_id = self.world.protect()
         self.world.backup_cycle()
+        made = self.world.task_of(volume_id)
         self.world.pass_time(world.DAY)
         self.scheduler.take_office()
         self.scheduler.report()
+        self.world.pass_time(world.HOUR - SECOND)
+        self.scheduler.report()
         self.assertEqual([], self.post.arrived)
+        self.world.pass_time(SECOND)
+        self.world.cloud.fail("project_list", errors.NoAnswerError("502"))
+        self.scheduler.report()
+        self.assertIn(made.id, self.post.told())
+
+    def test_while_no_cycle_ends_it_goes_on_at_their_pace(self) -> None:
+        self.world.lead()
+        asked = []
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "staffeln.workflow.reporting.Reporting.round",
+                lambda _self: asked.append(self.world.clock()),
+            )
+        )
+        for _ in range(13):
+            self.scheduler.report()
+            self.world.pass_time(world.HOUR / 4)
+        self.assertEqual(4, len(asked))
+
+    def test_it_is_said_that_no_cycle_ends(self) -> None:
+        """To all readers; what an old harvest showed is left out."""
+        concerns = self.scheduler._protecting.concerns
+        self.assertIn(
+            "no complete backup cycle has ended yet", str(concerns())
+        )
+        self.world.protect(status="attaching")
+        self.world.lead()
+        found = concerns()
+        self.assertEqual("", found.silence)
+        self.assertNotEqual({}, found.demands)
+        self.assertIsNotNone(found.cycle)
+        self.world.pass_time(3 * world.HOUR + SECOND)
+        found = concerns()
+        self.assertIn("no backup cycle has ended since 20", found.silence)
+        self.assertIn(found.silence, found.for_operators)
+        self.assertIn(found.silence, found.remarks("p"))
+        self.assertEqual(({}, {}), (found.notices, found.demands))
+        self.assertIsNone(found.cycle)
+        self.world.lead()
+        self.assertEqual("", concerns().silence)
 
     def test_a_volume_goes_on_being_protected_after_the_purge(self) -> None:
         volume_id = self.world.protect()

@@ -20,11 +20,13 @@ from staffeln.domain import errors, report, task
 from staffeln.tests.unit.db import example
 from staffeln.tests.unit.workflow import reporting_case
 from staffeln.tests.unit.workflow.reporting_case import SECOND
+from staffeln.workflow import resending
 
 STEPS = frozenset(
     {
         "open_report",
         "attempt_report",
+        "note_refused",
         "send",
         "note_delivered",
         "dissolve_report",
@@ -115,6 +117,8 @@ class DeathsSuite(reporting_case.ReportingCase):
         self.post.silent = False
         self.post.fails = lambda _to: False
         self.take_office()
+        # What was tried twice waits.
+        self.pass_time(resending.FIRST_WAIT)
         self.end("later")
         self.round()
         self.round()
@@ -192,6 +196,40 @@ class DeathsSuite(reporting_case.ReportingCase):
             self.round()
 
         self.walk(be_silent)
+
+    def test_when_no_answer_ever_came(self) -> None:
+        """It counts as delivered, and goes to the operators."""
+        self.obey(operators=("ops@example.org",))
+
+        def be_silent() -> None:
+            self.post.silent = True
+            for _ in range(resending.MOST_TRIES):
+                self.round()
+                self.pass_time(datetime.timedelta(hours=4))
+            self.post.silent = False
+
+        self.walk(be_silent)
+        self.assertIn(
+            ("ops@example.org",), [letter.to for letter in self.post.arrived]
+        )
+
+    def test_what_cannot_be_made_and_is_late(self) -> None:
+        self.obey(receivers=("x@example.org",), operators=("o@example.org",))
+        self.scribe.spoils = "pa"
+        for after in (False, True):
+            for left in range(12):
+                self.begin()
+                self.pass_time(4 * reporting_case.DAY)
+                fate = self.die(left, after=after)
+                self.recover()
+                self.pass_time(4 * reporting_case.DAY)
+                self.round()
+                where = (left, after, fate.died_at)
+                self.assertEqual([], self.left(), str(where))
+                self.assertEqual(0, self.not_done(), str(where))
+                told = "\n".join(self.post.told())
+                for name in ("t1", "t2", "t3", "d1", "young", "later"):
+                    self.assertIn(name, told, str(where))
 
     def test_an_office_that_is_lost_in_the_middle(self) -> None:
         """Its last message is sent, and noted whoever is in office."""

@@ -32,6 +32,9 @@ class Post:
         self.sent.append(what)
         return ports.Sent(accepted=to, refused={})
 
+    def close(self) -> None:
+        """Nothing is under way."""
+
 
 def told(failures: int = 1) -> report.Report:
     """A report of one project."""
