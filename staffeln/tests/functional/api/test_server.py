@@ -159,6 +159,34 @@ class ServerTest(live.LiveTestCase):
             self.assertEqual(b"", client.recv(100))
         self.assertNotIn("Traceback", self.api.log())
 
+    def test_bodies_that_are_cut_or_broken(self) -> None:
+        self.api.configure(request_timeout=1)
+        self.api.start()
+        head = (
+            f"POST /v1/backup?backup_id={uuid.uuid4()} HTTP/1.1\r\n"
+            "Host: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        )
+        chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n"
+        for sent, is_closed in (
+            (f"{head}Content-Length: 265\r\n\r\n", True),
+            (f"{head}Content-Length: 265\r\n\r\nrule=", True),
+            (f"{chunked}-1\r\nabc", False),
+            (f"{chunked}0\r\nTrailer : x\r\n\r\n", False),
+            (f"{chunked}5\r\nabc", True),
+            (f"{chunked}5\r\nabc", False),
+        ):
+            with socket.create_connection(
+                ("127.0.0.1", self.api.port), timeout=live.LIMIT
+            ) as client:
+                client.sendall(sent.encode())
+                if is_closed:
+                    client.shutdown(socket.SHUT_WR)
+                answer = http.client.HTTPResponse(client)
+                answer.begin()
+                self.assertEqual(400, answer.status, sent)
+        self.assertNotIn("Traceback", self.api.log())
+        self.assertNotIn(" ERROR ", self.api.log())
+
     def test_a_state_path_that_hangs_keeps_no_answer(self) -> None:
         file = self.home / seen.FILE
         # Whoever opens it waits until somebody else opens it to write.
