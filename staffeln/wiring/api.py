@@ -52,11 +52,12 @@ def run(load: Callable[[], cfg.ConfigOpts]) -> int:
 def check(conf: cfg.ConfigOpts) -> None:
     """Look at what would keep the application from working, ever.
 
-    :raises StaffelnError: the database's URL is none, or names no file.
+    :raises StaffelnError: the database's URL is none, names no file, or
+        says what its driver cannot use.
     """
-    from staffeln.db import urls
+    from staffeln.db import drivers, urls
 
-    urls.check(conf)
+    drivers.check(urls.check(conf))
 
 
 def _settings(conf: cfg.ConfigOpts) -> serving.Settings:

@@ -128,6 +128,23 @@ class ServerTest(live.LiveTestCase):
         self.assertEqual("False", self.api.check(managed))
         self.assertEqual(before, set(self.api.workers()))
 
+    def test_a_database_that_no_driver_reaches_changes_nothing(self) -> None:
+        self.api.configure()
+        managed = self.api.manage()
+        self.api.start()
+        before, url = set(self.api.workers()), self.api.url
+        for number, wrong in enumerate(
+            ("mysql+nothing://h/d", "mysql://h/d?connect_timeout=abc"), 1
+        ):
+            self.api.url = wrong
+            self.api.configure()
+            self.api.tell(signal.SIGHUP)
+            self.api.wait_for_log("old values stay: .database. conn", number)
+        self.assertEqual("False", self.api.check(managed))
+        self.assertEqual(before, set(self.api.workers()))
+        self.assertNotIn("Traceback", self.api.log())
+        self.api.url = url
+
     def test_a_port_in_use_changes_nothing(self) -> None:
         self.api.configure()
         managed = self.api.manage()

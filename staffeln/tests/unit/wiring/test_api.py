@@ -51,6 +51,11 @@ class ApiTest(base.TestCase):
     ) -> None:
         self.assertRaises(errors.SchemaError, api.check, self.read())
 
+    def test_a_url_that_its_driver_cannot_use_does_as_well(self) -> None:
+        for url in ("mysql+nothing://h/d", "mysql://h/d?connect_timeout=abc"):
+            wrong = self.read(f"[database]\nconnection = {url}\n")
+            self.assertRaises(errors.ConfigurationError, api.check, wrong)
+
     def test_each_option_reaches_the_server(self) -> None:
         found: list[serving.Settings] = []
         self.patch(
