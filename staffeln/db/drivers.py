@@ -8,6 +8,7 @@ later than the configuration was read.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,7 +53,7 @@ def check(url: sa.URL) -> None:
         ) from error
 
 
-def _try(dialect: Any, where: list[Any], how: dict[str, Any]) -> None:
+def _try(dialect: Any, where: Sequence[Any], how: Mapping[str, Any]) -> None:
     """Let a driver read its arguments, where it does so by itself."""
     if dialect.driver == "pymysql":
         dialect.loaded_dbapi.connect(*where, **{**how, "defer_connect": True})
