@@ -92,8 +92,15 @@ class SqlLookup:
         try:
             with self._fuse.question():
                 row = self._ask_patiently(asked, began + RETRY_WITHIN)
+        except errors.StoreError:
+            raise
         except (self._dbapi.Error, exc.SQLAlchemyError, OSError) as error:
             raise errors.StoreError(faults.in_one_line(error)) from error
+        except Exception as error:
+            # Drivers raise anything at an answer that is none.
+            raise errors.StoreError(
+                f"the answer cannot be read: {type(error).__name__}"
+            ) from error
         finally:
             prompt.Deadline.set(None)
         return _standing(row)

@@ -133,6 +133,10 @@ class Readiness:
         except errors.StoreError:
             # Its text may tell of addresses and users: it is for the log.
             return [str(model.Doubt.NO_ANSWER)]
+        except Exception:
+            # To be not ready is an answer; a bug must not keep it back.
+            LOG.exception("The look at the database failed")
+            return [str(model.Doubt.NO_ANSWER)]
         answer = guarding.judge(
             model.DeletionQuestion(backup_id=NO_BACKUP), standing, exchanged
         )

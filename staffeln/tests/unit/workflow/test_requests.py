@@ -176,6 +176,10 @@ class ReadinessTest(RequestsCase):
         self.memory.why = "x"
         self.assertEqual([str(model.Doubt.EXCHANGED)], self.readiness.ready())
 
+    def test_a_bug_is_no_answer_either(self) -> None:
+        self.looks.found = ZeroDivisionError("user u at host h")
+        self.assertEqual([str(model.Doubt.NO_ANSWER)], self.readiness.ready())
+
     def test_no_answer_tells_nothing_of_the_database(self) -> None:
         self.looks.found = errors.StoreError("user u at host h")
         self.assertEqual([str(model.Doubt.NO_ANSWER)], self.readiness.ready())
