@@ -53,10 +53,12 @@ def check(conf: cfg.ConfigOpts) -> None:
     """Look at what would keep the application from working, ever.
 
     :raises StaffelnError: the database's URL is none, names no file, or
-        says what its driver cannot use.
+        says what its driver cannot use; or nothing can be remembered below
+        state_path.
     """
-    from staffeln.db import drivers, urls
+    from staffeln.db import drivers, keeping, urls
 
+    keeping.check_folder(pathlib.Path(conf.state_path))
     drivers.check(urls.check(conf))
 
 
@@ -65,14 +67,14 @@ def _settings(conf: cfg.ConfigOpts) -> serving.Settings:
 
     :raises ConfigurationError: a file of TLS cannot be used.
     """
-    from staffeln.api import serving, tls
+    from staffeln.api import serving, sockets, tls
 
     group = conf.api
     secure = group.enabled_ssl
-    addresses = [serving.Address(group.host, group.port, "host, port", secure)]
+    addresses = [sockets.Address(group.host, group.port, "host, port", secure)]
     if group.metrics_enabled:
         addresses.append(
-            serving.Address(
+            sockets.Address(
                 group.metrics_host,
                 group.metrics_port,
                 "metrics_host, metrics_port",
@@ -93,6 +95,7 @@ def _settings(conf: cfg.ConfigOpts) -> serving.Settings:
         request_timeout=group.request_timeout,
         worker_timeout=group.worker_timeout,
         graceful_timeout=group.graceful_timeout,
+        metrics=group.metrics_enabled,
     )
 
 

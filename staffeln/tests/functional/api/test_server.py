@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 
 from staffeln.db import seen
@@ -175,6 +178,67 @@ class ServerTest(live.LiveTestCase):
             self.assertEqual("False", self.api.check(managed))
             self.assertEqual(b"", client.recv(100))
         self.assertNotIn("Traceback", self.api.log())
+
+    def test_clients_that_trickle_hold_no_thread(self) -> None:
+        self.api.configure(request_timeout=2, workers=1, threads=1)
+        managed = self.api.manage()
+        self.api.start()
+        for head in (
+            b"POST /v1/backup HTTP/1.1\r\nX: ",
+            f"POST /v1/backup?backup_id={managed} HTTP/1.1\r\nHost: x\r\n"
+            "Content-Length: 1000\r\n\r\n".encode(),
+        ):
+            over = threading.Event()
+            with socket.create_connection(
+                ("127.0.0.1", self.api.port)
+            ) as client:
+
+                def trickle(
+                    sent: bytes = head,
+                    to: socket.socket = client,
+                    over: threading.Event = over,
+                ) -> None:
+                    with contextlib.suppress(OSError):
+                        to.sendall(sent)
+                        while not over.wait(0.1):
+                            to.sendall(b"x")
+
+                thread = threading.Thread(target=trickle)
+                thread.start()
+                self.addCleanup(thread.join)
+                self.addCleanup(over.set)
+                self.assertEqual("False", self.api.check(managed))
+                over.set()
+                thread.join()
+        self.assertNotIn("Traceback", self.api.log())
+
+    def test_what_is_no_request_is_refused_as_all_else(self) -> None:
+        self.api.configure()
+        self.api.start()
+        for sent, status in (
+            ("no request\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nX-Auth-Token s3cret\r\n\r\n", 400),
+            (f"GET /{'x' * 9000} HTTP/1.1\r\n\r\n", 414),
+            (f"GET / HTTP/1.1\r\nX: {'x' * 9000}\r\n\r\n", 431),
+            ("GET / HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\n", 501),
+        ):
+            with socket.create_connection(
+                ("127.0.0.1", self.api.port), timeout=live.LIMIT
+            ) as client:
+                client.sendall(sent.encode())
+                answer = http.client.HTTPResponse(client)
+                answer.begin()
+                self.assertEqual(status, answer.status, sent[:60])
+                error = json.loads(answer.read())["error"]
+                self.assertEqual(status, error["code"])
+                self.assertEqual(
+                    error["request_id"],
+                    answer.headers["X-Openstack-Request-Id"],
+                )
+            self.api.wait_for_log(error["request_id"])
+        self.assertNotIn("s3cret", self.api.log())
+        self.assertNotIn(" ERROR ", self.api.log())
+        self.assertNotIn(" WARNING ", self.api.log())
 
     def test_bodies_that_are_cut_or_broken(self) -> None:
         self.api.configure(request_timeout=1)

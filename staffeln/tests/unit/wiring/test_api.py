@@ -6,7 +6,7 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from staffeln import conf
-from staffeln.api import serving
+from staffeln.api import serving, sockets
 from staffeln.conf import logs
 from staffeln.domain import errors
 from staffeln.tests import base
@@ -72,8 +72,8 @@ class ApiTest(base.TestCase):
         self.assertEqual(0, api.run(lambda: self.read(text)))
         expected = serving.Settings(
             addresses=(
-                serving.Address("::1", 1, "host, port", secure=False),
-                serving.Address(
+                sockets.Address("::1", 1, "host, port", secure=False),
+                sockets.Address(
                     "::2", 7, "metrics_host, metrics_port", secure=False
                 ),
             ),
@@ -83,5 +83,6 @@ class ApiTest(base.TestCase):
             request_timeout=4,
             worker_timeout=5,
             graceful_timeout=6,
+            metrics=True,
         )
         self.assertEqual([expected], found)
