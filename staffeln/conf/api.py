@@ -89,9 +89,9 @@ _SERVER = [
         default=10,
         min=1,
         max=600,
-        help="Seconds for which a client may keep silent in the midst of a "
-        "request; then the connection is closed. Too long, and a few broken "
-        "clients hold all threads.",
+        help="Seconds in which all of a request has to come, its head and "
+        "its body, however many bytes come in between; then the connection "
+        "is closed. Too long, and a few broken clients hold all threads.",
     ),
     cfg.IntOpt(
         "worker_timeout",

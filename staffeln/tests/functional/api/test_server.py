@@ -304,6 +304,28 @@ class ServerTest(live.LiveTestCase):
         self.assertEqual(404, self.api.get("/metrics")[0])
         self.assertEqual(404, self.api.get("/v1/health", port)[0])
 
+    def test_numbers_have_a_folder_only_where_they_are_asked_for(self) -> None:
+        port = process.free_port()
+        self.api.configure(workers=1)
+        managed = self.api.manage()
+        self.api.start()
+        self.api.check(managed)
+        self.assertEqual([], list(self.home.glob("staffeln-api-*")))
+        self.api.configure(workers=2, metrics_enabled=True, metrics_port=port)
+        self.api.tell(signal.SIGHUP)
+        self.api.wait_for_log("Worker exiting")
+        for _ in range(20):
+            self.api.check(managed)
+        text = self.api.get("/metrics", port)[1]
+        self.assertIn(
+            'staffeln_api_checks_total{answer="False",doubt=""} 20.0', text
+        )
+        (folder,) = self.home.glob("staffeln-api-*")
+        self.assertLessEqual(4, len(list(folder.iterdir())))
+        self.api.tell(signal.SIGTERM)
+        self.assertEqual((0, ""), self.api.wait())
+        self.assertEqual([], list(self.home.glob("staffeln-api-*")))
+
     def test_systemd_is_told_when_it_listens(self) -> None:
         self.api.configure()
         path = str(self.home / "notify")
