@@ -56,6 +56,16 @@ class ApiTest(base.TestCase):
             wrong = self.read(f"[database]\nconnection = {url}\n")
             self.assertRaises(errors.ConfigurationError, api.check, wrong)
 
+    def test_a_state_path_that_cannot_be_used_keeps_it_from_starting(
+        self,
+    ) -> None:
+        (self.home / "x.sqlite").touch()
+        api.check(self.read())
+        found = self.read()
+        found.set_override("state_path", f"{self.home}/none")
+        error = self.assertRaises(errors.ConfigurationError, api.check, found)
+        self.assertIn(f"state_path {self.home}/none: No such", str(error))
+
     def test_each_option_reaches_the_server(self) -> None:
         found: list[serving.Settings] = []
         self.patch(
