@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
-ROOM = 512 * 1024
+ROOM = 256 * 1024
 """Bytes of each file: for more than all series that the API knows."""
 _KINDS = ("counter", "histogram")
 

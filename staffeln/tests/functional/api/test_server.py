@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
@@ -11,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import uuid
 
 from staffeln.db import seen
@@ -188,28 +186,13 @@ class ServerTest(live.LiveTestCase):
             f"POST /v1/backup?backup_id={managed} HTTP/1.1\r\nHost: x\r\n"
             "Content-Length: 1000\r\n\r\n".encode(),
         ):
-            over = threading.Event()
-            with socket.create_connection(
-                ("127.0.0.1", self.api.port)
-            ) as client:
-
-                def trickle(
-                    sent: bytes = head,
-                    to: socket.socket = client,
-                    over: threading.Event = over,
-                ) -> None:
-                    with contextlib.suppress(OSError):
-                        to.sendall(sent)
-                        while not over.wait(0.1):
-                            to.sendall(b"x")
-
-                thread = threading.Thread(target=trickle)
-                thread.start()
-                self.addCleanup(thread.join)
-                self.addCleanup(over.set)
+            with (
+                socket.create_connection(
+                    ("127.0.0.1", self.api.port)
+                ) as client,
+                live.trickling(client, head),
+            ):
                 self.assertEqual("False", self.api.check(managed))
-                over.set()
-                thread.join()
         self.assertNotIn("Traceback", self.api.log())
 
     def test_what_is_no_request_is_refused_as_all_else(self) -> None:
