@@ -9,7 +9,7 @@ GROUP = cfg.OptGroup(
     "api",
     title="API",
     help="Where and how staffeln-api answers. Only staffeln-api reads this "
-    "group; under uWSGI or mod_wsgi only max_body and proxied of it.",
+    "group; under uWSGI or mod_wsgi only max_body, proxied and threads of it.",
 )
 
 _ADDRESS = [
@@ -73,7 +73,9 @@ _SERVER = [
         min=1,
         max=256,
         help="Threads of each worker: so many requests it answers at once, "
-        "the others wait.",
+        "the others wait. A worker has as many connections to the database "
+        "at most, and never more than 64. Under uWSGI or mod_wsgi it says "
+        "only that: set it to the number of threads of each process there.",
     ),
     cfg.IntOpt(
         "max_body",

@@ -10,6 +10,7 @@ than the statement.
 from __future__ import annotations
 
 import datetime
+import functools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +19,15 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from sqlalchemy import exc
 
-from staffeln.db import faults, fuse, prompt, urls
+from staffeln.db import faults, fuse, prompt, urls, watchdog
 from staffeln.domain import errors, model, task
 
 HEAD = "a4d18c6e2b97"
 """The revision that this release needs, without loading alembic."""
 
 POOL_SIZE = 8
+LARGEST_POOL = 64
+"""Connections of a process; more threads than these wait their turn."""
 NO_TERM = -1
 """The number of no term."""
 RETRY_WITHIN = 0.2
@@ -139,10 +142,16 @@ class SqlLookup:
         dialect = self.engine.dialect
         connection = self.engine.raw_connection()
         try:
-            cursor = connection.cursor()
-            dialect.do_execute(cursor, self._compiled.string, asked)
-            row: Row | None = cursor.fetchone()
-            cursor.close()
+            with prompt.WATCHDOG.limit(
+                prompt.ANSWER_SHARE,
+                functools.partial(
+                    watchdog.socket_of, connection.driver_connection
+                ),
+            ):
+                cursor = connection.cursor()
+                dialect.do_execute(cursor, self._compiled.string, asked)
+                row: Row | None = cursor.fetchone()
+                cursor.close()
         except self._dbapi.Error as error:
             lost = dialect.is_disconnect(
                 error, connection.dbapi_connection, None

@@ -58,8 +58,8 @@ def check(conf: cfg.ConfigOpts) -> None:
     """
     from staffeln.db import drivers, keeping, urls
 
-    keeping.check_folder(pathlib.Path(conf.state_path))
     drivers.check(urls.check(conf))
+    keeping.check_folder(pathlib.Path(conf.state_path))
 
 
 def _settings(conf: cfg.ConfigOpts) -> serving.Settings:
@@ -120,12 +120,12 @@ def application(
     :raises ConfigurationError: the database's URL is none.
     """
     from staffeln.api.app import Parts, create_app
-    from staffeln.db.check import SqlLookup
+    from staffeln.db.check import LARGEST_POOL, SqlLookup
     from staffeln.db.remembered import Remembered
     from staffeln.db.seen import FILE, SeenFile
     from staffeln.workflow.requests import DeletionRequests, Readiness
 
-    lookup = SqlLookup(conf)
+    lookup = SqlLookup(conf, min(conf.api.threads, LARGEST_POOL))
     memory = Remembered(SeenFile(pathlib.Path(conf.state_path) / FILE))
     return create_app(
         Parts(

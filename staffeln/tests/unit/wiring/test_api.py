@@ -8,6 +8,7 @@ from oslo_config import cfg
 from staffeln import conf
 from staffeln.api import serving, sockets
 from staffeln.conf import logs
+from staffeln.db import check
 from staffeln.domain import errors
 from staffeln.tests import base
 from staffeln.wiring import api
@@ -55,6 +56,19 @@ class ApiTest(base.TestCase):
         for url in ("mysql+nothing://h/d", "mysql://h/d?connect_timeout=abc"):
             wrong = self.read(f"[database]\nconnection = {url}\n")
             self.assertRaises(errors.ConfigurationError, api.check, wrong)
+
+    def test_each_thread_has_a_connection(self) -> None:
+        sizes: list[int] = []
+        real = check.SqlLookup
+
+        def note(found: cfg.ConfigOpts, size: int) -> check.SqlLookup:
+            sizes.append(size)
+            return real(found, size)
+
+        self.patch(check, "SqlLookup", note)
+        for threads in (1, 40, 256):
+            api.application(self.read(f"[api]\nthreads = {threads}\n"))
+        self.assertEqual([1, 40, check.LARGEST_POOL], sizes)
 
     def test_a_state_path_that_cannot_be_used_keeps_it_from_starting(
         self,
