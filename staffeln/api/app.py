@@ -49,7 +49,6 @@ class Parts:
 def create_app(parts: Parts) -> flask.Flask:
     """The application, as a WSGI server runs it."""
     app = flask.Flask("staffeln.api", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = parts.max_body
     app.config["PROPAGATE_EXCEPTIONS"] = False
     # Nobody is sent elsewhere for a slash.
     app.url_map.merge_slashes = False

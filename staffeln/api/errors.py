@@ -47,6 +47,9 @@ MESSAGES = {
     404: "There is nothing at this path.",
     405: "This path does not know this method.",
     413: "The body is too large.",
+    414: "The path and the query are too long.",
+    417: "Nothing of that kind is to be expected.",
+    431: "The headers are too large.",
     500: "Staffeln failed; its log tells more.",
 }
 """What is said of errors that come of no handler."""
@@ -73,17 +76,26 @@ def guard(inner: WSGIApplication) -> WSGIApplication:
         except Exception as error:  # noqa: BLE001  a server would tell more
             code = 500
             tell(error, "-")
-        request_id = trace.request_id(environ)
-        body, content_type = form(code, _message(code), request_id, "")
-        headers = [
-            ("Content-Type", content_type),
-            ("Content-Length", str(len(body))),
-            (trace.HEADER, request_id),
-        ]
-        start_response(f"{code} {_title(code)}", headers)
+        status, headers, body = refusal(code, trace.request_id(environ), "")
+        start_response(status, headers)
         return [body]
 
     return outer
+
+
+def refusal(
+    code: int, request_id: str, accept: str
+) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Status, headers and body of an answer that Flask has no part in."""
+    body, content_type = form(code, _message(code), request_id, accept)
+    headers = [
+        ("Content-Type", content_type),
+        ("Content-Length", str(len(body))),
+        (trace.HEADER, request_id),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    return f"{code} {_title(code)}", headers, body
 
 
 def tell(error: BaseException, request_id: str) -> None:

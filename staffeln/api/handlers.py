@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 from werkzeug import exceptions
 
-from staffeln.api import bodies
+from staffeln.api import bodies, intake
 from staffeln.domain import model
 from staffeln.metrics import prometheus
 
@@ -34,7 +34,7 @@ class Handlers:
         readable = True
         try:
             said = bodies.target(
-                _body(self._parts.max_body),
+                intake.whole(environ, self._parts.max_body),
                 environ.get("CONTENT_TYPE", ""),
                 environ.get("HTTP_CONTENT_ENCODING", ""),
             )
@@ -78,30 +78,3 @@ class Handlers:
 
 def _json(found: Any, status: int = 200) -> flask.Response:
     return flask.Response(json.dumps(found), status, content_type=JSON)
-
-
-def _body(most: int) -> bytes:
-    """All of the body.
-
-    :param most: bytes of one that comes in chunks; the limit of others is
-        Flask's.
-    :raises UnreadableError: there is one whose end the server does not tell.
-    :raises HTTPException: it is too large, or has a strange length.
-    """
-    environ = flask.request.environ
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdigit()):
-        # It would make a body look like none.
-        raise exceptions.BadRequest("Content-Length is no number.")
-    if "HTTP_TRANSFER_ENCODING" not in environ:
-        return flask.request.get_data(cache=False)
-    if not environ.get("wsgi.input_terminated"):
-        raise bodies.UnreadableError
-    # Werkzeug would cut it off at its limit, and what is left may be a form
-    # without a target.
-    found = bytearray()
-    while more := environ["wsgi.input"].read(most + 1 - len(found)):
-        found += more
-        if len(found) > most:
-            raise exceptions.RequestEntityTooLarge
-    return bytes(found)

@@ -15,99 +15,90 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import logging
 import os
-import shutil
-import socket
 import ssl
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gunicorn import arbiter, glogging
+from gunicorn import arbiter, glogging, util
 from gunicorn.app.base import BaseApplication
+from gunicorn.http import errors as faults
 from gunicorn.workers.gthread import ThreadWorker
 
-from staffeln.domain import errors
+from staffeln.api import errors, sockets, trace
+from staffeln.domain.errors import StaffelnError
+from staffeln.metrics import folder
 
 LOG = logging.getLogger(__name__)
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where workers count together; prometheus_client reads the variable."""
+_CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
+    ((faults.LimitRequestLine,), 414),
+    ((faults.LimitRequestHeaders,), 431),
+    ((faults.ExpectationFailed,), 417),
+    ((faults.UnsupportedTransferCoding,), 501),
+    ((faults.ParseException, ssl.SSLError), 400),
+)
+"""The status for each kind of what gunicorn cannot read; first one first."""
 
 _METRICS_PATH = "/metrics"
-_BACKLOG = 2048
 _KEEPALIVE = 5
 """Seconds for which a connection without a request is kept."""
-
-
-class AddressError(errors.StaffelnError):
-    """An address cannot be listened on at this moment."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Address:
-    """Where the server listens, and the options that say so."""
-
-    host: str
-    port: int
-    options: str
-    secure: bool
-
-    def __str__(self) -> str:
-        """As a URL has it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http{'s' if self.secure else ''}://{host}:{self.port}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What the server obeys; times in seconds."""
 
-    addresses: tuple[Address, ...]
+    addresses: tuple[sockets.Address, ...]
     tls: ssl.SSLContext | None
     workers: int
     threads: int
     request_timeout: int
     worker_timeout: int
     graceful_timeout: int
+    metrics: bool
+    """Workers count together, so that each can tell all numbers."""
 
 
 class Server:
     """One server: first :meth:`prepare`, then :meth:`run`."""
 
     def __init__(self) -> None:
-        self._prepared: tuple[Settings, list[_Listener]] | None = None
-        self._listeners: list[_Listener] = []
+        self._prepared: tuple[Settings, list[sockets.Listener]] | None = None
+        self._listeners: list[sockets.Listener] = []
+        self._folder = folder.Folder()
 
     def prepare(self, settings: Settings) -> None:
         """Take the sockets that settings need beside those there are.
 
         :raises AddressError: an address cannot be had now.
-        :raises ConfigurationError: it never can.
+        :raises FolderError: there is no place for the numbers.
+        :raises ConfigurationError: an address can never be had.
         """
         self.drop()
         places = {each.place for each in self._listeners}
         with contextlib.ExitStack() as opened:
             fresh = [
-                opened.enter_context(_Listener(address))
+                opened.enter_context(sockets.Listener(address))
                 for address in settings.addresses
                 if (address.host, address.port) not in places
             ]
+            if settings.metrics:
+                self._folder.make()
             opened.pop_all()
         self._prepared = settings, fresh
 
     def drop(self) -> None:
         """Let go of what was prepared and is not used."""
         if self._prepared is not None:
-            _close(self._prepared[1])
+            sockets.close(self._prepared[1])
         self._prepared = None
 
-    def adopt(self) -> tuple[Settings, list[_Listener]]:
+    def adopt(self) -> tuple[Settings, list[sockets.Listener]]:
         """Go over to what was prepared; the sockets in use from now on."""
         if self._prepared is None:
             raise RuntimeError("nothing was prepared")
@@ -120,11 +111,12 @@ class Server:
             listener.address = address
             listener.patience = float(settings.request_timeout)
             self._listeners.append(listener)
-        _close(known.values())
+        sockets.close(known.values())
         if settings.tls is not None:
-            settings.tls.sslsocket_class = _secure_connection(
+            settings.tls.sslsocket_class = sockets.secure_connection(
                 settings.request_timeout
             )
+        self._folder.use(wanted=settings.metrics)
         return settings, self._listeners
 
     def run(
@@ -137,9 +129,6 @@ class Server:
             follows; False: all stays as it is.
         """
         me = os.getpid()
-        folder = tempfile.mkdtemp(prefix="staffeln-api-")
-        # Before prometheus_client is imported, by whomever.
-        os.environ[METRICS_FOLDER] = folder
         try:
             _Master(_Application(self, application), reread).run()
         except SystemExit as leaving:
@@ -148,7 +137,7 @@ class Server:
             return 1 if leaving.code else 0
         finally:
             if os.getpid() == me:
-                shutil.rmtree(folder, ignore_errors=True)
+                self._folder.remove()
         return 0
 
 
@@ -164,110 +153,15 @@ def with_metrics_apart(application: Wsgi, port: int) -> Wsgi:
         is_there = environ["SERVER_PORT"] == str(port)
         if is_there == (environ["PATH_INFO"] == _METRICS_PATH):
             return application(environ, start_response)
-        body = b"Not found\n"
-        start_response(
-            "404 Not Found",
-            [
-                ("Content-Type", "text/plain"),
-                ("Content-Length", str(len(body))),
-            ],
+        status, headers, body = errors.refusal(
+            404,
+            trace.request_id(environ),
+            environ.get("HTTP_ACCEPT", ""),
         )
+        start_response(status, headers)
         return [body]
 
     return answer
-
-
-# -- sockets -----------------------------------------------------------------
-
-
-class _Listener(socket.socket):
-    """A socket that listens; for gunicorn, which shows it by its name."""
-
-    def __init__(self, address: Address) -> None:
-        """:raises AddressError: or ConfigurationError; why not, in a line."""
-        self.address = address
-        self.patience = 0.0
-        try:
-            family, kind, protocol, _, found = socket.getaddrinfo(
-                address.host,
-                address.port,
-                type=socket.SOCK_STREAM,
-                flags=socket.AI_PASSIVE,
-            )[0]
-            super().__init__(family, kind, protocol)
-        except (OSError, UnicodeError) as error:
-            raise _no_listener(address, error) from None
-        try:
-            self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.bind(found)
-            self.listen(_BACKLOG)
-        except OSError as error:
-            self.close()
-            raise _no_listener(address, error) from None
-        self.setblocking(False)
-
-    def __str__(self) -> str:
-        return str(self.address)
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """What it was asked to listen on."""
-        return self.address.host, self.address.port
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        """A connection that does not wait for its client for ever."""
-        taken, peer = super().accept()
-        made = _Connection(
-            taken.family, taken.type, taken.proto, fileno=taken.detach()
-        )
-        made.patience = self.patience
-        return made, peer
-
-
-class _Patient:
-    """A socket that is never blocking for ever, whoever wants it so.
-
-    Else a client that falls silent in the midst of a handshake, a header
-    or a body would hold its thread until it comes back.
-    """
-
-    patience: float
-    settimeout: Callable[[float | None], None]
-
-    def setblocking(self, flag: bool) -> None:
-        """Wait for as long as it has patience, or not at all."""
-        self.settimeout(self.patience if flag else 0.0)
-
-
-class _Connection(_Patient, socket.socket):
-    """A connection without TLS, or before it."""
-
-
-def _secure_connection(seconds: int) -> type[ssl.SSLSocket]:
-    """The class of connections with TLS, which the context makes."""
-
-    class SecureConnection(_Patient, ssl.SSLSocket):
-        patience = float(seconds)
-
-    return SecureConnection
-
-
-def _no_listener(address: Address, error: Exception) -> errors.StaffelnError:
-    number = getattr(error, "errno", None)
-    where = f"[api] {address.options}: {address}"
-    if number == errno.EADDRINUSE:
-        return AddressError(f"{where} is in use already")
-    why = f"{where} cannot be listened on: "
-    why += getattr(error, "strerror", None) or str(error)
-    if number == errno.EACCES:
-        return errors.ConfigurationError(why)
-    return AddressError(why)
-
-
-def _close(listeners: Iterable[socket.socket]) -> None:
-    for listener in listeners:
-        listener.close()
 
 
 # -- gunicorn ----------------------------------------------------------------
@@ -318,6 +212,45 @@ class _Worker(ThreadWorker):
                 self.accept(listener)
             listener.close()
 
+    def handle_error(
+        self,
+        req: Any,  # noqa: ARG002  gunicorn's signature
+        client: Any,
+        addr: Any,
+        exc: BaseException,
+    ) -> None:
+        """Answer what never became a request, in the form of all errors.
+
+        Nothing of what was sent is logged: it may be a token.
+        """
+        request_id = trace.request_id({})
+        code = _code(exc)
+        if code == 500:
+            errors.tell(exc, request_id)
+        else:
+            LOG.info(
+                "%s sent what is no request: %s [%s]",
+                trace.shown(str((addr or ("-",))[0])),
+                type(exc).__name__,
+                request_id,
+            )
+        if isinstance(exc, ssl.SSLError):
+            return
+        status, headers, body = errors.refusal(code, request_id, "")
+        lines = [f"HTTP/1.1 {status}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        head = "\r\n".join(lines) + "\r\n\r\n"
+        with contextlib.suppress(OSError):
+            util.write_nonblock(client, head.encode() + body)
+
+
+def _code(error: BaseException) -> int:
+    """The status of an answer to what gunicorn could not read."""
+    for kinds, code in _CODES:
+        if isinstance(error, kinds):
+            return code
+    return 500
+
 
 class _Application(BaseApplication):
     """gunicorn's view of us: its settings, and what makes the callable."""
@@ -327,7 +260,7 @@ class _Application(BaseApplication):
     ) -> None:
         self._server = server
         self._application = application
-        self.listeners: list[_Listener] = []
+        self.listeners: list[sockets.Listener] = []
         super().__init__()
 
     def load_config(self) -> None:
@@ -360,9 +293,10 @@ class _Application(BaseApplication):
         self._server.drop()
 
     def load(self) -> Any:
+        folder.take_room()
         try:
             return self._application()
-        except errors.StaffelnError as error:
+        except StaffelnError as error:
             LOG.critical("A worker cannot start: %s", error)
             sys.exit(arbiter.Arbiter.APP_LOAD_ERROR)
 

@@ -9,7 +9,7 @@ GROUP = cfg.OptGroup(
     "api",
     title="API",
     help="Where and how staffeln-api answers. Only staffeln-api reads this "
-    "group; under uWSGI or mod_wsgi only max_body and proxied of it.",
+    "group; under uWSGI or mod_wsgi only max_body, proxied and threads of it.",
 )
 
 _ADDRESS = [
@@ -73,7 +73,9 @@ _SERVER = [
         min=1,
         max=256,
         help="Threads of each worker: so many requests it answers at once, "
-        "the others wait.",
+        "the others wait. A worker has as many connections to the database "
+        "at most, and never more than 64. Under uWSGI or mod_wsgi it says "
+        "only that: set it to the number of threads of each process there.",
     ),
     cfg.IntOpt(
         "max_body",
@@ -89,9 +91,9 @@ _SERVER = [
         default=10,
         min=1,
         max=600,
-        help="Seconds for which a client may keep silent in the midst of a "
-        "request; then the connection is closed. Too long, and a few broken "
-        "clients hold all threads.",
+        help="Seconds in which all of a request has to come, its head and "
+        "its body, however many bytes come in between; then the connection "
+        "is closed. Too long, and a few broken clients hold all threads.",
     ),
     cfg.IntOpt(
         "worker_timeout",

@@ -9,6 +9,8 @@ than the statement.
 
 from __future__ import annotations
 
+import datetime
+import functools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,13 +19,17 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from sqlalchemy import exc
 
-from staffeln.db import faults, fuse, prompt, urls
+from staffeln.db import faults, fuse, prompt, urls, watchdog
 from staffeln.domain import errors, model, task
 
 HEAD = "a4d18c6e2b97"
 """The revision that this release needs, without loading alembic."""
 
 POOL_SIZE = 8
+LARGEST_POOL = 64
+"""Connections of a process; more threads than these wait their turn."""
+NO_TERM = -1
+"""The number of no term."""
 RETRY_WITHIN = 0.2
 """Seconds in which a lost connection is found to be lost, to try anew."""
 
@@ -34,7 +40,8 @@ def _table(name: str, *columns: str) -> sa.TableClause:
 
 VERSION = _table("alembic_version", "version_num")
 DEPLOYMENT = _table("deployment", "id", "uuid", "auth_url", "user_id")
-TERM = _table("scheduler_term", "id", "term")
+TERM = _table("scheduler_term", "id", "term", "seq")
+TERMS = _table("scheduler_terms", "term", "conductor_id", "began_at")
 BACKUPS = _table("backups", "id", "state")
 TASKS = _table("tasks", "slot", "state", "backup_id")
 
@@ -76,15 +83,22 @@ class SqlLookup:
         self._dbapi = self.engine.dialect.loaded_dbapi
         self._compiled = _statement().compile(dialect=self.engine.dialect)
 
-    def look(self, backup_id: str, volume_id: str | None) -> model.Standing:
+    def look(
+        self,
+        backup_id: str,
+        volume_id: str | None,
+        known_term: int | None = None,
+    ) -> model.Standing:
         """What the database says of a backup, and of itself.
 
+        :param known_term: an earlier term, of which it is asked as well.
         :raises StoreError: it does not say it.
         """
         asked = self._parameters(
             {
                 "backup_id": backup_id,
                 "slot": task.backup_slot(volume_id) if volume_id else "",
+                "known_term": NO_TERM if known_term is None else known_term,
             }
         )
         began = time.monotonic()
@@ -92,11 +106,18 @@ class SqlLookup:
         try:
             with self._fuse.question():
                 row = self._ask_patiently(asked, began + RETRY_WITHIN)
+        except errors.StoreError:
+            raise
         except (self._dbapi.Error, exc.SQLAlchemyError, OSError) as error:
             raise errors.StoreError(faults.in_one_line(error)) from error
+        except Exception as error:
+            # Drivers raise anything at an answer that is none.
+            raise errors.StoreError(
+                f"the answer cannot be read: {type(error).__name__}"
+            ) from error
         finally:
             prompt.Deadline.set(None)
-        return _standing(row)
+        return _standing(row, known_term)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -121,10 +142,16 @@ class SqlLookup:
         dialect = self.engine.dialect
         connection = self.engine.raw_connection()
         try:
-            cursor = connection.cursor()
-            dialect.do_execute(cursor, self._compiled.string, asked)
-            row: Row | None = cursor.fetchone()
-            cursor.close()
+            with prompt.WATCHDOG.limit(
+                prompt.ANSWER_SHARE,
+                functools.partial(
+                    watchdog.socket_of, connection.driver_connection
+                ),
+            ):
+                cursor = connection.cursor()
+                dialect.do_execute(cursor, self._compiled.string, asked)
+                row: Row | None = cursor.fetchone()
+                cursor.close()
         except self._dbapi.Error as error:
             lost = dialect.is_disconnect(
                 error, connection.dbapi_connection, None
@@ -140,7 +167,7 @@ class SqlLookup:
         connection.close()
         return row
 
-    def _parameters(self, asked: dict[str, str]) -> Any:
+    def _parameters(self, asked: dict[str, str | int]) -> Any:
         names = self._compiled.positiontup
         if names is None:
             return asked
@@ -157,6 +184,7 @@ def _statement() -> sa.Select[Any]:
     starting = TASKS.c.state == _literal(task.State.STARTING)
     running = TASKS.c.state == _literal(task.State.RUNNING)
     made = BACKUPS.alias("made")
+    present, known = TERMS.alias("present"), TERMS.alias("known")
     return (
         sa.select(
             DEPLOYMENT.c.uuid,
@@ -177,11 +205,18 @@ def _statement() -> sa.Select[Any]:
                 )
             ).scalar_subquery(),
             TERM.c.term,
+            TERM.c.seq,
+            present.c.conductor_id,
+            present.c.began_at,
+            known.c.conductor_id,
+            known.c.began_at,
             BACKUPS.c.state,
             sa.or_(starting, sa.and_(running, made.c.id.is_(None))),
         )
         .select_from(
             DEPLOYMENT.outerjoin(TERM, TERM.c.id == one_row)
+            .outerjoin(present, present.c.term == TERM.c.term)
+            .outerjoin(known, known.c.term == _number("known_term"))
             .outerjoin(BACKUPS, BACKUPS.c.id == sa.bindparam("backup_id"))
             .outerjoin(TASKS, TASKS.c.slot == sa.bindparam("slot"))
             .outerjoin(made, made.c.id == TASKS.c.backup_id)
@@ -190,26 +225,46 @@ def _statement() -> sa.Select[Any]:
     )
 
 
+def _number(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
 def _literal(word: str) -> sa.ColumnElement[str]:
     """One of our own words, in the statement itself."""
     return sa.literal_column(f"'{word}'", sa.String)
 
 
-def _standing(row: Row | None) -> model.Standing:
+def _standing(row: Row | None, known_term: int | None) -> model.Standing:
     """:raises StoreError: the database is no whole deployment."""
     if row is None:
         raise errors.StoreError("the database has no deployment")
-    uuid, service_user, is_current, term, state, unsettled = row
+    uuid, service_user, is_current, term, seq = row[:5]
+    state, unsettled = row[9:]
     if term is None:
         raise errors.StoreError("the database has no scheduler's term")
     return model.Standing(
         deployment_uuid=uuid,
         service_user=service_user,
         schema_is_current=bool(is_current),
-        term=int(term),
+        age=model.Age(
+            term=int(term),
+            seq=int(seq),
+            holder=_holder(*row[5:7]),
+            known_term=known_term,
+            known_holder=_holder(*row[7:9]),
+        ),
         backup_state=_state(state),
         unsettled_volume=bool(unsettled),
     )
+
+
+def _holder(conductor_id: str | None, began_at: Any) -> str:
+    """Who took a term, and when, whatever the driver makes of times."""
+    if conductor_id is None:
+        return ""
+    if isinstance(began_at, str):
+        began_at = datetime.datetime.fromisoformat(began_at)
+    return f"{conductor_id} {began_at.isoformat()}"
 
 
 def _state(word: str | None) -> model.BackupState | None:

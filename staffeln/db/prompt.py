@@ -8,6 +8,7 @@ their share of two seconds, whatever the database does.
 from __future__ import annotations
 
 import contextlib
+import functools
 import select
 import threading
 import time
@@ -17,7 +18,7 @@ from urllib import parse
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from staffeln.db import faults, urls
+from staffeln.db import faults, urls, watchdog
 from staffeln.domain import errors
 
 POOL_SHARE = 0.3
@@ -29,7 +30,10 @@ ANSWER_SHARE = 0.7
 LONGEST = POOL_SHARE + CONNECT_SHARE + ANSWER_SHARE
 """Seconds of one question, all in all."""
 MOST_CONNECTING = 16
-"""New connections at once, with those that nobody waits for any more."""
+"""New connections at once, with those that nobody waits for any more; or
+twice as many as the pool has, where that is more."""
+WATCHDOG = watchdog.Watchdog()
+"""Ends what a driver would wait for."""
 
 _LIMITS = {
     # What follows the M! is read by MariaDB only.
@@ -104,7 +108,7 @@ def engine_of(
         orders.append(f"SET SESSION wsrep_sync_wait = {int(sync_wait)}")
     if engine.dialect.driver == "psycopg2":
         _let_postgresql_wait_no_longer()
-    room = threading.BoundedSemaphore(MOST_CONNECTING)
+    room = threading.BoundedSemaphore(max(MOST_CONNECTING, 2 * pool_size))
 
     @sa.event.listens_for(engine, "do_connect")
     def _connect(
@@ -128,18 +132,33 @@ def _connected(
 ) -> Any:
     """A connection that obeys its limits; closed where it would not."""
     Deadline.set(time.monotonic() + CONNECT_SHARE)
+    is_late = dialect.driver == "pymysql"
+    if is_late:
+        # So that there is a socket to be ended during the handshake.
+        how = {**how, "defer_connect": True}
     connection = dialect.loaded_dbapi.connect(*where, **how)
+    limit = WATCHDOG.limit(
+        CONNECT_SHARE, functools.partial(watchdog.socket_of, connection)
+    )
     try:
-        cursor = connection.cursor()
-        for order in orders:
-            cursor.execute(order)
-        cursor.close()
-        # A rollback would undo it on PostgreSQL.
-        connection.commit()
+        with limit:
+            if is_late:
+                connection.connect()
+            _order(connection, orders)
     except BaseException:
-        connection.close()
+        with contextlib.suppress(dialect.loaded_dbapi.Error):
+            connection.close()
         raise
     return connection
+
+
+def _order(connection: Any, orders: list[str]) -> None:
+    cursor = connection.cursor()
+    for order in orders:
+        cursor.execute(order)
+    cursor.close()
+    # A rollback would undo it on PostgreSQL.
+    connection.commit()
 
 
 class _Attempt:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
+from staffeln.domain import model, recognition
 
 LOG = logging.getLogger(__name__)
 
@@ -27,7 +28,12 @@ PATIENCE = 0.2
 """Seconds that an answer waits for the file."""
 
 THREAD = "remembered"
-UNREAD = "the file of what was seen before does not answer"
+MOST_QUESTIONS = 100
+"""Questions that wait for a file that hangs; there is no need for more."""
+UNREAD = model.Strange(
+    doubt=model.Doubt.FORGOTTEN,
+    why="the file of what was seen before does not answer",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,8 +41,8 @@ class _Said:
     """What the file said last, or would have."""
 
     deployment_uuid: str
-    term: int
-    difference: str | None
+    age: model.Age
+    strange: model.Strange | None
     at: float
     assumed: bool = False
     """The file has still to be told."""
@@ -47,7 +53,7 @@ class _Question:
 
     def __init__(self) -> None:
         self.answered = threading.Event()
-        self.difference: str | None = UNREAD
+        self.strange: model.Strange | None = UNREAD
 
 
 class Remembered:
@@ -59,12 +65,20 @@ class Remembered:
         self._file = file
         self._clock = clock
         self._lock = threading.Lock()
-        self._questions: dict[tuple[str, int], _Question] = {}
+        self._questions: dict[tuple[str, model.Age], _Question] = {}
         self._runs = False
         self._looks_since: float | None = None
         self._said: _Said | None = None
+        self._term: int | None = None
 
-    def recognise(self, deployment_uuid: str, term: int) -> str | None:
+    @property
+    def term(self) -> int | None:
+        """The term that is remembered; None: nobody has looked yet."""
+        return self._term
+
+    def recognise(
+        self, deployment_uuid: str, age: model.Age
+    ) -> model.Strange | None:
         """Hold a database against what was seen, and remember it.
 
         :returns: None: it is the same one; else what tells that not, or
@@ -75,37 +89,53 @@ class Remembered:
             if (
                 said is not None
                 and not said.assumed
-                and (said.deployment_uuid, said.term)
-                == (deployment_uuid, term)
+                and said.deployment_uuid == deployment_uuid
+                and (said.age.term, said.age.holder) == (age.term, age.holder)
+                and said.age.seq <= age.seq
                 and now - said.at < FRESH
             ):
                 if now - said.at >= RENEWED:
-                    self._ask(deployment_uuid, term)
-                return said.difference
-            question = self._ask(deployment_uuid, term)
+                    self._ask(deployment_uuid, age)
+                return said.strange
+            question = self._ask(deployment_uuid, age)
             began = self._looks_since
         if began is None or now - began < PATIENCE:
             question.answered.wait(PATIENCE)
         if question.answered.is_set():
-            return question.difference
+            return question.strange
         with self._lock:
-            return self._assume(deployment_uuid, term)
+            return self._assume(deployment_uuid, age)
 
-    def _assume(self, deployment_uuid: str, term: int) -> str | None:
+    def _assume(
+        self, deployment_uuid: str, age: model.Age
+    ) -> model.Strange | None:
         """Judge without the file: by what it said last, or not at all."""
         said = self._said
         if said is None or said.deployment_uuid != deployment_uuid:
             return UNREAD
-        if said.difference is not None or term < said.term:
-            return said.difference or UNREAD
-        if term > said.term:
-            self._said = dataclasses.replace(said, term=term, assumed=True)
-        return None
+        if said.strange is not None:
+            return said.strange
+        found = recognition.relation(said.age.term, said.age.holder, age)
+        if found is recognition.Relation.UNTOLD:
+            self._term = said.age.term
+            return recognition.AGAIN
+        if found is recognition.Relation.LATER:
+            self._said = dataclasses.replace(said, age=age, assumed=True)
+            self._term = age.term
+            return None
+        if found is recognition.Relation.SAME and age.seq >= said.age.seq:
+            return None
+        return UNREAD
 
-    def _ask(self, deployment_uuid: str, term: int) -> _Question:
+    def _ask(self, deployment_uuid: str, age: model.Age) -> _Question:
         """Let the thread look; start it where none looks."""
-        key = deployment_uuid, term
-        question = self._questions.setdefault(key, _Question())
+        key = deployment_uuid, age
+        question = self._questions.get(key)
+        if question is None:
+            question = _Question()
+            if len(self._questions) >= MOST_QUESTIONS:
+                return question
+            self._questions[key] = question
         if not self._runs:
             try:
                 threading.Thread(
@@ -125,16 +155,18 @@ class Remembered:
                     return
                 key, question = next(iter(self._questions.items()))
                 began = self._looks_since = self._clock()
-            difference = self._look(*key)
+            strange = self._look(*key)
             with self._lock:
                 del self._questions[key]
-                self._note(_Said(*key, difference, began))
-            question.difference = difference
+                self._note(_Said(*key, strange, began))
+            question.strange = strange
             question.answered.set()
 
-    def _look(self, deployment_uuid: str, term: int) -> str | None:
+    def _look(
+        self, deployment_uuid: str, age: model.Age
+    ) -> model.Strange | None:
         try:
-            return self._file.recognise(deployment_uuid, term)
+            return self._file.recognise(deployment_uuid, age)
         except Exception:
             # A bug must not become a yes.
             LOG.exception("What was seen of the database cannot be read")
@@ -142,13 +174,16 @@ class Remembered:
 
     def _note(self, said: _Said) -> None:
         """Keep what the file said, unless it has a later term to hear of."""
+        if said.strange is recognition.AGAIN:
+            self._term = self._file.term
+            return
         ours = self._said
         if (
             ours is not None
             and ours.assumed
-            and said.difference is None
+            and said.strange is None
             and said.deployment_uuid == ours.deployment_uuid
-            and said.term < ours.term
+            and said.age.term < ours.age.term
         ):
             return
-        self._said = said
+        self._said, self._term = said, self._file.term

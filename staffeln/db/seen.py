@@ -4,23 +4,26 @@
 A database that was restored from a backup knows nothing of what was made
 since; one of another deployment knows nothing at all. Both would say of
 managed backups that they are not managed.
+
+Only where the file is not there at all, in a folder that can be written,
+nothing was seen yet. Whatever else keeps it from being read or begun is a
+doubt, until an operator has mended or removed it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import logging
 import os
 import pathlib
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 
-from staffeln.domain import seldom
+from staffeln.db import keeping
+from staffeln.domain import model, recognition, seldom
 
 LOG = logging.getLogger(__name__)
 
@@ -28,26 +31,40 @@ FILE = "api-database.json"
 """The name of the file under ``state_path``."""
 
 LASTING = 60.0
-"""Seconds after which a lower term is no late replica any more."""
+"""Seconds after which what is lower is no late replica any more."""
+SETTLED = 5.0
+"""Seconds after which a number of writes has reached every answer: threads
+overtake each other, and replicas are late by less."""
+SAVED = 60.0
+"""Seconds between two times that the number of writes goes to the file."""
 QUIET = 60.0
 """Seconds between two lines that say that the file cannot be used."""
-_TURNS = 10
-_TURN = 0.02
-"""Seconds, so many times, that another process may take to write it."""
-_LARGEST = 4096
-"""Bytes of a file that may be ours."""
+
+Stamp = tuple[int, ...] | str
+"""What changes with a file; a text where it cannot be looked at."""
+ABSENT: Stamp = "absent"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Memory:
     deployment_uuid: str
     term: int
+    seq: int
+    """Writes of the scheduler in that term that every answer knows of."""
+    holder: str
     restored: bool = False
-    """A lower term was there for long: no term to come heals that."""
+    """It was found to be older than before: no time to come heals that."""
+
+    def is_of_one_term_with(self, other: _Memory) -> bool:
+        return (self.deployment_uuid, self.term, self.holder) == (
+            other.deployment_uuid,
+            other.term,
+            other.holder,
+        )
 
 
 class SeenFile:
-    """Remembers deployment and term; used by many threads and processes.
+    """Remembers how far a deployment came; for many threads and processes.
 
     An operator who has exchanged the database removes the file.
     """
@@ -61,49 +78,92 @@ class SeenFile:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: _Memory | None = None
-        self._stamp: tuple[int, int, int] | None = (0, 0, 0)
+        self._trouble: str | None = None
+        """Why the file tells nothing, or could not be begun."""
+        self._stamp: Stamp = ""
+        self._fresh: tuple[int, float] | None = None
+        """A number of writes that is not settled yet, and since when."""
+        self._saved_at = self._clock()
         self._lower_since: float | None = None
         self._complaints = seldom.Seldom(QUIET)
 
-    def recognise(self, deployment_uuid: str, term: int) -> str | None:
+    @property
+    def term(self) -> int | None:
+        """The term that is remembered, as far as was read."""
+        known = self._known
+        return known.term if known else None
+
+    def recognise(
+        self, deployment_uuid: str, age: model.Age
+    ) -> model.Strange | None:
         """Hold a database against what was seen, and remember it.
 
-        :returns: None: it is the same one; else what tells that not.
+        :returns: None: it is the same one; else what tells that not, or
+            that nobody knows.
         """
         with self._lock:
-            if self._stamp != self._stamp_now():
-                self._read_again()
-            known = self._known
-            if known is None or self._is_newer(known, deployment_uuid, term):
-                self._write(deployment_uuid, term)
-                known = self._known or _Memory(deployment_uuid, term)
-            return self._difference(known, deployment_uuid, term)
+            self._catch_up()
+            if self._known is None and self._trouble is None:
+                self._begin(deployment_uuid, age)
+            if self._known is None or self._trouble is not None:
+                return self._unknown()
+            return self._judge(self._known, deployment_uuid, age)
 
-    @staticmethod
-    def _is_newer(known: _Memory, deployment_uuid: str, term: int) -> bool:
-        return (
-            known.deployment_uuid == deployment_uuid
-            and term > known.term
-            and not known.restored
-        )
-
-    def _difference(
-        self, known: _Memory, deployment_uuid: str, term: int
-    ) -> str | None:
+    def _judge(
+        self, known: _Memory, deployment_uuid: str, age: model.Age
+    ) -> model.Strange | None:
         if known.deployment_uuid != deployment_uuid:
-            return (
+            return _exchanged(
                 f"deployment {deployment_uuid}, not {known.deployment_uuid}; "
                 f"{self._path} may be removed where that is meant"
             )
-        if term >= known.term and not known.restored:
-            self._lower_since = None
-            return None
-        if not known.restored:
+        if known.restored:
+            return self._older(known, age)
+        known = self._settle(known)
+        found = recognition.relation(known.term, known.holder, age)
+        if found is recognition.Relation.UNTOLD:
+            return recognition.AGAIN
+        if found is recognition.Relation.FORKED:
+            self._save(dataclasses.replace(known, restored=True))
+            return self._older(known, age)
+        if found is recognition.Relation.LOWER or (
+            found is recognition.Relation.SAME and age.seq < known.seq
+        ):
             self._note_lower(known)
-        return (
-            f"the scheduler's term is {term}, and was {known.term} before; "
-            f"{self._path} may be removed where the database was restored "
-            "and what is newer is known"
+            return self._older(known, age)
+        self._lower_since = None
+        if found is recognition.Relation.LATER:
+            return self._go_on(deployment_uuid, age)
+        self._note_writes(known, age)
+        return None
+
+    def _older(self, known: _Memory, age: model.Age) -> model.Strange:
+        if age.term > known.term or (
+            age.term == known.term and age.seq >= known.seq
+        ):
+            found = (
+                f"the scheduler's term {age.term} did not follow from term "
+                f"{known.term} as it was seen before, but from an older state"
+            )
+        elif age.term == known.term:
+            found = (
+                f"the scheduler's term {age.term} has {age.seq} writes, and "
+                f"had {known.seq} before"
+            )
+        else:
+            found = (
+                f"the scheduler's term is {age.term}, and was {known.term} "
+                "before"
+            )
+        return _exchanged(
+            f"{found}; {self._path} may be removed where the database was "
+            "restored and what is newer is known"
+        )
+
+    def _unknown(self) -> model.Strange:
+        return model.Strange(
+            doubt=model.Doubt.FORGOTTEN,
+            why=f"{self._path} {self._trouble}",
         )
 
     def _note_lower(self, known: _Memory) -> None:
@@ -114,52 +174,128 @@ class SeenFile:
         elif now - self._lower_since >= LASTING:
             self._save(dataclasses.replace(known, restored=True))
 
+    # -- the number of writes ------------------------------------------------
+
+    def _settle(self, known: _Memory) -> _Memory:
+        """Expect of every answer what was seen long enough ago."""
+        if (
+            self._fresh is not None
+            and self._clock() - self._fresh[1] >= SETTLED
+        ):
+            known = dataclasses.replace(
+                known, seq=max(known.seq, self._fresh[0])
+            )
+            self._known, self._fresh = known, None
+        return known
+
+    def _note_writes(self, known: _Memory, age: model.Age) -> None:
+        now = self._clock()
+        if self._fresh is None:
+            self._fresh = age.seq, now
+        if now - self._saved_at >= SAVED:
+            self._saved_at = now
+            self._write(known)
+
     # -- the file ----------------------------------------------------------
 
-    def _stamp_now(self) -> tuple[int, int, int] | None:
+    def _stamp_now(self) -> Stamp:
         try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+            found = self._path.lstat()
+        except FileNotFoundError:
+            return ABSENT
+        except OSError as error:
+            return str(error.strerror)
+        return (
+            found.st_mtime_ns,
+            found.st_ctime_ns,
+            found.st_ino,
+            found.st_size,
+        )
 
-    def _read_again(self) -> None:
+    def _catch_up(self) -> None:
         """Another process wrote it, or an operator removed it."""
-        self._stamp = self._stamp_now()
-        self._known = self._read()
-        self._lower_since = None
+        stamp = self._stamp_now()
+        if stamp == self._stamp and self._trouble is None:
+            return
+        ours, self._known, self._trouble = self._known, None, None
+        self._stamp = stamp
+        try:
+            self._known = self._merged(ours, self._read())
+        except OSError as error:
+            self._complain(f"cannot be read: {error.strerror}")
+        except (ValueError, LookupError, TypeError, RecursionError):
+            self._complain("is damaged")
+        if ours != self._known:
+            self._lower_since = None
+
+    def _merged(
+        self, ours: _Memory | None, read: _Memory | None
+    ) -> _Memory | None:
+        """The file, with the writes that it does not know of yet."""
+        if ours is None or read is None or not ours.is_of_one_term_with(read):
+            self._fresh = None
+            return read
+        self._saved_at = self._clock()
+        return dataclasses.replace(read, seq=max(ours.seq, read.seq))
 
     def _read(self) -> _Memory | None:
-        """What the file says; None: nothing that can be read."""
-        try:
-            with self._path.open("rb") as opened:
-                return _memory_of(opened.read(_LARGEST))
-        except FileNotFoundError:
-            LOG.info("%s is not there: nothing is remembered", self._path)
-            return None
-        except OSError as error:
-            self._complain("cannot be read", error.strerror)
-            # What is in memory is better than nothing.
-            return self._known
-        except (ValueError, LookupError, TypeError, RecursionError):
-            self._complain("is damaged", "it is written anew")
-            return None
+        """What the file says; None: there is none.
 
-    def _write(self, deployment_uuid: str, term: int) -> None:
-        """Remember a term, unless another process knows a later one."""
+        :raises OSError: nobody knows what it says.
+        :raises ValueError: it is none of ours (or Lookup-, TypeError).
+        """
+        content = keeping.read(self._path)
+        return None if content is None else _memory_of(content)
+
+    def _begin(self, deployment_uuid: str, age: model.Age) -> None:
+        """Remember a database for the first time, unless another does."""
+        self._write(_Memory(deployment_uuid, age.term, 0, age.holder))
+        if self._trouble is None:
+            LOG.info("%s was not there: nothing was remembered", self._path)
+
+    def _go_on(
+        self, deployment_uuid: str, age: model.Age
+    ) -> model.Strange | None:
+        """Remember a later term, unless another process knows better."""
+        later = _Memory(deployment_uuid, age.term, 0, age.holder)
+        self._write(later)
+        known = self._known
+        if known is None or self._trouble is not None:
+            return self._unknown()
+        if known.restored:
+            return self._older(known, age)
+        found = recognition.relation(known.term, known.holder, age)
+        if found is recognition.Relation.SAME:
+            return None
+        return recognition.AGAIN
+
+    def _write(self, memory: _Memory) -> None:
+        """Remember it, where the file has nothing that is newer."""
         with self._alone():
-            if self._stamp != self._stamp_now():
-                self._read_again()
-            known = self._known
-            if known is None or self._is_newer(known, deployment_uuid, term):
-                self._save(_Memory(deployment_uuid, term))
+            before = self._known
+            self._catch_up()
+            if self._trouble is not None:
+                return
+            # What was written meanwhile is to be looked at first.
+            if self._known == before:
+                self._save(memory)
 
     def _save(self, memory: _Memory) -> None:
+        begins = self._known is None
+        if self._known is not None and not self._known.is_of_one_term_with(
+            memory
+        ):
+            self._fresh = None
         self._known = memory
+        self._saved_at = self._clock()
         try:
-            _replace(self._path, dataclasses.asdict(memory))
+            keeping.replace(self._path, dataclasses.asdict(memory))
         except OSError as error:
-            self._complain("cannot be written", error.strerror)
+            self._complain(
+                f"cannot be written: {error.strerror}", is_unknown=begins
+            )
+            if begins:
+                self._known = None
         self._stamp = self._stamp_now()
 
     @contextlib.contextmanager
@@ -167,57 +303,52 @@ class SeenFile:
         """Beside no other process that writes the file, where possible."""
         try:
             lock = os.open(
-                self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600
+                self._path.with_suffix(".lock"),
+                os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW,
+                0o600,
             )
         except OSError as error:
-            self._complain("cannot be locked", error.strerror)
+            self._complain(
+                f"cannot be locked: {error.strerror}", is_unknown=False
+            )
             yield
             return
         try:
-            if not _locked(lock):
-                self._complain("is held", "another process stands still")
+            if not keeping.locked(lock):
+                self._complain(
+                    "is held: another process stands still", is_unknown=False
+                )
             yield
         finally:
             os.close(lock)
 
-    def _complain(self, what: str, why: str | None) -> None:
-        if self._complaints.is_due(self._path, self._clock()):
-            LOG.warning("%s %s: %s", self._path, what, why)
+    def _complain(self, what: str, *, is_unknown: bool = True) -> None:
+        if is_unknown:
+            self._trouble = (
+                f"{what}. No delete of a member is allowed until it can be "
+                "used: mend it, or remove it where the database is known not "
+                "to be older than before"
+            )
+            what = self._trouble
+        if self._complaints.is_due(is_unknown, self._clock()):
+            LOG.warning("%s %s", self._path, what)
 
 
-def _locked(lock: int) -> bool:
-    """Take our turn; False: it does not come, and nobody waits longer."""
-    for _ in range(_TURNS):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_TURN)
-        else:
-            return True
-    return False
+def _exchanged(why: str) -> model.Strange:
+    return model.Strange(doubt=model.Doubt.EXCHANGED, why=why)
 
 
 def _memory_of(content: bytes) -> _Memory:
     """:raises ValueError: the file is none of ours (or Lookup-, TypeError)"""
     found = json.loads(content)
     memory = _Memory(
-        found["deployment_uuid"], found["term"], found["restored"]
+        found["deployment_uuid"],
+        found["term"],
+        found["seq"],
+        found["holder"],
+        found["restored"],
     )
     kinds = [type(each) for each in dataclasses.astuple(memory)]
-    if kinds != [str, int, bool]:
+    if kinds != [str, int, int, str, bool]:
         raise TypeError("values of other kinds")
     return memory
-
-
-def _replace(path: pathlib.Path, content: object) -> None:
-    """Write a file anew; a crash leaves the old one or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as opened:
-            json.dump(content, opened)
-            opened.flush()
-            os.fsync(opened.fileno())
-        pathlib.Path(name).replace(path)
-    except BaseException:
-        pathlib.Path(name).unlink(missing_ok=True)
-        raise

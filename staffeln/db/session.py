@@ -22,7 +22,7 @@ from oslo_db import exception as oslo_exception
 from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
-from staffeln.db import faults, limits, options, urls
+from staffeln.db import drivers, faults, limits, options, urls
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
@@ -177,6 +177,7 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     url = urls.normalised(group.connection or "", group.connection_parameters)
     if url.get_backend_name() == "sqlite":
         urls.check_sqlite_file(url, create=create)
+    drivers.check(url)
     if not create:
         url = limits.with_silence(url)
     # What they say are tracebacks of errors that are told in one line here.

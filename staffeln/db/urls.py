@@ -20,8 +20,8 @@ _DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
 """The drivers that Staffeln is tested with, where a URL names none."""
 
 
-def check(conf: cfg.ConfigOpts) -> None:
-    """Look at what ``[database]`` says, without asking a server.
+def check(conf: cfg.ConfigOpts) -> sa.URL:
+    """Look at the URL that ``[database]`` says, without asking a server.
 
     :raises ConfigurationError: it cannot be a database.
     :raises SchemaError: an SQLite file that is not there.
@@ -31,6 +31,7 @@ def check(conf: cfg.ConfigOpts) -> None:
     )
     if url.get_backend_name() == "sqlite":
         check_sqlite_file(url, create=False)
+    return url
 
 
 def normalised(text: str, parameters: str = "") -> sa.URL:

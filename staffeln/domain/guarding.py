@@ -115,12 +115,12 @@ def contradiction(
 def judge(
     asked: model.DeletionQuestion,
     standing: model.Standing,
-    exchanged: str | None,
+    strange: model.Strange | None,
 ) -> model.DeletionAnswer:
     """Whether the backup may be deleted.
 
-    :param exchanged: what tells that the database is another one than
-        before, or older; None: nothing does.
+    :param strange: what tells that the database is another one than
+        before, or older, or that nobody knows; None: nothing does.
     """
     if (early := contradiction(asked)) is not None:
         return early
@@ -130,8 +130,8 @@ def judge(
         return doubtful(model.Doubt.SCHEMA)
     if not standing.service_user:
         return doubtful(model.Doubt.UNBOUND)
-    if exchanged is not None:
-        return doubtful(model.Doubt.EXCHANGED, exchanged)
+    if strange is not None:
+        return doubtful(strange.doubt, strange.why)
     return _judge_target(asked.target, standing, standing.service_user)
 
 

@@ -438,6 +438,7 @@ class Doubt(enum.StrEnum):
     SCHEMA = "the database has not the schema of this release"
     UNBOUND = "the database was not bound to a cloud yet"
     EXCHANGED = "the database is not the one that was seen before"
+    FORGOTTEN = "what was seen of the database before cannot be told"
     UNSETTLED = "a backup of that volume is being started"
     NO_ANSWER = "the database does not answer"
     LATE = "the database answered too late"
@@ -482,6 +483,22 @@ class DeletionAnswer:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Age:
+    """How far the history of a database has come, at one moment."""
+
+    term: int
+    """Number of the scheduler's term; it never becomes lower."""
+    seq: int = 0
+    """Number of the scheduler's writes in that term; neither does it."""
+    holder: str = ""
+    """Who took that term, and when; empty: the database does not say."""
+    known_term: int | None = None
+    """The earlier term that was asked about, if any."""
+    known_holder: str = ""
+    """Who took that one, and when; empty: the database knows none such."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What the database says of a backup, and of itself, at one moment."""
 
@@ -490,9 +507,17 @@ class Standing:
     """Id of the user who makes our backups; None: no conductor has bound the
     database yet."""
     schema_is_current: bool
-    term: int
-    """Number of the scheduler's term; it never becomes lower."""
+    age: Age
     backup_state: BackupState | None
     """None: there is no such row."""
     unsettled_volume: bool
     """A live task makes a backup of the volume that has no row yet."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Strange:
+    """Why a database may not be believed, though it looks whole."""
+
+    doubt: Doubt
+    why: str
+    """For the log: what was found, and what an operator does about it."""

@@ -20,13 +20,20 @@ class DeletionCheck(Protocol):
 class Lookup(Protocol):
     """The database, as the check needs it: one short look."""
 
-    def look(self, backup_id: str, volume_id: str | None) -> model.Standing:
+    def look(
+        self,
+        backup_id: str,
+        volume_id: str | None,
+        known_term: int | None = None,
+    ) -> model.Standing:
         """What the database says of a backup, and of itself.
 
         Ids are lower case, with hyphens. It answers or raises within two
         seconds, also where the database does neither.
 
         :param volume_id: the backup's volume; None: it is not known.
+        :param known_term: an earlier term of the scheduler, of which its
+            age shall tell as well.
         :raises StoreError: the database does not say it.
         """
 
@@ -34,11 +41,22 @@ class Lookup(Protocol):
 class Seen(Protocol):
     """What is remembered of the database beyond the life of a process."""
 
-    def recognise(self, deployment_uuid: str, term: int) -> str | None:
+    @property
+    def term(self) -> int | None:
+        """The scheduler's term that is remembered, as far as is known.
+
+        Looks nowhere; None: nobody has looked yet.
+        """
+
+    def recognise(
+        self, deployment_uuid: str, age: model.Age
+    ) -> model.Strange | None:
         """Hold a database against what was seen, and remember it.
 
         :returns: None: it is the same one, as old or older; else what
-            tells that it was exchanged or restored.
+            tells that it was exchanged or restored, or why nobody knows.
+            :data:`staffeln.domain.recognition.AGAIN` where the age does not
+            tell of :attr:`term`: then look once more.
         """
 
 

@@ -52,11 +52,14 @@ def run(load: Callable[[], cfg.ConfigOpts]) -> int:
 def check(conf: cfg.ConfigOpts) -> None:
     """Look at what would keep the application from working, ever.
 
-    :raises StaffelnError: the database's URL is none, or names no file.
+    :raises StaffelnError: the database's URL is none, names no file, or
+        says what its driver cannot use; or nothing can be remembered below
+        state_path.
     """
-    from staffeln.db import urls
+    from staffeln.db import drivers, keeping, urls
 
-    urls.check(conf)
+    drivers.check(urls.check(conf))
+    keeping.check_folder(pathlib.Path(conf.state_path))
 
 
 def _settings(conf: cfg.ConfigOpts) -> serving.Settings:
@@ -64,14 +67,14 @@ def _settings(conf: cfg.ConfigOpts) -> serving.Settings:
 
     :raises ConfigurationError: a file of TLS cannot be used.
     """
-    from staffeln.api import serving, tls
+    from staffeln.api import serving, sockets, tls
 
     group = conf.api
     secure = group.enabled_ssl
-    addresses = [serving.Address(group.host, group.port, "host, port", secure)]
+    addresses = [sockets.Address(group.host, group.port, "host, port", secure)]
     if group.metrics_enabled:
         addresses.append(
-            serving.Address(
+            sockets.Address(
                 group.metrics_host,
                 group.metrics_port,
                 "metrics_host, metrics_port",
@@ -92,6 +95,7 @@ def _settings(conf: cfg.ConfigOpts) -> serving.Settings:
         request_timeout=group.request_timeout,
         worker_timeout=group.worker_timeout,
         graceful_timeout=group.graceful_timeout,
+        metrics=group.metrics_enabled,
     )
 
 
@@ -116,12 +120,12 @@ def application(
     :raises ConfigurationError: the database's URL is none.
     """
     from staffeln.api.app import Parts, create_app
-    from staffeln.db.check import SqlLookup
+    from staffeln.db.check import LARGEST_POOL, SqlLookup
     from staffeln.db.remembered import Remembered
     from staffeln.db.seen import FILE, SeenFile
     from staffeln.workflow.requests import DeletionRequests, Readiness
 
-    lookup = SqlLookup(conf)
+    lookup = SqlLookup(conf, min(conf.api.threads, LARGEST_POOL))
     memory = Remembered(SeenFile(pathlib.Path(conf.state_path) / FILE))
     return create_app(
         Parts(

@@ -56,12 +56,12 @@ def _check_doors(conf: cfg.ConfigOpts) -> None:
     :raises StaffelnError: they cannot; says why.
     """
     from staffeln import leadership as room
-    from staffeln.db import urls
+    from staffeln.db import drivers, urls
 
     doors.cloud(conf)
     press.mailer(conf)
     watching.check_bus(conf)
-    urls.check(conf)
+    drivers.check(urls.check(conf))
     room.check(settings.leadership(conf))
 
 

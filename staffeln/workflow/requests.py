@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import errors, guarding, model, seldom
+from staffeln.domain import errors, guarding, model, recognition, seldom
 
 LOG = logging.getLogger(__name__)
 
 QUIET = 60.0
 """Seconds between two lines of the log about the same doubt."""
+
+SECOND_LOOK = 0.1
+"""Seconds that a first look may have taken, for a second to be in time."""
 
 NO_BACKUP = "00000000-0000-0000-0000-000000000000"
 """The id that nothing has: for looks at the database itself."""
@@ -67,8 +70,13 @@ class DeletionRequests:
         began = self._clock()
         volume_id = asked.target.volume_id if asked.target else None
         try:
-            standing = self._lookup.look(asked.backup_id, volume_id)
-            exchanged = recognise(self._memory, standing)
+            standing, strange = recognised(
+                self._lookup,
+                self._memory,
+                asked.backup_id,
+                volume_id,
+                self._clock,
+            )
         except errors.StoreError as error:
             return guarding.doubtful(model.Doubt.NO_ANSWER, str(error))
         except Exception as error:
@@ -76,7 +84,7 @@ class DeletionRequests:
             LOG.exception("The check failed [%s]", asked.request_id)
             kind = type(error).__name__
             return guarding.doubtful(model.Doubt.NO_ANSWER, kind)
-        answer = guarding.judge(asked, standing, exchanged)
+        answer = guarding.judge(asked, standing, strange)
         if answer.allowed and self._clock() - began > self._patience:
             return guarding.doubtful(model.Doubt.LATE)
         return answer
@@ -128,21 +136,54 @@ class Readiness:
     def ready(self) -> list[str]:
         """What is wrong, a line each; empty: all is well."""
         try:
-            standing = self._lookup.look(NO_BACKUP, None)
-            exchanged = recognise(self._memory, standing)
+            standing, strange = recognised(
+                self._lookup, self._memory, NO_BACKUP, None
+            )
         except errors.StoreError:
             # Its text may tell of addresses and users: it is for the log.
             return [str(model.Doubt.NO_ANSWER)]
+        except Exception:
+            # To be not ready is an answer; a bug must not keep it back.
+            LOG.exception("The look at the database failed")
+            return [str(model.Doubt.NO_ANSWER)]
         answer = guarding.judge(
-            model.DeletionQuestion(backup_id=NO_BACKUP), standing, exchanged
+            model.DeletionQuestion(backup_id=NO_BACKUP), standing, strange
         )
         return [] if answer.doubt is None else [str(answer.doubt)]
 
 
+def recognised(
+    lookup: ports.Lookup,
+    memory: ports.Seen | None,
+    backup_id: str,
+    volume_id: str | None,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[model.Standing, model.Strange | None]:
+    """Look at the database, and hold it against what was seen of it.
+
+    A second look is taken where what is remembered became known by the
+    first one only, as after a start.
+
+    :raises StoreError: the database does not say it.
+    """
+    began = clock()
+    known = memory.term if memory else None
+    standing = lookup.look(backup_id, volume_id, known)
+    strange = recognise(memory, standing)
+    if (
+        strange is not recognition.AGAIN
+        or memory is None
+        or clock() - began > SECOND_LOOK
+    ):
+        return standing, strange
+    standing = lookup.look(backup_id, volume_id, memory.term)
+    return standing, recognise(memory, standing)
+
+
 def recognise(
     memory: ports.Seen | None, standing: model.Standing
-) -> str | None:
-    """What tells that the database was exchanged; None: nothing does.
+) -> model.Strange | None:
+    """What keeps the database from being believed; None: nothing does.
 
     A database of another release or of no cloud is not remembered.
     """
@@ -152,4 +193,4 @@ def recognise(
         or not standing.service_user
     ):
         return None
-    return memory.recognise(standing.deployment_uuid, standing.term)
+    return memory.recognise(standing.deployment_uuid, standing.age)

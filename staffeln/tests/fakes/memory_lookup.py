@@ -19,10 +19,15 @@ class MemoryLookup:
         self.schema_is_current = True
         self.failure: Exception | None = None
 
-    def look(self, backup_id: str, volume_id: str | None) -> model.Standing:
+    def look(
+        self,
+        backup_id: str,
+        volume_id: str | None,
+        known_term: int | None = None,
+    ) -> model.Standing:
         if self.failure is not None:
             raise self.failure
-        terms = self._store.terms(1)
+        terms = self._store.terms(1000)
         if not terms:
             raise errors.StoreError("the database has no scheduler's term")
         found = self._store.get_backup(backup_id)
@@ -32,7 +37,12 @@ class MemoryLookup:
             deployment_uuid=deployment.uuid,
             service_user=bound.user_id if bound else None,
             schema_is_current=self.schema_is_current,
-            term=terms[0].number,
+            age=model.Age(
+                term=terms[0].number,
+                holder=_holder(terms, terms[0].number),
+                known_term=known_term,
+                known_holder=_holder(terms, known_term),
+            ),
             backup_state=found.state if found else None,
             unsettled_volume=volume_id is not None
             and self._is_unsettled(volume_id),
@@ -47,3 +57,10 @@ class MemoryLookup:
             ):
                 return True
         return False
+
+
+def _holder(terms: list[ports.Term], number: int | None) -> str:
+    for each in terms:
+        if each.number == number:
+            return f"{each.conductor_id} {each.began_at.isoformat()}"
+    return ""

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -204,6 +205,26 @@ def check_on(
     if answer.status != 200:
         raise AssertionError(f"status {answer.status}: {text}")
     return text
+
+
+@contextlib.contextmanager
+def trickling(to: socket.socket, head: bytes) -> Iterator[None]:
+    """Send a beginning, then a byte now and then while the block lasts."""
+    over = threading.Event()
+
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            to.sendall(head)
+            while not over.wait(0.1):
+                to.sendall(b"x")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class Load:

@@ -37,10 +37,25 @@ class LookupSuite(store_case.StoreCase):
         self.assertEqual(store_case.IDENTITY.user_id, self.look().service_user)
 
     def test_the_term_grows(self) -> None:
-        before = self.look().term
-        self.assertEqual(self.term, before)
+        before = self.look().age
+        self.assertEqual(self.term, before.term)
         self.store.take_office("another")
-        self.assertEqual(before + 1, self.look().term)
+        self.assertEqual(before.term + 1, self.look().age.term)
+
+    def test_who_took_a_term_is_told_later_as_well(self) -> None:
+        before = self.look().age
+        self.assertIn("scheduler", before.holder)
+        self.assertEqual("", before.known_holder)
+        self.store.take_office("another")
+        found = self.lookup.look("b1", None, before.term).age
+        self.assertIn("another", found.holder)
+        self.assertEqual(
+            (before.term, before.holder),
+            (found.known_term, found.known_holder),
+        )
+        self.assertEqual(
+            "", self.lookup.look("b1", None, 900).age.known_holder
+        )
 
     def test_no_row(self) -> None:
         self.keep(self.row(2))

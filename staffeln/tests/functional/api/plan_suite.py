@@ -39,6 +39,18 @@ class PlanSuite(databases.DatabaseCase):
                 ],
             )
             connection.execute(
+                sa.insert(rows.TERMS),
+                [
+                    {
+                        "term": number,
+                        "conductor_id": "c1",
+                        "began_at": samples.NOW,
+                    }
+                    for number in range(ROWS)
+                ],
+            )
+            connection.execute(sa.update(rows.TERM).values(term=ROWS - 1))
+            connection.execute(
                 sa.insert(rows.TASKS),
                 [
                     rows.task_values(
@@ -63,12 +75,14 @@ class PlanSuite(databases.DatabaseCase):
         door = check.SqlLookup(databases.configuration(self.url))
         self.addCleanup(door.close)
         seen = sql_lookup_suite.statements_of(door)
-        found = door.look("b700", "v700")
+        found = door.look("b700", "v700", ROWS - 9)
+        self.assertNotEqual("", found.age.holder)
+        self.assertNotEqual("", found.age.known_holder)
         self.assertIsNotNone(found.backup_state)
         self.assertFalse(found.unsettled_volume)
         statement, parameters = seen[-1]
         with self.database.engine.connect() as connection:
             lines = self.plan(connection, statement, parameters)
-        self.assertEqual(3, len(lines), str(lines))
+        self.assertEqual(5, len(lines), str(lines))
         for line in lines:
             self.assertRegex(line, self.unique)

@@ -11,25 +11,26 @@ import fixtures
 import sqlalchemy as sa
 
 from staffeln import ports
-from staffeln.db import check, migration, rows, session
+from staffeln.db import check, migration, rows, seen, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import errors
+from staffeln.domain import errors, model
 from staffeln.tests.functional.api import lookup_suite
-from staffeln.tests.functional.db import databases
+from staffeln.tests.functional.db import databases, store_case
+from staffeln.workflow import requests
 
 
 def statements_of(door: check.SqlLookup) -> list[tuple[str, Any]]:
     """What a door sends from now on; a list that grows."""
     dialect: Any = door.engine.dialect
-    seen: list[tuple[str, Any]] = []
+    found: list[tuple[str, Any]] = []
     execute = dialect.do_execute
 
     def note(cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
-        seen.append((statement, parameters))
+        found.append((statement, parameters))
         execute(cursor, statement, parameters, *more)
 
     dialect.do_execute = note
-    return seen
+    return found
 
 
 class SqlLookupSuite(databases.DatabaseCase, lookup_suite.LookupSuite):
@@ -63,9 +64,9 @@ class SqlLookupSuite(databases.DatabaseCase, lookup_suite.LookupSuite):
 
     def test_one_statement_each(self) -> None:
         self.look()
-        seen = self.statements()
+        sent = self.statements()
         self.look("b1", "v1")
-        self.assertEqual(1, len(seen), str(seen))
+        self.assertEqual(1, len(sent), str(sent))
 
     def test_what_is_sent_is_no_statement(self) -> None:
         self.keep(self.row(1))
@@ -128,6 +129,46 @@ class SqlLookupSuite(databases.DatabaseCase, lookup_suite.LookupSuite):
             self.assertIsNotNone(self.look().service_user)
             self.execute(f"UPDATE deployment SET {column} = {value}")
             self.assertIsNone(self.look().service_user, column)
+
+    def test_a_restored_one_that_is_back_at_its_term_is_noticed(self) -> None:
+        """Conductors take their terms anew within seconds."""
+        memory = seen.SeenFile(self.home / seen.FILE)
+
+        def strange() -> model.Strange | None:
+            return requests.recognised(
+                self.door, memory, requests.NO_BACKUP, None
+            )[1]
+
+        self.store.bind_cloud(store_case.IDENTITY)
+        for name in ("c1", "c2", "c3"):
+            self.store.take_office(name)
+            self.assertIsNone(strange(), name)
+        self.execute("DELETE FROM scheduler_terms WHERE term > 2")
+        self.execute("UPDATE scheduler_term SET term = 2, seq = 9")
+        for _ in range(2):
+            self.store.take_office("c3")
+        self.assertEqual(4, self.look().age.term)
+        found = strange()
+        assert found
+        self.assertIs(model.Doubt.EXCHANGED, found.doubt)
+        self.assertIn("from an older state", found.why)
+
+    def test_a_term_of_while_nobody_asked_is_followed(self) -> None:
+        self.store.bind_cloud(store_case.IDENTITY)
+        for _ in range(3):
+            # As after a start of the API each time.
+            memory = seen.SeenFile(self.home / seen.FILE)
+            _, strange = requests.recognised(
+                self.door, memory, requests.NO_BACKUP, None
+            )
+            self.assertIsNone(strange)
+            for name in ("c1", "c2"):
+                self.store.take_office(name)
+
+    def test_the_scheduler_s_writes_are_counted(self) -> None:
+        before = self.look().age.seq
+        self.plan(store_case.planned(1))
+        self.assertGreater(self.look().age.seq, before)
 
     def test_no_term(self) -> None:
         self.addCleanup(

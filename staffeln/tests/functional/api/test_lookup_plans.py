@@ -14,7 +14,10 @@ from staffeln.tests.functional.db import databases
 
 
 class SqlitePlanTest(databases.Sqlite, plan_suite.PlanSuite):
-    unique = r"SEARCH (backups|made|tasks) USING (COVERING )?INDEX .*\(\w+=\?"
+    unique = (
+        r"SEARCH (backups|made|tasks|present|known) USING "
+        r"((COVERING )?INDEX|INTEGER PRIMARY KEY) .*\(?\w+=\?"
+    )
 
     def plan(
         self, connection: sa.Connection, statement: str, parameters: Any
@@ -27,14 +30,14 @@ class SqlitePlanTest(databases.Sqlite, plan_suite.PlanSuite):
             for row in found
             if any(
                 f" {name}" in row.detail
-                for name in ("backups", "made", "tasks")
+                for name in ("backups", "made", "tasks", "present", "known")
             )
         ]
 
 
 class MariaDbPlanTest(databases.MariaDb, plan_suite.PlanSuite):
     unique = (
-        "^(backups|made|tasks) (const|eq_ref|unique_subquery) "
+        "^(backups|made|tasks|present|known) (const|eq_ref|unique_subquery) "
         "(PRIMARY|uq_tasks_slot)"
     )
 
@@ -42,22 +45,27 @@ class MariaDbPlanTest(databases.MariaDb, plan_suite.PlanSuite):
         self, connection: sa.Connection, statement: str, parameters: Any
     ) -> list[str]:
         with connection.begin():
-            connection.exec_driver_sql("ANALYZE TABLE tasks, backups").all()
+            connection.exec_driver_sql(
+                "ANALYZE TABLE tasks, backups, scheduler_terms"
+            ).all()
         found = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
         return [
             f"{row.table} {row.type} {row.key}"
             for row in found
-            if row.table in ("backups", "made", "tasks")
+            if row.table in ("backups", "made", "tasks", "present", "known")
         ]
 
 
 class PostgreSqlPlanTest(databases.PostgreSql, plan_suite.PlanSuite):
-    unique = "^(backups|tasks) (pk_backups|backups_pkey|uq_tasks_slot)$"
+    unique = (
+        "^(backups|tasks|scheduler_terms) "
+        "(pk_backups|backups_pkey|uq_tasks_slot|pk_scheduler_terms)$"
+    )
 
     def plan(
         self, connection: sa.Connection, statement: str, parameters: Any
     ) -> list[str]:
-        for name in ("tasks", "backups"):
+        for name in ("tasks", "backups", "scheduler_terms"):
             connection.exec_driver_sql(f"ANALYZE {name}")
         found = connection.exec_driver_sql(
             f"EXPLAIN (FORMAT JSON) {statement}", parameters
@@ -66,7 +74,8 @@ class PostgreSqlPlanTest(databases.PostgreSql, plan_suite.PlanSuite):
         return [
             f"{node['Relation Name']} {node.get('Index Name')}"
             for node in _nodes(plan[0]["Plan"])
-            if node.get("Relation Name") in ("tasks", "backups")
+            if node.get("Relation Name")
+            in ("tasks", "backups", "scheduler_terms")
         ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from staffeln.db import check, migration
 from staffeln.domain import errors, model
 from staffeln.tests.functional.api import mute
 from staffeln.tests.functional.db import databases
+from staffeln.tests.servers import process
 from staffeln.workflow import requests
 
 LIMIT = 2.0
@@ -125,6 +127,63 @@ class NobodyTest(SilenceCase):
         self.assertNotIn("secret", self.log.output)
 
 
+class TricklingServer:
+    """Takes connections and sends a byte now and then, for ever.
+
+    What it says is the beginning of a long greeting of MariaDB's: no driver
+    finds anything wrong with it.
+    """
+
+    def __init__(self) -> None:
+        self._open = [socket.create_server(("127.0.0.1", 0), backlog=64)]
+        self.port: int = self._open[0].getsockname()[1]
+        self._over = threading.Event()
+        self._start(self._accept)
+
+    def close(self) -> None:
+        self._over.set()
+        for each in self._open:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _start(self, run: Callable[..., None], *arguments: object) -> None:
+        threading.Thread(target=run, args=arguments, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._open[0].accept()
+                self._open.append(client)
+                self._start(self._trickle, client)
+
+    def _trickle(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            client.sendall(b"\xff\xff\x00\x00\x0a")
+            while not self._over.wait(0.2):
+                client.sendall(b"1")
+
+
+class TricklingGreetingTest(SilenceCase):
+    def test_no_thread_is_lost_to_it(self) -> None:
+        server = TricklingServer()
+        self.addCleanup(server.close)
+        door = self.door_to(f"mysql+pymysql://u:p@127.0.0.1:{server.port}/d")
+        for _ in range(2):
+            self.assert_no_in_time(door)
+            self.assert_all_in_time(door)
+        process.await_true(
+            lambda: (
+                not [
+                    each
+                    for each in threading.enumerate()
+                    if each.name.endswith("(_run)")
+                ]
+            ),
+            "a thread still waits for a greeting",
+        )
+
+
 class SilentHostCase(SilenceCase):
     """A server that was there, is not heard of any more, and comes back."""
 
@@ -145,6 +204,11 @@ class SilentHostCase(SilenceCase):
         )
         self.assertIsNone(door.look(ID, ID).backup_state)
         way.silence()
+        self.assert_no_in_time(door)
+        self.assert_all_in_time(door)
+        way.speak()
+        self.assertIsNone(door.look(ID, ID).backup_state)
+        way.trickle()
         self.assert_no_in_time(door)
         self.assert_all_in_time(door)
         way.speak()

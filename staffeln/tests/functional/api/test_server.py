@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -128,6 +129,23 @@ class ServerTest(live.LiveTestCase):
         self.assertEqual("False", self.api.check(managed))
         self.assertEqual(before, set(self.api.workers()))
 
+    def test_a_database_that_no_driver_reaches_changes_nothing(self) -> None:
+        self.api.configure()
+        managed = self.api.manage()
+        self.api.start()
+        before, url = set(self.api.workers()), self.api.url
+        for number, wrong in enumerate(
+            ("mysql+nothing://h/d", "mysql://h/d?connect_timeout=abc"), 1
+        ):
+            self.api.url = wrong
+            self.api.configure()
+            self.api.tell(signal.SIGHUP)
+            self.api.wait_for_log("old values stay: .database. conn", number)
+        self.assertEqual("False", self.api.check(managed))
+        self.assertEqual(before, set(self.api.workers()))
+        self.assertNotIn("Traceback", self.api.log())
+        self.api.url = url
+
     def test_a_port_in_use_changes_nothing(self) -> None:
         self.api.configure()
         managed = self.api.manage()
@@ -158,6 +176,80 @@ class ServerTest(live.LiveTestCase):
             self.assertEqual("False", self.api.check(managed))
             self.assertEqual(b"", client.recv(100))
         self.assertNotIn("Traceback", self.api.log())
+
+    def test_clients_that_trickle_hold_no_thread(self) -> None:
+        self.api.configure(request_timeout=2, workers=1, threads=1)
+        managed = self.api.manage()
+        self.api.start()
+        for head in (
+            b"POST /v1/backup HTTP/1.1\r\nX: ",
+            f"POST /v1/backup?backup_id={managed} HTTP/1.1\r\nHost: x\r\n"
+            "Content-Length: 1000\r\n\r\n".encode(),
+        ):
+            with (
+                socket.create_connection(
+                    ("127.0.0.1", self.api.port)
+                ) as client,
+                live.trickling(client, head),
+            ):
+                self.assertEqual("False", self.api.check(managed))
+        self.assertNotIn("Traceback", self.api.log())
+
+    def test_what_is_no_request_is_refused_as_all_else(self) -> None:
+        self.api.configure()
+        self.api.start()
+        for sent, status in (
+            ("no request\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nX-Auth-Token s3cret\r\n\r\n", 400),
+            (f"GET /{'x' * 9000} HTTP/1.1\r\n\r\n", 414),
+            (f"GET / HTTP/1.1\r\nX: {'x' * 9000}\r\n\r\n", 431),
+            ("GET / HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\n", 501),
+        ):
+            with socket.create_connection(
+                ("127.0.0.1", self.api.port), timeout=live.LIMIT
+            ) as client:
+                client.sendall(sent.encode())
+                answer = http.client.HTTPResponse(client)
+                answer.begin()
+                self.assertEqual(status, answer.status, sent[:60])
+                error = json.loads(answer.read())["error"]
+                self.assertEqual(status, error["code"])
+                self.assertEqual(
+                    error["request_id"],
+                    answer.headers["X-Openstack-Request-Id"],
+                )
+            self.api.wait_for_log(error["request_id"])
+        self.assertNotIn("s3cret", self.api.log())
+        self.assertNotIn(" ERROR ", self.api.log())
+        self.assertNotIn(" WARNING ", self.api.log())
+
+    def test_bodies_that_are_cut_or_broken(self) -> None:
+        self.api.configure(request_timeout=1)
+        self.api.start()
+        head = (
+            f"POST /v1/backup?backup_id={uuid.uuid4()} HTTP/1.1\r\n"
+            "Host: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        )
+        chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n"
+        for sent, is_closed in (
+            (f"{head}Content-Length: 265\r\n\r\n", True),
+            (f"{head}Content-Length: 265\r\n\r\nrule=", True),
+            (f"{chunked}-1\r\nabc", False),
+            (f"{chunked}0\r\nTrailer : x\r\n\r\n", False),
+            (f"{chunked}5\r\nabc", True),
+            (f"{chunked}5\r\nabc", False),
+        ):
+            with socket.create_connection(
+                ("127.0.0.1", self.api.port), timeout=live.LIMIT
+            ) as client:
+                client.sendall(sent.encode())
+                if is_closed:
+                    client.shutdown(socket.SHUT_WR)
+                answer = http.client.HTTPResponse(client)
+                answer.begin()
+                self.assertEqual(400, answer.status, sent)
+        self.assertNotIn("Traceback", self.api.log())
+        self.assertNotIn(" ERROR ", self.api.log())
 
     def test_a_state_path_that_hangs_keeps_no_answer(self) -> None:
         file = self.home / seen.FILE
@@ -194,6 +286,28 @@ class ServerTest(live.LiveTestCase):
         )
         self.assertEqual(404, self.api.get("/metrics")[0])
         self.assertEqual(404, self.api.get("/v1/health", port)[0])
+
+    def test_numbers_have_a_folder_only_where_they_are_asked_for(self) -> None:
+        port = process.free_port()
+        self.api.configure(workers=1)
+        managed = self.api.manage()
+        self.api.start()
+        self.api.check(managed)
+        self.assertEqual([], list(self.home.glob("staffeln-api-*")))
+        self.api.configure(workers=2, metrics_enabled=True, metrics_port=port)
+        self.api.tell(signal.SIGHUP)
+        self.api.wait_for_log("Worker exiting")
+        for _ in range(20):
+            self.api.check(managed)
+        text = self.api.get("/metrics", port)[1]
+        self.assertIn(
+            'staffeln_api_checks_total{answer="False",doubt=""} 20.0', text
+        )
+        (folder,) = self.home.glob("staffeln-api-*")
+        self.assertLessEqual(4, len(list(folder.iterdir())))
+        self.api.tell(signal.SIGTERM)
+        self.assertEqual((0, ""), self.api.wait())
+        self.assertEqual([], list(self.home.glob("staffeln-api-*")))
 
     def test_systemd_is_told_when_it_listens(self) -> None:
         self.api.configure()

@@ -108,6 +108,29 @@ class TlsTest(live.LiveTestCase):
         self.assertEqual("False", told)
         self.assertNotIn("Traceback", self.api.log())
 
+    def test_nor_do_those_that_trickle(self) -> None:
+        """Within a handshake, and after it."""
+        self.start(request_timeout=2, workers=1, threads=1)
+        context = self.client()
+        for secure, head in (
+            (False, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+            (True, b"POST /v1/backup HTTP/1.1\r\nX: "),
+        ):
+            with contextlib.ExitStack() as opened:
+                client = opened.enter_context(
+                    socket.create_connection(("127.0.0.1", self.api.port))
+                )
+                if secure:
+                    client = opened.enter_context(
+                        context.wrap_socket(
+                            client, server_hostname="127.0.0.1"
+                        )
+                    )
+                opened.enter_context(live.trickling(client, head))
+                told = self.api.check(self.managed, context)
+            self.assertEqual("False", told)
+        self.assertNotIn("Traceback", self.api.log())
+
     def test_a_new_certificate_is_there_after_a_reload(self) -> None:
         self.start()
         fresh = certificates.Authority(self.home, "fresh")

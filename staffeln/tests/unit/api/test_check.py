@@ -291,6 +291,46 @@ class TargetTest(stage.ApiCase):
         self.assert_refused(413, answer)
         self.assertTrue(self.check.asked[-1].readable)
 
+    def test_a_body_that_was_cut(self) -> None:
+        """What is left of it may be a form without a target, or nothing."""
+        form = b"rule=1&target=%7B%22user_id%22%3A%22u%22%7D"
+        for is_terminated in (True, False):
+            for size in (0, 6, len(form) - 1):
+                answer = self.ask(
+                    input_stream=io.BytesIO(form[:size]),
+                    content_type="application/x-www-form-urlencoded",
+                    environ_overrides={
+                        "CONTENT_LENGTH": str(len(form)),
+                        "wsgi.input_terminated": is_terminated,
+                    },
+                )
+                self.assert_refused(400, answer)
+        self.assertEqual([], self.check.asked)
+
+    def test_a_body_that_breaks(self) -> None:
+        """Servers raise what they like; none of it is a bug of ours."""
+
+        class Broken(io.BytesIO):
+            def read(self, _size: int | None = -1) -> bytes:
+                raise LookupError(SECRET)
+
+        for changes in (
+            {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""},
+            {"CONTENT_LENGTH": "5"},
+        ):
+            answer = self.ask(
+                input_stream=Broken(),
+                environ_overrides={"wsgi.input_terminated": True, **changes},
+            )
+            self.assert_refused(400, answer)
+        self.assertEqual([], self.check.asked)
+        self.assertNotIn("Traceback", self.log.output)
+        self.assertNotIn(SECRET, self.log.output)
+
+    def test_a_length_of_very_many_digits(self) -> None:
+        answer = self.ask(environ_overrides={"CONTENT_LENGTH": "9" * 5000})
+        self.assert_refused(413, answer)
+
     def test_nothing_of_a_body_is_logged(self) -> None:
         for target in ({"id": SECRET}, SECRET, {"metadata": SECRET}):
             for how in both(target):

@@ -22,7 +22,7 @@ from staffeln.api import app
 from staffeln.domain import errors, model
 from staffeln.tests import base
 from staffeln.tests.unit.api import stage
-from staffeln.tests.unit.domain.test_guarding import SERVICE_USER
+from staffeln.tests.unit.domain.test_guarding import SERVICE_USER, STRANGE
 from staffeln.workflow import requests
 
 US = "dddddddd-1111-2222-3333-444455556666"
@@ -44,20 +44,29 @@ class World:
     answers: bool
     same: bool
 
-    def look(self, backup_id: str, volume_id: str | None) -> model.Standing:
+    def look(
+        self,
+        backup_id: str,
+        volume_id: str | None,
+        _known_term: int | None = None,
+    ) -> model.Standing:
         if not self.answers:
             raise errors.StoreError("away")
         return model.Standing(
             deployment_uuid=US,
             service_user=SERVICE_USER if self.bound else None,
             schema_is_current=self.current,
-            term=1,
+            age=model.Age(term=1),
             backup_state=self.rows.get(backup_id),
             unsettled_volume=volume_id in self.unsettled,
         )
 
-    def recognise(self, _uuid: str, _term: int) -> str | None:
-        return None if self.same else "another"
+    @property
+    def term(self) -> int | None:
+        return 1
+
+    def recognise(self, _uuid: str, _age: model.Age) -> model.Strange | None:
+        return None if self.same else STRANGE
 
     @property
     def sound(self) -> bool:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from staffeln.api import serving
+from staffeln.api import serving, sockets
 from staffeln.domain import errors
 from staffeln.tests import base
 
@@ -15,7 +16,7 @@ from staffeln.tests import base
 def settings(*ports: int, host: str = "127.0.0.1") -> serving.Settings:
     return serving.Settings(
         addresses=tuple(
-            serving.Address(host, port, "host, port", secure=False)
+            sockets.Address(host, port, "host, port", secure=False)
             for port in ports
         ),
         tls=None,
@@ -24,6 +25,7 @@ def settings(*ports: int, host: str = "127.0.0.1") -> serving.Settings:
         request_timeout=3,
         worker_timeout=30,
         graceful_timeout=30,
+        metrics=False,
     )
 
 
@@ -51,7 +53,7 @@ class SocketTest(base.TestCase):
     def test_a_port_in_use_may_be_free_later(self) -> None:
         port = self.taken()
         error = self.assertRaises(
-            serving.AddressError, self.server.prepare, settings(port)
+            sockets.AddressError, self.server.prepare, settings(port)
         )
         self.assertEqual(
             f"[api] host, port: http://127.0.0.1:{port} is in use already",
@@ -61,7 +63,7 @@ class SocketTest(base.TestCase):
     def test_of_two_addresses_none_is_kept_where_one_is_in_use(self) -> None:
         free = self.free()
         self.assertRaises(
-            serving.AddressError,
+            sockets.AddressError,
             self.server.prepare,
             settings(free, self.taken()),
         )
@@ -70,7 +72,7 @@ class SocketTest(base.TestCase):
     def test_a_name_that_is_not_known(self) -> None:
         for host in ("nowhere.invalid", "x" * 64):
             error = self.assertRaises(
-                serving.AddressError,
+                sockets.AddressError,
                 self.server.prepare,
                 settings(1, host=host),
             )
@@ -78,14 +80,14 @@ class SocketTest(base.TestCase):
 
     def test_an_address_of_another_host(self) -> None:
         self.assertRaises(
-            serving.AddressError,
+            sockets.AddressError,
             self.server.prepare,
             settings(self.free(), host="192.0.2.1"),
         )
 
     def test_a_privileged_port_is_no_passing_trouble(self) -> None:
         denied = PermissionError(13, "Permission denied")
-        self.patch(serving._Listener, "bind", _raising(denied))
+        self.patch(sockets.Listener, "bind", _raising(denied))
         error = self.assertRaises(
             errors.ConfigurationError, self.server.prepare, settings(80)
         )
@@ -113,7 +115,7 @@ class SocketTest(base.TestCase):
         socket.create_server(("127.0.0.1", second)).close()
 
     def test_an_address_of_ipv6_is_shown_as_a_url_has_it(self) -> None:
-        shown = serving.Address("::1", 5, "host, port", secure=True)
+        shown = sockets.Address("::1", 5, "host, port", secure=True)
         self.assertEqual("https://[::1]:5", str(shown))
 
 
@@ -130,14 +132,18 @@ class MetricsApartTest(base.TestCase):
         )
         if told:
             self.assertEqual(["404 Not Found"], told)
+            error = json.loads(body)["error"]
+            self.assertEqual(404, error["code"])
+            self.assertRegex(error["request_id"], "^req-")
+            return b"none"
         return body
 
     def test_each_address_answers_its_own(self) -> None:
         self.assertEqual(b"answered", self.ask("9", "/metrics"))
         self.assertEqual(b"answered", self.ask("8", "/v1/backup"))
-        self.assertEqual(b"Not found\n", self.ask("8", "/metrics"))
-        self.assertEqual(b"Not found\n", self.ask("9", "/v1/backup"))
-        self.assertEqual(b"Not found\n", self.ask("9", "/metrics/"))
+        self.assertEqual(b"none", self.ask("8", "/metrics"))
+        self.assertEqual(b"none", self.ask("9", "/v1/backup"))
+        self.assertEqual(b"none", self.ask("9", "/metrics/"))
 
 
 def _raising(error: Exception) -> Callable[..., None]:

@@ -147,6 +147,14 @@ class WrongConnectionTest(DbManageCase):
         )
         self.assertIn("nosuch", said)
 
+    def test_a_value_that_the_driver_cannot_read_is_named(self) -> None:
+        for command in ("version", "upgrade"):
+            said = self.complaint(
+                command,
+                url=f"mysql://u:{SECRET}@127.0.0.1/x?connect_timeout=abc",
+            )
+            self.assertIn("'abc'", said)
+
     def test_a_server_that_does_not_answer_is_named(self) -> None:
         for kind in ("mysql", "postgresql"):
             said = self.complaint(

@@ -22,10 +22,12 @@ FREE = model.Standing(
     deployment_uuid=US,
     service_user=SERVICE_USER,
     schema_is_current=True,
-    term=3,
+    age=model.Age(term=3),
     backup_state=None,
     unsettled_volume=False,
 )
+
+STRANGE = model.Strange(doubt=model.Doubt.EXCHANGED, why="its term is lower")
 
 
 def ask(target: Any = None, **changes: Any) -> model.DeletionQuestion:
@@ -161,11 +163,11 @@ class JudgeTest(base.TestCase):
     def judge(
         self,
         asked: model.DeletionQuestion | None = None,
-        exchanged: str | None = None,
+        strange: model.Strange | None = None,
         **changes: Any,
     ) -> model.DeletionAnswer:
         standing = dataclasses.replace(FREE, **changes)
-        return guarding.judge(asked or ask(), standing, exchanged)
+        return guarding.judge(asked or ask(), standing, strange)
 
     def assert_doubt(
         self, doubt: model.Doubt | None, found: model.DeletionAnswer
@@ -200,7 +202,7 @@ class JudgeTest(base.TestCase):
             schema_is_current=False,
             service_user=None,
             unsettled_volume=True,
-            exchanged="x",
+            strange=STRANGE,
         )
         self.assert_doubt(None, found)
 
@@ -216,7 +218,7 @@ class JudgeTest(base.TestCase):
             )
 
     def test_an_exchanged_database(self) -> None:
-        found = self.judge(exchanged="its term is lower")
+        found = self.judge(strange=STRANGE)
         self.assert_doubt(model.Doubt.EXCHANGED, found)
         self.assertIn("its term is lower", found.why)
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from staffeln import conf
-from staffeln.api import serving
+from staffeln.api import serving, sockets
 from staffeln.conf import logs
+from staffeln.db import check
 from staffeln.domain import errors
 from staffeln.tests import base
 from staffeln.wiring import api
@@ -51,6 +52,34 @@ class ApiTest(base.TestCase):
     ) -> None:
         self.assertRaises(errors.SchemaError, api.check, self.read())
 
+    def test_a_url_that_its_driver_cannot_use_does_as_well(self) -> None:
+        for url in ("mysql+nothing://h/d", "mysql://h/d?connect_timeout=abc"):
+            wrong = self.read(f"[database]\nconnection = {url}\n")
+            self.assertRaises(errors.ConfigurationError, api.check, wrong)
+
+    def test_each_thread_has_a_connection(self) -> None:
+        sizes: list[int] = []
+        real = check.SqlLookup
+
+        def note(found: cfg.ConfigOpts, size: int) -> check.SqlLookup:
+            sizes.append(size)
+            return real(found, size)
+
+        self.patch(check, "SqlLookup", note)
+        for threads in (1, 40, 256):
+            api.application(self.read(f"[api]\nthreads = {threads}\n"))
+        self.assertEqual([1, 40, check.LARGEST_POOL], sizes)
+
+    def test_a_state_path_that_cannot_be_used_keeps_it_from_starting(
+        self,
+    ) -> None:
+        (self.home / "x.sqlite").touch()
+        api.check(self.read())
+        found = self.read()
+        found.set_override("state_path", f"{self.home}/none")
+        error = self.assertRaises(errors.ConfigurationError, api.check, found)
+        self.assertIn(f"state_path {self.home}/none: No such", str(error))
+
     def test_each_option_reaches_the_server(self) -> None:
         found: list[serving.Settings] = []
         self.patch(
@@ -67,8 +96,8 @@ class ApiTest(base.TestCase):
         self.assertEqual(0, api.run(lambda: self.read(text)))
         expected = serving.Settings(
             addresses=(
-                serving.Address("::1", 1, "host, port", secure=False),
-                serving.Address(
+                sockets.Address("::1", 1, "host, port", secure=False),
+                sockets.Address(
                     "::2", 7, "metrics_host, metrics_port", secure=False
                 ),
             ),
@@ -78,5 +107,6 @@ class ApiTest(base.TestCase):
             request_timeout=4,
             worker_timeout=5,
             graceful_timeout=6,
+            metrics=True,
         )
         self.assertEqual([expected], found)

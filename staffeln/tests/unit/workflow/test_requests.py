@@ -6,9 +6,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from staffeln.domain import errors, model
+from staffeln.domain import errors, model, recognition
 from staffeln.tests import base
-from staffeln.tests.unit.domain.test_guarding import FREE, ID, US, VOLUME
+from staffeln.tests.unit.domain.test_guarding import (
+    FREE,
+    ID,
+    STRANGE,
+    US,
+    VOLUME,
+)
 from staffeln.workflow import requests
 
 
@@ -18,11 +24,18 @@ class Looks:
     def __init__(self) -> None:
         self.found: model.Standing | Exception = FREE
         self.asked: list[tuple[str, str | None]] = []
+        self.known: list[int | None] = []
         self.takes = 0.0
         self.clock = 0.0
 
-    def look(self, backup_id: str, volume_id: str | None) -> model.Standing:
+    def look(
+        self,
+        backup_id: str,
+        volume_id: str | None,
+        known_term: int | None = None,
+    ) -> model.Standing:
         self.asked.append((backup_id, volume_id))
+        self.known.append(known_term)
         self.clock += self.takes
         if isinstance(self.found, Exception):
             raise self.found
@@ -31,12 +44,17 @@ class Looks:
 
 class Recognises:
     def __init__(self) -> None:
-        self.why: str | None = None
+        self.said: list[model.Strange | None] = [None]
         self.asked: list[tuple[str, int]] = []
+        self.term: int | None = None
 
-    def recognise(self, deployment_uuid: str, term: int) -> str | None:
-        self.asked.append((deployment_uuid, term))
-        return self.why
+    def recognise(
+        self, deployment_uuid: str, age: model.Age
+    ) -> model.Strange | None:
+        self.asked.append((deployment_uuid, age.term))
+        if self.said[0] is recognition.AGAIN:
+            self.term = 7
+        return self.said.pop(0) if len(self.said) > 1 else self.said[0]
 
 
 class RequestsCase(base.TestCase):
@@ -113,8 +131,24 @@ class DeletionRequestsTest(RequestsCase):
         self.assertIn("ZeroDivisionError", self.log.output)
 
     def test_an_exchanged_database(self) -> None:
-        self.memory.why = "its term is lower"
+        self.memory.said = [STRANGE]
         self.assertEqual(model.Doubt.EXCHANGED, self.ask().doubt)
+
+    def test_what_is_remembered_becomes_known_by_the_first_look(self) -> None:
+        self.memory.said = [recognition.AGAIN, None]
+        self.assertTrue(self.ask().allowed)
+        self.assertEqual([None, 7], self.looks.known)
+
+    def test_a_third_look_is_not_taken(self) -> None:
+        self.memory.said = [recognition.AGAIN]
+        self.assertEqual(model.Doubt.FORGOTTEN, self.ask().doubt)
+        self.assertEqual(2, len(self.looks.asked))
+
+    def test_a_second_look_would_be_too_late(self) -> None:
+        self.memory.said = [recognition.AGAIN, None]
+        self.looks.takes = 0.2
+        self.assertEqual(model.Doubt.FORGOTTEN, self.ask().doubt)
+        self.assertEqual(1, len(self.looks.asked))
 
     def test_what_is_not_ours_yet_is_not_remembered(self) -> None:
         for changes in ({"service_user": None}, {"schema_is_current": False}):
@@ -173,8 +207,12 @@ class ReadinessTest(RequestsCase):
             self.standing(**changes)
             self.assertEqual([str(doubt)], self.readiness.ready())
         self.standing()
-        self.memory.why = "x"
+        self.memory.said = [STRANGE]
         self.assertEqual([str(model.Doubt.EXCHANGED)], self.readiness.ready())
+
+    def test_a_bug_is_no_answer_either(self) -> None:
+        self.looks.found = ZeroDivisionError("user u at host h")
+        self.assertEqual([str(model.Doubt.NO_ANSWER)], self.readiness.ready())
 
     def test_no_answer_tells_nothing_of_the_database(self) -> None:
         self.looks.found = errors.StoreError("user u at host h")

@@ -67,3 +67,12 @@ class ModuleTest(base.TestCase):
         self.assertEqual(1, done.returncode)
         (line,) = done.stderr.splitlines()
         self.assertIn("[api] max_body = 'much'", line)
+
+    def test_a_database_that_no_driver_reaches_is_one_line(self) -> None:
+        path = self.home / "staffeln.conf"
+        for url in ("mysql+nothing://h/d", "mysql://h/d?connect_timeout=abc"):
+            path.write_text(f"[database]\nconnection = {url}\n")
+            done = self.run_with("import staffeln.wsgi.api", path)
+            self.assertEqual(1, done.returncode)
+            (line,) = done.stderr.splitlines()
+            self.assertIn("[database] connection mysql+", line)
