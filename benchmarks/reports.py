@@ -98,6 +98,9 @@ class _Scales:
         self.bytes += sum(len(each.content) for each in what.attachments)
         return ports.Sent(accepted=to, refused={})
 
+    def close(self) -> None:
+        """Nothing is under way."""
+
 
 def write(url: str, tasks: int, projects: int) -> None:
     """Fill a new database: of ten tasks one failed and one was a delete."""
