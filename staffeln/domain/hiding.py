@@ -14,7 +14,7 @@ import re
 ADDRESS = "[address]"
 HOST = "[host]"
 PATH = "[path]"
-SECRET = "[secret]"
+SECRET = "[secret]"  # nosec
 
 LONGEST_TEXT = 2000
 """Characters of a reason that are read; the rest is left out."""
