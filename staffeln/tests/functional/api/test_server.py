@@ -251,9 +251,9 @@ class ServerTest(live.LiveTestCase):
         self.assertNotIn("Traceback", self.api.log())
         self.assertNotIn(" ERROR ", self.api.log())
 
-    def test_a_state_path_that_hangs_keeps_no_answer(self) -> None:
+    def test_a_memory_that_is_no_file_is_a_doubt(self) -> None:
         file = self.home / seen.FILE
-        # Whoever opens it waits until somebody else opens it to write.
+        # Whoever opens it as a file waits for somebody who writes.
         os.mkfifo(file)
         self.api.configure(workers=1, threads=1)
         managed = self.api.manage()
@@ -262,7 +262,8 @@ class ServerTest(live.LiveTestCase):
             self.assertEqual("False", self.api.check(managed))
             self.assertEqual("False", self.api.check(str(uuid.uuid4())))
         self.assertEqual(503, self.api.get("/v1/health")[0])
-        file.open("w").close()
+        self.api.wait_for_log("mend it, or remove it")
+        file.unlink()
         self.api.wait_until(
             lambda: self.api.check(str(uuid.uuid4())) == "True", "True"
         )
