@@ -17,10 +17,10 @@ from staffeln.domain import model, report
 
 T = TypeVar("T")
 
-REPORTED_AT_ONCE = 5000
+REPORTED_AT_ONCE = 25_000
 """Tasks of a report that are read by one statement."""
 
-PURGED_AT_ONCE = 5000
+PURGED_AT_ONCE = 25_000
 """Tasks that one transaction removes: nobody waits long for it."""
 
 
