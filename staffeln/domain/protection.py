@@ -50,8 +50,11 @@ class Protection:
 
     @property
     def unprotected(self) -> list[report.Notice]:
-        """Of volumes without a backup, or without one for long."""
-        return [each for each in self.notices if each.topic in _UNPROTECTED]
+        """Of volumes without a backup, then without one for long."""
+        found = [each for each in self.notices if each.topic in _UNPROTECTED]
+        return sorted(
+            found, key=lambda it: it.topic is not report.Topic.NEVER_PROTECTED
+        )
 
     @property
     def oldest_protection_at(self) -> datetime.datetime | None:

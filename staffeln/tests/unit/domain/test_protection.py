@@ -452,6 +452,16 @@ class PropertiesTest(base.TestCase):
             )
 
 
+class OrderTest(base.TestCase):
+    def test_those_without_any_backup_come_first(self) -> None:
+        (stale,) = of(backed_up(4 * DAY)).unprotected
+        never = dataclasses.replace(stale, topic=Topic.NEVER_PROTECTED)
+        found = dataclasses.replace(
+            of(backed_up(4 * DAY)), notices=(stale, never, stale)
+        )
+        self.assertEqual([never, stale, stale], found.unprotected)
+
+
 class WordsTest(base.TestCase):
     def test_a_stale_volume_says_since_when(self) -> None:
         (notice,) = of(backed_up(4 * DAY)).notices
