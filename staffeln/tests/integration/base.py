@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests on the sandbox cloud share: cloud, deployment, conductor.
 
-One sandbox for all tests of a process; each test selects its servers by a
-metadata key of its own, so that tests do not see each other's volumes.
+One sandbox for all tests of a process, and another one for each process that
+runs beside it; each test selects its servers by a metadata key of its own, so
+that tests do not see each other's volumes.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import json
 import logging
@@ -19,6 +21,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -31,8 +34,9 @@ from sandbox.scenery import CLOUD, Sandbox, wait_for
 from staffeln.tests import base
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-NAME = "test"
-BASE_PORT = "16000"
+
+PLACES = {"test": "16000", "test-2": "18000", "test-3": "19000"}
+"""Sandboxes that tests may have, by name, and their first ports."""
 
 DEFAULTS: dict[str, dict[str, object]] = {
     "DEFAULT": {"debug": True, "use_stderr": False},
@@ -57,20 +61,40 @@ DEFAULTS: dict[str, dict[str, object]] = {
 
 
 @functools.cache
+def place() -> str:
+    """The name of this process's sandbox: the first that nobody has.
+
+    It is this process's for as long as that lives.
+    """
+    for name in PLACES:
+        path = pathlib.Path(tempfile.gettempdir())
+        taken = (path / f"staffeln-{os.getuid()}-{name}.lock").open("w")
+        try:
+            fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            taken.close()
+            continue
+        atexit.register(taken.close)
+        return name
+    raise RuntimeError(f"other processes have all of {', '.join(PLACES)}")
+
+
+@functools.cache
 def sandbox() -> Sandbox:
     """The sandbox of this process; it is stopped when the process ends.
 
     It begins empty: what an earlier run left would slow this one down.
     """
     environment = base.HOST_ENVIRONMENT
+    name = place()
     subprocess.run(
-        [str(CLOUD), "reset", "--name", NAME],
+        [str(CLOUD), "reset", "--name", name],
         env=environment,
         stdout=subprocess.DEVNULL,
         check=False,
     )
     done = subprocess.run(
-        [str(CLOUD), "up", "--name", NAME, "--base-port", BASE_PORT],
+        [str(CLOUD), "up", "--name", name, "--base-port", PLACES[name]],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -81,12 +105,12 @@ def sandbox() -> Sandbox:
         raise RuntimeError(f"no sandbox cloud:\n{done.stdout[-4000:]}")
     atexit.register(
         subprocess.run,
-        [str(CLOUD), "down", "--name", NAME],
+        [str(CLOUD), "down", "--name", name],
         env=environment,
         stdout=subprocess.DEVNULL,
         check=False,
     )
-    return Sandbox.named(NAME, environment)
+    return Sandbox.named(name, environment)
 
 
 class Deployment:
@@ -383,7 +407,7 @@ class IntegrationTestCase(base.TestCase):
 
     def _cloud(self, *arguments: str) -> None:
         subprocess.run(
-            [str(CLOUD), *arguments, "--name", NAME],
+            [str(CLOUD), *arguments, "--name", place()],
             env=base.HOST_ENVIRONMENT,
             stdout=subprocess.DEVNULL,
             check=True,

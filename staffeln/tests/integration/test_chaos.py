@@ -19,7 +19,7 @@ class ChaosTest(base.IntegrationTestCase):
         seed = os.environ.get("STAFFELN_SEED", "3")
         lines: list[str] = []
         here = world.World(
-            self.make_temp_dir(), self.sandbox, base.NAME, seed=seed
+            self.make_temp_dir(), self.sandbox, base.place(), seed=seed
         )
         self.addCleanup(here.close)
         for each in here.conductors:
