@@ -246,6 +246,15 @@ def write(database: session.Database, deployment: Deployment) -> None:
         for row in _backups(deployment, volume)
     )
     insert(database, "backups", _COLUMNS, found)
+    write_tasks(database)
+    with database.engine.begin() as connection:
+        for each in indexes:
+            each.create(connection)
+    learn(database)
+
+
+def write_tasks(database: session.Database) -> None:
+    """Write the task that made each of the backups that are there."""
     quote = database.engine.dialect.identifier_preparer.quote
     names = ", ".join(map(quote, _OF_TASKS))
     with database.engine.begin() as connection:
@@ -253,10 +262,6 @@ def write(database: session.Database, deployment: Deployment) -> None:
             f"INSERT INTO tasks ({names}) "
             f"SELECT {', '.join(_OF_TASKS.values())} FROM backups"
         )
-    with database.engine.begin() as connection:
-        for each in indexes:
-            each.create(connection)
-    learn(database)
 
 
 def insert(
