@@ -91,6 +91,8 @@ class Shape:
     """Seconds from one backup of a volume to the next."""
     creating: int = 0
     """So many selected volumes, the first, have a backup in the making."""
+    creating_for: int = 0
+    """Seconds since the first of those was begun; the last is just begun."""
     made_at: datetime.datetime = dataclasses.field(default_factory=_now)
     """When all this was there: younger than every existing thing.
 
@@ -292,8 +294,12 @@ class Shape:
         """A backup that is there at the start."""
         count = len(self.selected_volumes)
         if number >= self.completed:
-            volume = self.selected_volumes[number - self.completed]
-            return Existing(number, volume, False, None, self.made_at)
+            place = number - self.completed
+            volume = self.selected_volumes[place]
+            begun_at = self.made_at - datetime.timedelta(
+                seconds=self.creating_for * (1 - (place + 1) / self.creating)
+            )
+            return Existing(number, volume, False, None, begun_at)
         step, place = divmod(number, count)
         half = self.interval // 2
         seconds = (self.chain - 1 - step) * self.interval + (
@@ -305,7 +311,8 @@ class Shape:
             self.selected_volumes[place],
             incremental,
             number - count if incremental else None,
-            self.made_at - datetime.timedelta(seconds=seconds),
+            self.made_at
+            - datetime.timedelta(seconds=self.creating_for + seconds),
         )
 
     def backups_of(self, volume: int) -> range:
