@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-from collections.abc import Iterable, Iterator
 from typing import Any
 
+import sqlalchemy as sa
+
 from benchmarks import history
+from benchmarks.cloud import scenery
 from staffeln.db import rows, session
 from staffeln.domain import durations, model, task
 
@@ -19,81 +20,84 @@ _BACKUPS = tuple(each.name for each in rows.BACKUPS.columns)
 _TASKS = tuple(each.name for each in rows.TASKS.columns)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Protected:
-    """A volume of the cloud, and the server that it is attached to."""
-
-    id: str
-    name: str
-    project_id: str
-    size: int
-    server_id: str
-    server_name: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Running:
-    """A backup that Cinder makes, for a task of ours."""
-
-    backup_id: str
-    volume: Protected
-    created_at: datetime.datetime
-
-
-def write_chains(
-    database: session.Database,
-    volumes: Iterable[Protected],
-    links: int,
-    newest_at: datetime.datetime,
+def write(
+    database: session.Database, shape: scenery.Shape, conductor_id: str
 ) -> None:
-    """Write so many backups of each volume, a day apart, with their tasks."""
-    if not links:
-        return
+    """Write all backups that a cloud has at its start, with their tasks.
 
-    def found() -> Iterator[tuple[Any, ...]]:
-        serial = 0
-        for volume in volumes:
-            for number in range(links):
-                created_at = newest_at - (links - 1 - number) * history.DAY
-                yield _link(volume, serial, number > 0, created_at)
-                serial += 1
+    The database becomes that of the deployment that made them.
 
-    history.insert(database, "backups", _BACKUPS, found())
+    :param conductor_id: who has those that are in the making.
+    """
+    with database.engine.begin() as connection:
+        connection.execute(
+            sa.update(rows.DEPLOYMENT).values(uuid=shape.deployment)
+        )
+    completed = map(shape.backup, range(shape.completed))
+    history.insert(
+        database,
+        "backups",
+        _BACKUPS,
+        (_completed(shape, each) for each in completed),
+    )
     history.write_tasks(database)
+    creating = range(shape.completed, shape.existing)
+    history.insert(
+        database,
+        "backups",
+        _BACKUPS,
+        (_creating(shape, shape.backup(each)) for each in creating),
+    )
+    history.insert(
+        database,
+        "tasks",
+        _TASKS,
+        (
+            _running(shape, shape.backup(each), seat, conductor_id)
+            for seat, each in enumerate(creating, 1)
+        ),
+    )
     history.learn(database)
 
 
-def _link(
-    volume: Protected,
-    serial: int,
-    incremental: bool,
-    created_at: datetime.datetime,
+def _completed(
+    shape: scenery.Shape, backup: scenery.Existing
 ) -> tuple[Any, ...]:
-    completed_at = created_at + datetime.timedelta(minutes=5)
+    completed_at = backup.created_at + datetime.timedelta(minutes=5)
     return _backup(
-        volume,
-        id=history.its_id("backup", serial),
-        task_id=history.its_id("task", serial),
+        shape,
+        backup,
         state=model.BackupState.AVAILABLE.value,
-        incremental=incremental,
-        created_at=created_at,
         completed_at=completed_at,
-        expires_at=durations.after(created_at, _KEPT),
+        expires_at=durations.after(backup.created_at, _KEPT),
         updated_at=completed_at,
     )
 
 
-def _backup(volume: Protected, **others: Any) -> tuple[Any, ...]:
+def _creating(
+    shape: scenery.Shape, backup: scenery.Existing
+) -> tuple[Any, ...]:
+    return _backup(
+        shape,
+        backup,
+        state=model.BackupState.CREATING.value,
+        updated_at=backup.created_at,
+    )
+
+
+def _backup(
+    shape: scenery.Shape, backup: scenery.Existing, **others: Any
+) -> tuple[Any, ...]:
     """A row of backups, in the order of the columns."""
     values = {
         **dict.fromkeys(_BACKUPS),
-        "project_id": volume.project_id,
-        "volume_id": volume.id,
-        "volume_name": volume.name,
-        "server_id": volume.server_id,
-        "server_name": volume.server_name,
+        **_of_volume(shape, backup.volume),
+        "id": shape.backup_id(backup.number),
+        "task_id": shape.task_id(backup.number),
         "attempt": 1,
-        "size": volume.size,
+        "incremental": backup.incremental,
+        "created_at": backup.created_at,
+        "size": shape.volume_size,
         "retention_known": True,
         "kept_for": str(_KEPT),
         "grace": "",
@@ -103,69 +107,44 @@ def _backup(volume: Protected, **others: Any) -> tuple[Any, ...]:
     return tuple(values.values())
 
 
-def write_running(
-    database: session.Database, running: Iterable[Running], conductor_id: str
-) -> None:
-    """Write tasks that a conductor has running, and their rows."""
-    listed = list(running)
-    ids = [history.its_id("task", number) for number in range(len(listed))]
-    history.insert(
-        database,
-        "backups",
-        _BACKUPS,
-        (
-            _backup(
-                each.volume,
-                id=each.backup_id,
-                task_id=task_id,
-                state=model.BackupState.CREATING.value,
-                incremental=False,
-                created_at=each.created_at,
-                updated_at=each.created_at,
-            )
-            for each, task_id in zip(listed, ids, strict=True)
-        ),
-    )
-    history.insert(
-        database,
-        "tasks",
-        _TASKS,
-        (
-            _running_task(each, task_id, seat, conductor_id)
-            for seat, (each, task_id) in enumerate(
-                zip(listed, ids, strict=True), 1
-            )
-        ),
-    )
-    history.learn(database)
+def _of_volume(shape: scenery.Shape, volume: int) -> dict[str, Any]:
+    """Columns that backups and tasks share."""
+    server = shape.server_of(volume)
+    return {
+        "project_id": shape.project_id(shape.project_of_volume(volume)),
+        "volume_id": shape.volume_id(volume),
+        "volume_name": shape.volume_name(volume),
+        "server_id": "" if server is None else shape.server_id(server),
+        "server_name": "" if server is None else shape.server_name(server),
+    }
 
 
-def _running_task(
-    each: Running, task_id: str, seat: int, conductor_id: str
+def _running(
+    shape: scenery.Shape,
+    backup: scenery.Existing,
+    seat: int,
+    conductor_id: str,
 ) -> tuple[Any, ...]:
+    of_volume = _of_volume(shape, backup.volume)
     values = {
         **dict.fromkeys(_TASKS),
-        "id": task_id,
+        **of_volume,
+        "id": shape.task_id(backup.number),
         "kind": task.Kind.BACKUP.value,
         "state": task.State.RUNNING.value,
-        "slot": task.backup_slot(each.volume.id),
+        "slot": task.backup_slot(of_volume["volume_id"]),
         "run_slot": seat,
-        "project_id": each.volume.project_id,
-        "volume_id": each.volume.id,
-        "volume_name": each.volume.name,
-        "volume_size": each.volume.size,
+        "volume_size": shape.volume_size,
         "volume_status": "in-use",
-        "server_id": each.volume.server_id,
-        "server_name": each.volume.server_name,
         "mode": task.Mode.FULL.value,
-        "backup_id": each.backup_id,
+        "backup_id": shape.backup_id(backup.number),
         "rank": 0,
         "reason": "Cinder makes a full backup",
         "attempt": 1,
-        "attempted_at": each.created_at,
+        "attempted_at": backup.created_at,
         "unsettled": False,
-        "created_at": each.created_at,
-        "updated_at": each.created_at,
+        "created_at": backup.created_at,
+        "updated_at": backup.created_at,
         "claimed_by": conductor_id,
     }
     return tuple(values.values())

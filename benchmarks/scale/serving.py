@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
+import json
 import pathlib
 import tempfile
 import threading
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 from oslo_config import cfg
 
+from benchmarks.cloud import Counts
 from benchmarks.retention import DATABASES
 from benchmarks.scale.measuring import Traffic
 from staffeln import conf
@@ -40,6 +42,8 @@ class Place:
     database: str
     """URL."""
     cloud: CloudSettings
+    control: str
+    """Where the simulated cloud is steered."""
     log_file: str
     """A conductor writes its log as always: that is part of its cost."""
     options: tuple[tuple[str, str, Any], ...] = ()
@@ -61,6 +65,22 @@ class Place:
         """The same place, where a conductor has other options."""
         more = (("conductor", *each) for each in conductor.items())
         return dataclasses.replace(self, options=(*self.options, *more))
+
+
+def ask(control: str, verb: str, **values: Any) -> Any:
+    """Steer the simulated cloud from a process that did not start it."""
+    asked = urllib.request.Request(
+        f"{control}/control/{verb}",
+        json.dumps(values).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return json.load(answer)["result"]
+
+
+def counted(control: str) -> Counts:
+    """What the simulated cloud was asked since it was asked this."""
+    return Counts.from_plain(ask(control, "counts", reset=True))
 
 
 class Conductor:
@@ -145,8 +165,3 @@ def log_file() -> Iterator[str]:
     """A file for the log of what is measured, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         yield str(pathlib.Path(folder) / "conductor.log")
-
-
-def minutes(number: float) -> datetime.timedelta:
-    """So many minutes."""
-    return datetime.timedelta(minutes=number)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nobody could do with less: the same pages, and the same rows.
+
+The pages' JSON is read by ``json.loads`` and nothing is made of it; the
+rows go through the driver in one SELECT and one INSERT of many.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import requests
+import sqlalchemy as sa
+from keystoneauth1 import loading
+from keystoneauth1 import session as ksa_session
+
+from benchmarks import history
+from benchmarks.scale.serving import Place
+from staffeln.cloud.settings import CloudSettings
+from staffeln.db import session
+
+_PATHS = {
+    "compute": "/servers/detail?all_tenants=1&limit=1000",
+    "block-storage": "/volumes/detail?all_tenants=1&limit=1000",
+    "backups": (
+        "/backups/detail?all_tenants=1&limit=1000&sort=created_at:desc"
+    ),
+}
+_VERSIONS = {"compute": "compute 2.69", "block-storage": "volume 3.64"}
+
+
+def reading_pages(settings: CloudSettings, *kinds: str) -> float:
+    """CPU seconds of reading the pages of lists, to their ends.
+
+    :param kinds: ``compute``, ``block-storage`` (volumes) and ``backups``.
+    """
+    spent = 0.0
+    for body in _pages(settings, kinds):
+        began = time.process_time()
+        json.loads(body)
+        spent += time.process_time() - began
+    return spent
+
+
+def _pages(settings: CloudSettings, kinds: Sequence[str]) -> Iterator[bytes]:
+    """The bodies of all pages, as they come."""
+    found = settings.credentials
+    loader: loading.BaseLoader[Any] = loading.get_plugin_loader(
+        found.auth_type
+    )
+    auth = loader.load_from_options(**found.auth)
+    asked = ksa_session.Session(auth=auth)
+    http = requests.Session()
+    for kind in kinds:
+        service = "block-storage" if kind == "backups" else kind
+        url: str | None = (
+            f"{asked.get_endpoint(service_type=service)}{_PATHS[kind]}"
+        )
+        headers = {
+            "X-Auth-Token": str(asked.get_token()),
+            "OpenStack-API-Version": _VERSIONS[service],
+        }
+        while url:
+            answer = http.get(url, headers=headers, timeout=60)
+            answer.raise_for_status()
+            yield answer.content
+            url = _next(answer.json())
+
+
+def _next(body: dict[str, Any]) -> str | None:
+    """Where the next page is, if there is one."""
+    for name, links in body.items():
+        if name.endswith("_links"):
+            for link in links:
+                if link["rel"] == "next":
+                    return str(link["href"])
+    return None
+
+
+def reading_rows(
+    place: Place, table: sa.Table[Any], where: str = "1 = 1"
+) -> float:
+    """CPU seconds of one SELECT of rows that are there."""
+    database = session.connect(place.configuration())
+    with database.engine.connect() as connection:
+        began = time.process_time()
+        connection.connection.cursor()
+        found = _fetched(
+            connection, f"SELECT * FROM {table.name} WHERE {where}"
+        )
+        spent = time.process_time() - began
+    database.close()
+    if not found:
+        raise ValueError(f"{table.name} has no such rows: {where}")
+    return spent
+
+
+def writing_rows(
+    place: Place, table: sa.Table[Any], where: str = "1 = 1"
+) -> float:
+    """CPU seconds of inserting rows that are there into a copy of a table.
+
+    The copy has no indexes, which are the server's affair (but not those of
+    SQLite, which is in this process).
+    """
+    database = session.connect(place.configuration())
+    copy = table.to_metadata(sa.MetaData(), name=f"floor_{table.name}")
+    copy.indexes.clear()
+    copy.constraints = {copy.primary_key}
+    columns = [each.name for each in table.columns if each.name != "id"]
+    columns.insert(0, "id")
+    with database.engine.begin() as connection:
+        copy.create(connection)
+        quote = connection.dialect.identifier_preparer.quote
+        names = ", ".join(map(quote, columns))
+        found = _fetched(
+            connection, f"SELECT {names} FROM {table.name} WHERE {where}"
+        )
+    began = time.process_time()
+    history.insert(database, copy.name, columns, iter(found))
+    spent = time.process_time() - began
+    with database.engine.begin() as connection:
+        copy.drop(connection)
+    database.close()
+    return spent
+
+
+def _fetched(connection: sa.Connection, text: str) -> list[tuple[Any, ...]]:
+    cursor = connection.connection.cursor()
+    cursor.execute(text)
+    return list(cursor.fetchall())
