@@ -18,7 +18,7 @@ from oslo_config import cfg
 from benchmarks.cloud import Counts
 from benchmarks.retention import DATABASES
 from benchmarks.scale.measuring import Traffic
-from staffeln import conf
+from staffeln import conf, ports
 from staffeln.cloud.openstack import OpenStackCloud
 from staffeln.cloud.settings import CloudSettings
 from staffeln.conf import logs
@@ -26,7 +26,7 @@ from staffeln.db import migration, session
 from staffeln.db.store import SqlStore
 from staffeln.wiring import doors
 from staffeln.wiring import settings as wired
-from staffeln.workflow import binding
+from staffeln.workflow import binding, observing
 from staffeln.workflow.cycle import Scheduler, Worker
 from staffeln.workflow.settings import Settings
 
@@ -86,8 +86,14 @@ def counted(control: str) -> Counts:
 class Conductor:
     """The parts of one conductor, in this process."""
 
-    def __init__(self, place: Place, **changes: Any) -> None:
+    def __init__(
+        self,
+        place: Place,
+        observer: ports.Observer = observing.NOBODY,
+        **changes: Any,
+    ) -> None:
         """:param changes: of what the workflow obeys."""
+        self._observer = observer
         configuration = place.configuration()
         logs.begin(configuration)
         self.database = session.connect(configuration)
@@ -125,6 +131,7 @@ class Conductor:
             deployment.uuid,
             ME,
             self.woken.set,
+            observer=self._observer,
         )
 
     def close(self) -> None:
@@ -152,6 +159,12 @@ class Databases:
             yield url, database
         finally:
             database.close()
+
+
+def default_workers() -> int:
+    """The value that ``backup_workers`` has by itself."""
+    found = conf.load([], prog="benchmarks", default_config_files=())
+    return int(found.conductor.backup_workers)
 
 
 def _of(url: str) -> cfg.ConfigOpts:
