@@ -258,6 +258,21 @@ def volume_record(
     return rows.record_of(row) if row else None
 
 
+def volume_records(
+    connection: sa.Connection, *, volume_ids: Collection[str]
+) -> dict[str, model.VolumeRecord]:
+    """What is remembered of these volumes."""
+    return {
+        row.volume_id: rows.record_of(row)
+        for chunk in history.chunks(volume_ids)
+        for row in connection.execute(
+            sa.select(*rows.VOLUME_COLUMNS).where(
+                rows.VOLUMES.c.volume_id.in_(chunk)
+            )
+        )
+    }
+
+
 def _equal(table: Any, **wanted: Any) -> list[sa.ColumnElement[bool]]:
     return [
         table.c[name] == value

@@ -514,3 +514,11 @@ class SqlStore(ReportStore):
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         """What is remembered of a volume."""
         return self._read(partial(listing.volume_record, volume_id=volume_id))
+
+    def volume_records(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, model.VolumeRecord]:
+        """What is remembered of these volumes."""
+        return self._read(
+            partial(listing.volume_records, volume_ids=volume_ids)
+        )

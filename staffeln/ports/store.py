@@ -372,6 +372,11 @@ class Store(Protocol):
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         """What is remembered of a volume."""
 
+    def volume_records(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, model.VolumeRecord]:
+        """What is remembered of these; nothing is of some."""
+
     # for those who watch
 
     def census(self, most_projects: int) -> census.Census:

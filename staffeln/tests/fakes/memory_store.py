@@ -602,3 +602,12 @@ class MemoryStore(memory_reports.MemoryReports):
 
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         return self._records.get(volume_id)
+
+    def volume_records(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, model.VolumeRecord]:
+        return {
+            each: self._records[each]
+            for each in volume_ids
+            if each in self._records
+        }
