@@ -80,7 +80,16 @@ def run(
             stdout=subprocess.DEVNULL,
             stderr=said,
         )
-        _, status, used = os.wait4(process.pid, 0)
+        place = pathlib.Path("/proc") / str(process.pid)
+        peak = 0.0
+        # What wait4() tells of memory begins with that of this process.
+        while True:
+            ended, status, used = os.wait4(process.pid, os.WNOHANG)
+            if ended:
+                break
+            with contextlib.suppress(OSError):
+                peak = max(peak, _peak(place))
+            time.sleep(0.005)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             said.seek(0)
@@ -88,7 +97,7 @@ def run(
     return Outcome(
         used.ru_utime + used.ru_stime,
         time.monotonic() - began,
-        used.ru_maxrss / 1024,
+        peak,
     )
 
 
