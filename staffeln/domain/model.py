@@ -186,24 +186,32 @@ class Governance:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Backup:
-    """The row of a managed backup."""
+class Link:
+    """What the rules of planning need to know of a backup in a chain."""
 
     id: str
     """Cinder's id of the backup."""
     project_id: str
     volume_id: str
+    state: BackupState
+    incremental: bool | None
+    """As Cinder shows it; None where nobody knows."""
+    created_at: datetime.datetime
+    """Cinder's created_at."""
+    broken_since: datetime.datetime | None = None
+    """When Cinder was first seen to show it in a status of error."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Backup(Link):
+    """The row of a managed backup."""
+
     volume_name: str = ""
     server_id: str = ""
     server_name: str = ""
     task_id: str | None = None
     """The task that made it; None where an earlier release did."""
     attempt: int = 0
-    state: BackupState
-    incremental: bool | None
-    """As Cinder shows it; None where nobody knows."""
-    created_at: datetime.datetime
-    """Cinder's created_at."""
     completed_at: datetime.datetime | None = None
     """When it was first seen to hold all data; None: it never was."""
     size: int = 0
@@ -221,8 +229,6 @@ class Backup:
     """When it may go; None: not before its server was read, or is gone."""
     missing_since: datetime.datetime | None = None
     """When Cinder first answered 404 for it without a proof before."""
-    broken_since: datetime.datetime | None = None
-    """When Cinder was first seen to show it in a status of error."""
     reason: str = ""
     """Why it stands where it stands, in words."""
     updated_at: datetime.datetime | None = None
@@ -273,7 +279,7 @@ class History:
     """When that task was planned."""
     last_success_at: datetime.datetime | None = None
     """Cinder's created_at of the newest completed backup there is."""
-    chain: tuple[Backup, ...] = ()
+    chain: tuple[Link, ...] = ()
     """Completed backups from the last completed full on, oldest first.
 
     Those that Staffeln has learnt to be gone or broken are among them.

@@ -138,11 +138,15 @@ class Scheduler:
             self._store,
             self._cloud,
             self._settings,
+            ahead=self._settings.backup_service_period,
             go_on=writer.go_on,
             known_gone=self._known_gone,
         )
         planning.tell(drawn, time.monotonic() - began)
-        written = writer.write(planning.as_rows(drawn))
+        planned = 0
+        for page in planning.pages(drawn):
+            written = writer.write(page)
+            planned += sum(w.state is task.State.PLANNED for w in written)
         if writer is self._writer:
             self._last_harvest = Harvested(drawn.inventory, began)
         cycle = dataclasses.replace(
@@ -154,7 +158,7 @@ class Scheduler:
         self._observer.cycle_ended(cycle)
         if writer is self._writer:
             self._cycles += 1
-        return sum(work.state is task.State.PLANNED for work in written)
+        return planned
 
     def retain(self) -> int:
         """One round of retention; how many delete tasks were planned.

@@ -104,11 +104,21 @@ def dropped_volumes(
             continue
         histories = store.histories(others)
         found = [
-            protection.dropped(histories[volume_id], inventory, rule, now)
-            for volume_id in sorted(histories)
+            protection.dropped(
+                histories[row.volume_id], row, inventory, rule, now
+            )
+            for row in _newest(store, histories)
         ]
         if any(found):
             yield [each for each in found if each is not None]
+
+
+def _newest(
+    store: ports.Store, histories: Mapping[str, model.History]
+) -> list[model.Backup]:
+    """The newest backup of each volume's chain, by the volumes' ids."""
+    ids = [each.chain[-1].id for each in histories.values() if each.chain]
+    return sorted(store.backups(ids=ids), key=lambda row: row.volume_id)
 
 
 class _Asking:

@@ -39,15 +39,11 @@ def judge(
     seen = dataclasses.replace(samples.inventory(*candidates), **inventory)
     rules = policy or samples.policy()
     pasts = histories or {}
-    return protection.judge(
-        plan.make(seen, pasts, {}, rules, NOW),
-        seen,
-        pasts,
-        rules,
-        TOLERANCE,
-        NOW,
-        until=UNTIL,
-    )
+    judging = protection.Judging(seen, rules, TOLERANCE, NOW, until=UNTIL)
+    for each in seen.candidates:
+        past = pasts.get(each.volume.id, model.History())
+        judging.look(plan.decide(each, past, rules, NOW), past)
+    return judging.found()
 
 
 def of(history: model.History, **volume: Any) -> protection.Protection:
@@ -268,7 +264,11 @@ class DroppedTest(base.TestCase):
         seen = model.Inventory(candidates=(), complete=True)
         known = samples.record(dropped_since=NOW - DAY, dropped_why="because")
         found = protection.dropped(
-            backed_up(HOUR, record=known), seen, samples.rule(), NOW
+            backed_up(HOUR, record=known),
+            samples.backup(),
+            seen,
+            samples.rule(),
+            NOW,
         )
         assert found is not None
         self.assertEqual((False, known), (found.is_new, found.record))
@@ -282,7 +282,11 @@ class DroppedTest(base.TestCase):
         seen = model.Inventory(candidates=(), complete=True)
         record = samples.record(failures=3)
         found = protection.dropped(
-            backed_up(HOUR, record=record), seen, samples.rule(), NOW
+            backed_up(HOUR, record=record),
+            samples.backup(),
+            seen,
+            samples.rule(),
+            NOW,
         )
         assert found is not None
         self.assertTrue(found.is_new)
@@ -295,7 +299,9 @@ class DroppedTest(base.TestCase):
         lost = model.History(chain=(samples.backup(broken_since=NOW),))
         for history in (model.History(), lost):
             self.assertIsNone(
-                protection.dropped(history, seen, samples.rule(), NOW)
+                protection.dropped(
+                    history, samples.backup(), seen, samples.rule(), NOW
+                )
             )
 
 
@@ -436,12 +442,15 @@ class PropertiesTest(base.TestCase):
         self, history: model.History
     ) -> None:
         seen = model.Inventory(candidates=(), complete=True)
-        found = protection.dropped(history, seen, samples.rule(), NOW)
+        found = protection.dropped(
+            history, samples.backup(), seen, samples.rule(), NOW
+        )
         if found is not None:
             self.assertIsNotNone(history.last_success_at)
             self.assertTrue(found.record.dropped_why)
             again = protection.dropped(
                 dataclasses.replace(history, record=found.record),
+                samples.backup(),
                 seen,
                 samples.rule(),
                 NOW + DAY,
