@@ -18,12 +18,11 @@ import yaml
 
 from benchmarks.cloud.behaviour import Behaviour, Failure
 from benchmarks.cloud.counters import Counts
+from benchmarks.cloud.people import DOMAIN, SERVICE_PROJECT, SERVICE_USER
 from benchmarks.cloud.scenery import Shape
+from benchmarks.cloud.state import PASSWORD, REGION
 from staffeln.cloud import settings
 
-PASSWORD = "simulated-secret"  # nosec B105 - of a cloud that is none
-"""Every user's."""
-REGION = "RegionOne"
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _START_LIMIT = 60.0
 
@@ -89,7 +88,8 @@ class Simulated:
             return
         process, self._process = self._process, None
         # It ends when the one who started it has nothing more to say.
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()
         process.stdout.close()
         try:
@@ -112,25 +112,28 @@ class Simulated:
         return self._process.pid
 
     def credentials(
-        self, page_size: int = 1000, **changes: Any
+        self,
+        page_size: int = 1000,
+        *,
+        name: str = SERVICE_USER,
+        project: str = SERVICE_PROJECT,
+        **changes: Any,
     ) -> settings.CloudSettings:
-        """What a door to it is opened with, as the service user.
+        """What a door to it is opened with.
 
+        :param name: the user's; by itself the service user, who is an
+            administrator.
+        :param project: its name.
         :param changes: of other fields of the settings.
         """
-        return settings.CloudSettings(
-            credentials=self.user(), page_size=page_size, **changes
-        )
-
-    def user(
-        self, name: str = "staffeln", project: str = "service"
-    ) -> settings.Credentials:
-        """A user's credentials, by names."""
-        return settings.Credentials(
+        known = settings.Credentials(
             auth_type="password",
             auth=self._auth(name, project),
             source="the simulated cloud",
             region=REGION,
+        )
+        return settings.CloudSettings(
+            credentials=known, page_size=page_size, **changes
         )
 
     def _auth(self, name: str, project: str) -> dict[str, str]:
@@ -138,9 +141,9 @@ class Simulated:
             "auth_url": self.auth_url,
             "username": name,
             "password": PASSWORD,
-            "user_domain_id": "default",
+            "user_domain_id": DOMAIN,
             "project_name": project,
-            "project_domain_id": "default",
+            "project_domain_id": DOMAIN,
         }
 
     def environment(self) -> dict[str, str]:
@@ -151,7 +154,9 @@ class Simulated:
             "OS_IDENTITY_API_VERSION": "3",
             **{
                 f"OS_{name.upper()}": value
-                for name, value in self._auth("staffeln", "service").items()
+                for name, value in self._auth(
+                    SERVICE_USER, SERVICE_PROJECT
+                ).items()
             },
         }
 
@@ -159,7 +164,7 @@ class Simulated:
         """Write a clouds.yaml; the name of the cloud in it."""
         cloud = {
             "auth_type": "password",
-            "auth": self._auth("staffeln", "service"),
+            "auth": self._auth(SERVICE_USER, SERVICE_PROJECT),
             "region_name": REGION,
         }
         path.write_text(yaml.safe_dump({"clouds": {"simulated": cloud}}))
