@@ -107,11 +107,20 @@ def writing_rows(
     SQLite, which is in this process).
     """
     database = session.connect(place.configuration())
-    copy = table.to_metadata(sa.MetaData(), name=f"floor_{table.name}")
-    copy.indexes.clear()
-    copy.constraints = {copy.primary_key}
-    columns = [each.name for each in table.columns if each.name != "id"]
-    columns.insert(0, "id")
+    columns = [each.name for each in table.columns]
+    copy = sa.Table(
+        f"floor_{table.name}",
+        sa.MetaData(),
+        *(
+            sa.Column(
+                each.name,
+                each.type,
+                primary_key=each.name == "id",
+                autoincrement=False,
+            )
+            for each in table.columns
+        ),
+    )
     with database.engine.begin() as connection:
         copy.create(connection)
         quote = connection.dialect.identifier_preparer.quote
