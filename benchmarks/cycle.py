@@ -29,6 +29,7 @@ from benchmarks.scale.tables import Table, ratio
 from staffeln import ports
 from staffeln.db import rows
 from staffeln.domain import model, plan, selection, task
+from staffeln.workflow import binding
 
 HEADINGS = (
     "volumes",
@@ -90,6 +91,7 @@ class Outcome:
 def lead(place: Place) -> Outcome:
     """One cycle of a scheduler that has just taken office."""
     conductor = Conductor(place)
+    binding.prove(conductor.cloud, conductor.store)
     scheduler = conductor.scheduler()
     serving.counted(place.control)
     meter = Meter(conductor.traffic)

@@ -56,28 +56,29 @@ def _pages(settings: CloudSettings, kinds: Sequence[str]) -> Iterator[bytes]:
     http = requests.Session()
     for kind in kinds:
         service = "block-storage" if kind == "backups" else kind
-        url: str | None = (
-            f"{asked.get_endpoint(service_type=service)}{_PATHS[kind]}"
-        )
+        first = f"{asked.get_endpoint(service_type=service)}{_PATHS[kind]}"
         headers = {
             "X-Auth-Token": str(asked.get_token()),
             "OpenStack-API-Version": _VERSIONS[service],
         }
+        url = first
         while url:
             answer = http.get(url, headers=headers, timeout=60)
             answer.raise_for_status()
             yield answer.content
-            url = _next(answer.json())
+            last = _last_of_many(answer.json())
+            url = f"{first}&marker={last}" if last else ""
 
 
-def _next(body: dict[str, Any]) -> str | None:
-    """Where the next page is, if there is one."""
-    for name, links in body.items():
-        if name.endswith("_links"):
-            for link in links:
-                if link["rel"] == "next":
-                    return str(link["href"])
-    return None
+def _last_of_many(body: dict[str, Any]) -> str:
+    """Id of the last item of a page; empty where no page follows it."""
+    (items,) = (
+        each
+        for name, each in body.items()
+        if not name.endswith("_links") and isinstance(each, list)
+    )
+    goes_on = any(name.endswith("_links") for name in body)
+    return str(items[-1]["id"]) if goes_on and items else ""
 
 
 def reading_rows(

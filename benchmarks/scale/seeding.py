@@ -25,13 +25,17 @@ def write(
 ) -> None:
     """Write all backups that a cloud has at its start, with their tasks.
 
-    The database becomes that of the deployment that made them.
+    The database becomes that of the deployment that made them, whose last
+    cycle has seen all its volumes.
 
     :param conductor_id: who has those that are in the making.
     """
     with database.engine.begin() as connection:
         connection.execute(
-            sa.update(rows.DEPLOYMENT).values(uuid=shape.deployment)
+            sa.update(rows.DEPLOYMENT).values(
+                uuid=shape.deployment,
+                selected_volumes=len(shape.selected_volumes),
+            )
         )
     completed = map(shape.backup, range(shape.completed))
     history.insert(
