@@ -48,9 +48,10 @@ HEADINGS = (
     "commits each",
     "MiB",
 )
-PROJECTS = 25
-WITHOUT_WORK = 5
-"""Projects that ask for no backups."""
+OF_A_PROJECT = 50
+"""Volumes."""
+WORKING = 4
+"""Of so many projects one more asks for no backups."""
 SERVICES = 10_000
 """cinder-backup services, so that their limit is none."""
 LONGEST = 1800.0
@@ -265,17 +266,21 @@ class Series:
     @contextlib.contextmanager
     def _held(self, backups: int) -> Iterator[tuple[Shape, Place]]:
         """A cloud with so many volumes that are due, and more that are not."""
-        share = PROJECTS / (PROJECTS - WITHOUT_WORK)
+        working = backups // OF_A_PROJECT
+        idle = working // WORKING
+        volumes = (working + idle) * OF_A_PROJECT
         shape = Shape(
-            servers=round(backups * share),
-            volumes=round(backups * share),
-            projects=PROJECTS,
-            projects_without_work=WITHOUT_WORK,
+            servers=volumes,
+            volumes=volumes,
+            projects=working + idle,
+            projects_without_work=idle,
             backup_services=SERVICES,
         )
         due = len(shape.selected_volumes)
         if due != backups:
-            raise ValueError(f"{due} volumes are due, not {backups}")
+            raise ValueError(
+                f"{backups} is no multiple of {OF_A_PROJECT * WORKING}"
+            )
         with (
             serving.log_file() as log_file,
             Simulated(shape) as cloud,
@@ -336,7 +341,7 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, nargs="*", default=[4, 64])
     parser.add_argument(
-        "--few", type=int, default=100, help="that are started one at a time"
+        "--few", type=int, default=200, help="that are started one at a time"
     )
     parser.add_argument(
         "--latency", type=float, default=50, help="of each call, ms"
