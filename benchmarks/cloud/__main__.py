@@ -48,7 +48,7 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if options.with_parent:
-        # Whoever started it says nothing; that it ends is what is heard.
+        # Whoever started it says nothing: what is heard is its end.
         loop.add_reader(sys.stdin, stop.set)
     application: Application | None = None
 
@@ -118,6 +118,8 @@ def _options() -> argparse.Namespace:
     helps = {
         "selected": "share of the servers that ask for backups",
         "unattached": "so many of the volumes are attached to no server",
+        "own_retention": "share of the servers with a retention of their own",
+        "opted_out": "share of the volumes that ask to be left out",
         "chain": "completed backups of each selected volume",
         "creating": "so many selected volumes have a backup in the making",
         "interval": "seconds from one existing backup to the next",

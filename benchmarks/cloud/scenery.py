@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-import itertools
 import json
 import random
 import uuid
@@ -27,6 +26,8 @@ from staffeln.domain import naming
 BACKUP_KEY = "__staffeln_backup"
 RETENTION_KEY = "__staffeln_retention"
 """Metadata keys of servers, as the options have them by themselves."""
+RETENTIONS = ("25d", "7w", "90d", "26w")
+"""What servers say that have a value of their own."""
 
 _KINDS = (
     "project",
@@ -50,6 +51,11 @@ _SCATTER = 2654435761
 """Odd: times this, modulo 2**32, neighbours are far from each other."""
 
 
+def _is_among(number: int, share: float) -> bool:
+    """Whether a number is one of a share of all, which lie scattered."""
+    return number * _SCATTER % 2**32 < share * 2**32
+
+
 def _now() -> datetime.datetime:
     found = datetime.datetime.now(datetime.UTC)
     return found.replace(tzinfo=None, microsecond=0)
@@ -71,7 +77,11 @@ class Shape:
     projects_without_work: int = 0
     """So many of the projects, the youngest, have no selected server."""
     projects_without_role: int = 0
-    """So many of those, the youngest, the service user has no role in."""
+    """So many of the projects, the youngest, the service has no role in."""
+    own_retention: float = 0.05
+    """Which share of the servers says how long its backups are kept."""
+    opted_out: float = 0.0
+    """Which share of the volumes asks to be left out, by their metadata."""
     members: int = 2
     """Users of each project who have an e-mail address."""
     volume_size: int = 10
@@ -225,14 +235,23 @@ class Shape:
         project = self.project_of_server(server)
         if project >= self.projects - self.projects_without_work:
             return False
-        return (server + 1) * _SCATTER % 2**32 < self.selected * 2**32
+        return _is_among(server + 1, self.selected)
+
+    def retention_of(self, server: int) -> str | None:
+        """What a server says of retention; None: nothing."""
+        if not _is_among(server * 7 + 3, self.own_retention):
+            return None
+        return RETENTIONS[server % len(RETENTIONS)]
 
     def server_metadata(self, server: int) -> Mapping[str, str]:
         """A server's metadata."""
-        role = {"role": ("web", "database", "worker")[server % 3]}
-        return (
-            {**role, BACKUP_KEY: "true"} if self.is_selected(server) else role
-        )
+        found = {"role": ("web", "database", "worker")[server % 3]}
+        if self.is_selected(server):
+            found[BACKUP_KEY] = "true"
+        retention = self.retention_of(server)
+        if retention is not None:
+            found[RETENTION_KEY] = retention
+        return found
 
     # -- volumes -----------------------------------------------------------
 
@@ -244,6 +263,12 @@ class Shape:
         """A volume's name."""
         return f"volume-{volume:06}"
 
+    def volume_metadata(self, volume: int) -> Mapping[str, str]:
+        """A volume's metadata."""
+        if _is_among(volume * 5 + 1, self.opted_out):
+            return {BACKUP_KEY: "false"}
+        return {}
+
     def server_of(self, volume: int) -> int | None:
         """Number of the server that a volume is attached to."""
         attached = self.volumes - self.unattached
@@ -254,21 +279,21 @@ class Shape:
     def project_of_volume(self, volume: int) -> int:
         """Number of a volume's project."""
         server = self.server_of(volume)
-        return (
-            volume % self.projects
-            if server is None
-            else (self.project_of_server(server))
-        )
+        if server is None:
+            return volume % self.projects
+        return self.project_of_server(server)
 
     @functools.cached_property
     def selected_volumes(self) -> array[int]:
-        """Numbers of the volumes of servers that ask for backups."""
+        """Numbers of the volumes that are to be backed up."""
         return array(
             "L",
-            itertools.chain.from_iterable(
-                self.volumes_of(server)
+            (
+                volume
                 for server in range(self.servers)
                 if self.is_selected(server)
+                for volume in self.volumes_of(server)
+                if not self.volume_metadata(volume)
             ),
         )
 

@@ -87,7 +87,7 @@ class Simulated:
         if self._process is None:
             return
         process, self._process = self._process, None
-        # It ends when the one who started it has nothing more to say.
+        process.terminate()
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()

@@ -27,6 +27,7 @@ class Volume:
     size: int
     created_at: datetime.datetime
     server_ids: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
     status_before: str = ""
     """What it was before its backup began."""
 
@@ -116,6 +117,7 @@ class Volumes:
             shape.volume_size,
             shape.made_at - _YEAR - age,
             () if server is None else (shape.server_id(server),),
+            shape.volume_metadata(number),
         )
 
 
