@@ -207,45 +207,6 @@ def made_since(
     )
 
 
-def unwanted_backups(connection: sa.Connection) -> list[model.Backup]:
-    """Unwanted backups without a live delete task, newest first.
-
-    Without those either whose task is being looked up: it may adopt them.
-    """
-    table = rows.TASKS
-    found = backups(
-        connection,
-        ids=None,
-        states=[model.BackupState.UNWANTED],
-        project_id=None,
-        volume_id=None,
-        limit=None,
-    )
-    # Of these alone: there may be very many deletes of what has expired.
-    removing = {
-        backup_id
-        for chunk in history.chunks(
-            [task.delete_slot(each.id) for each in found]
-        )
-        for backup_id in connection.execute(
-            sa.select(table.c.backup_id).where(table.c.slot.in_(chunk))
-        ).scalars()
-    }
-    looked_up = set(
-        connection.execute(
-            sa.select(table.c.id).where(
-                table.c.kind == task.Kind.BACKUP.value,
-                table.c.state == task.State.STARTING.value,
-            )
-        ).scalars()
-    )
-    return [
-        each
-        for each in found
-        if each.id not in removing and each.task_id not in looked_up
-    ]
-
-
 def volume_record(
     connection: sa.Connection, volume_id: str
 ) -> model.VolumeRecord | None:

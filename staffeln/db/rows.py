@@ -135,7 +135,7 @@ def identity_of(row: sa.Row[Any]) -> model.CloudIdentity | None:
 
 def backup_of(row: sa.Row[Any]) -> model.Backup:
     """A backup from a row of BACKUP_COLUMNS."""
-    values = dict(row._mapping)
+    values = dict(zip(_BACKUP_FIELDS, row, strict=True))
     values["state"] = model.BackupState(values["state"])
     return model.Backup(**values)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -30,7 +30,7 @@ from staffeln.db import (
     retention,
 )
 from staffeln.db.report_store import ReportStore
-from staffeln.db.session import OutrunError
+from staffeln.db.session import Database, OutrunError
 from staffeln.domain import census, model, queue, task
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +43,10 @@ CLAIMS_TRIED = 5
 
 class SqlStore(ReportStore):
     """The database of one deployment."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._free_seats = claims.FreeSeats()
 
     # -- the deployment ----------------------------------------------------
 
@@ -172,9 +176,13 @@ class SqlStore(ReportStore):
         """Ids of all planned backup tasks, by volume id."""
         return self._read(listing.planned_backups)
 
-    def unwanted_backups(self) -> list[model.Backup]:
-        """Unwanted backups without a live delete task."""
-        return self._read(listing.unwanted_backups)
+    def unwanted_backups(
+        self, after: str = "", limit: int | None = None
+    ) -> list[model.Backup]:
+        """Unwanted backups without a live delete task, a page of them."""
+        return self._read(
+            partial(retention.unwanted, after=after, limit=limit)
+        )
 
     # -- for those who watch -----------------------------------------------
 
@@ -198,13 +206,24 @@ class SqlStore(ReportStore):
         """All rows of these volumes."""
         return self._read(partial(retention.of_volumes, volume_ids=volume_ids))
 
-    def expired(
-        self, now: datetime.datetime, after: model.Backup | None, limit: int
-    ) -> list[model.Backup]:
-        """Available backups whose expiry has come, a page of them."""
-        return self._read(
-            partial(retention.expired, now=now, after=after, limit=limit)
-        )
+    def expired_volumes(
+        self, now: datetime.datetime, at_once: int
+    ) -> Iterator[list[str]]:
+        """Volumes with expired backups, a transaction per page."""
+        last: retention.Place | None = None
+        while True:
+            found, last = self._read(
+                partial(
+                    retention.expired_volumes,
+                    now=now,
+                    after=last,
+                    at_once=at_once,
+                )
+            )
+            if found:
+                yield found
+            if last is None:
+                return
 
     def undated(
         self, created_before: datetime.datetime, after: str, limit: int
@@ -249,6 +268,8 @@ class SqlStore(ReportStore):
 
     def release_waiting(self) -> int:
         """Let deletes go on whose dependents are gone."""
+        if not self._read(retention.waits_in_vain):
+            return 0
         return self._write(retention.release_waiting)
 
     def forget_vanished(
@@ -335,6 +356,7 @@ class SqlStore(ReportStore):
                 now,
                 throttle,
                 lost=next(lost),
+                free=self._free_seats,
             )
 
         try:

@@ -112,10 +112,14 @@ class Store(Protocol):
     def planned_backups(self) -> dict[str, str]:
         """Ids of all planned backup tasks, by volume id."""
 
-    def unwanted_backups(self) -> list[model.Backup]:
-        """Rows that are unwanted and have no live delete task.
+    def unwanted_backups(
+        self, after: str = "", limit: int | None = None
+    ) -> list[model.Backup]:
+        """Rows that are unwanted and have no live delete task, by id.
 
         Without those whose task is being looked up: it may adopt them.
+
+        :param after: the id of the last one of the page before.
         """
 
     # what retention reads
@@ -132,15 +136,15 @@ class Store(Protocol):
     ) -> dict[str, list[model.Backup]]:
         """All rows of these volumes, vanished ones too."""
 
-    def expired(
-        self,
-        now: datetime.datetime,
-        after: model.Backup | None,
-        limit: int,
-    ) -> list[model.Backup]:
-        """Available backups whose expiry has come, in order of expiry.
+    def expired_volumes(
+        self, now: datetime.datetime, at_once: int
+    ) -> Iterator[list[str]]:
+        """Ids of the volumes with available backups whose expiry has come.
 
-        :param after: the last one of the page before.
+        Page by page, the longest expired first; in a page each is named
+        once, in several pages it may be again.
+
+        :param at_once: how many backups are looked at for a page.
         """
 
     def undated(

@@ -13,7 +13,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from staffeln import ports
 from staffeln.domain import (
@@ -171,8 +171,8 @@ class Retention:
         oldest = durations.before(now, self._policy.retention_time)
         return bool(
             (self._is_first and self._store.governances("", 1))
-            or self._store.unwanted_backups()
-            or self._store.expired(now, None, 1)
+            or self._store.unwanted_backups(limit=1)
+            or any(self._store.expired_volumes(now, 1))
             or self._store.undated(oldest, "", 1)
             or self._store.missing(now - self._settings.absence_settle_time)
             or self._store.expiring_volumes(1)
@@ -259,8 +259,7 @@ class Retention:
     def _remove(self, outlook: Outlook, count: _Count) -> None:
         """Plan all deletes of the round, or none."""
         vanished = self._proved_missing()
-        unwanted = self._store.unwanted_backups()
-        would = len(vanished) + len(unwanted)
+        would = len(vanished) + sum(map(len, self._unwanted()))
         expiring: list[str] = []
         if outlook.inventory.complete:
             for judged in itertools.chain.from_iterable(
@@ -279,20 +278,29 @@ class Retention:
         if not self._may_remove(would, outlook.now):
             self.complete = False
             return
-        written = self._writer.write(
-            ports.PlanRecord(
-                tasks=[
-                    planning.unwanted(row, outlook.now) for row in unwanted
-                ],
-                vanished=vanished,
-            )
-        )
-        count.planned += len(written)
-        count.vanished += len(vanished)
+        if vanished:
+            self._writer.write(ports.PlanRecord(vanished=vanished))
+            count.vanished += len(vanished)
+        self._plan_unwanted(outlook.now, count)
         self._plan_expired(outlook, expiring, count)
         if outlook.inventory.complete and self._store.breaker() is not None:
             # Not before all is written: a yes is for all of it.
             self._writer.reset_breaker()
+
+    def _unwanted(self) -> Iterator[list[model.Backup]]:
+        """What nobody wants and nobody removes yet, in pages."""
+        after = ""
+        while page := self._store.unwanted_backups(after, PAGE):
+            yield page
+            after = page[-1].id
+
+    def _plan_unwanted(self, now: datetime.datetime, count: _Count) -> None:
+        """Write page by page."""
+        for page in self._unwanted():
+            self._writer.go_on()
+            tasks = [planning.unwanted(row, now) for row in page]
+            written = self._writer.write(ports.PlanRecord(tasks=tasks))
+            count.planned += len(written)
 
     def _may_remove(self, would: int, now: datetime.datetime) -> bool:
         """Whether the round is small enough, or somebody agreed to it."""

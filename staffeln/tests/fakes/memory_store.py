@@ -252,24 +252,28 @@ class MemoryStore(memory_reports.MemoryReports):
             )
         }
 
-    def unwanted_backups(self) -> list[model.Backup]:
+    def unwanted_backups(
+        self, after: str = "", limit: int | None = None
+    ) -> list[model.Backup]:
         with self._lock:
             removing = {
                 work.backup_id
                 for work in self.tasks(kind=task.Kind.DELETE, states=task.LIVE)
             }
-            return [
+            looked_up = {
+                work.id
+                for work in self.tasks(
+                    kind=task.Kind.BACKUP, states=[task.State.STARTING]
+                )
+            }
+            found = [
                 row
                 for row in self.backups(states=[model.BackupState.UNWANTED])
-                if row.id not in removing
-                and row.task_id
-                not in {
-                    work.id
-                    for work in self.tasks(
-                        kind=task.Kind.BACKUP, states=[task.State.STARTING]
-                    )
-                }
+                if row.id > after
+                and row.id not in removing
+                and row.task_id not in looked_up
             ]
+            return sorted(found, key=lambda row: row.id)[:limit]
 
     # -- tasks -------------------------------------------------------------
 

@@ -155,9 +155,11 @@ class ReadingSuite(store_case.StoreCase):
         self.plan(removal(1), removal(2))
         one = self.claim(limit=1, kind=task.Kind.DELETE)[0]
         self.move(self.start(one), task.State.FAILED)
-        self.assertEqual(
-            {"b1", "b3"}, {row.id for row in self.store.unwanted_backups()}
-        )
+        found = self.store.unwanted_backups
+        self.assertEqual(["b1", "b3"], [row.id for row in found()])
+        self.assertEqual(["b1"], [row.id for row in found(limit=1)])
+        self.assertEqual(["b3"], [row.id for row in found("b1", 9)])
+        self.assertEqual([], found("b3", 9))
 
     def test_ids_of_any_alphabet_are_looked_for(self) -> None:
         """What somebody types is looked for, and not there."""

@@ -19,7 +19,7 @@ READS = frozenset(
         "breaker",
         "count_managed",
         "deployment",
-        "expired",
+        "expired_volumes",
         "expiring_volumes",
         "governances",
         "histories",
