@@ -256,6 +256,7 @@ class Worker:
         """
         self._store = store
         self._settings = settings
+        self._time = clocks.DatabaseTime(store, clock)
         self._capacity = Capacity(engine, settings)
         self._recorder = record.Recorder(store, conductor_id, observer)
         outcomes = Outcomes(store, self._recorder, settings)
@@ -267,9 +268,13 @@ class Worker:
             settings,
             deployment_uuid,
             clock,
+            self._time.now,
         )
         self._clocks = clocks.Clocks(
             store, engine.clock, settings.clock_tolerance, host_time
+        )
+        self._agreement = clocks.Agreement(
+            self._clocks, self._time, settings.task_poll_period
         )
         self._follower = Follower(
             store, engine, self._recorder, outcomes, settings, self._clocks
@@ -279,7 +284,9 @@ class Worker:
             self._recorder,
             settings.heartbeat_timeout,
         )
-        self._remover = Remover(store, engine, self._recorder, settings, clock)
+        self._remover = Remover(
+            store, engine, self._recorder, settings, clock, self._time.now
+        )
         self._starts = Pool("start", settings.backup_workers, wake)
         self._deletes = Pool("delete", settings.rotation_workers, wake)
         self._polled_at: datetime.datetime | None = None
@@ -291,7 +298,7 @@ class Worker:
         :raises StaffelnError: what a step failed with; all others were
             taken all the same.
         """
-        now = self._store.now()
+        now = self._time.ask()
         # Deletes take seconds, and the parent of each waits for it.
         steps = [self._poll_deletes, self._claim_backups, self._claim_deletes]
         if self._poll_is_due(now):
@@ -335,18 +342,22 @@ class Worker:
         """
         self._starts.close()
         self._deletes.close()
-        now = self._store.now()
+        now = self._time.ask()
         held = self._held([task.State.CLAIMED])
-        for work in held:
-            self._recorder.move(
-                work, task.State.PLANNED, now, "its conductor stops"
-            )
+        self._recorder.save_all(
+            [
+                record.change(
+                    work, task.State.PLANNED, now, "its conductor stops"
+                )
+                for work in held
+            ]
+        )
         return len(held)
 
     def _claim_backups(self, now: datetime.datetime) -> int:
         """Claim backups as far as threads, and the limits of all, allow."""
         kind = task.Kind.BACKUP
-        if not self._starts.free or not self._store.claimable(kind, now):
+        if not self._starts.wants or not self._store.claimable(kind, now):
             return 0
         throttle = self._capacity.throttle(now)
         if throttle is None:
@@ -358,13 +369,13 @@ class Worker:
     def _claim_deletes(self, now: datetime.datetime) -> int:
         """Claim deletes as far as threads, and the limit of all, allow."""
         kind = task.Kind.DELETE
-        if not self._deletes.free or not self._store.claimable(kind, now):
+        if not self._deletes.wants or not self._store.claimable(kind, now):
             return 0
         throttle = self._capacity.throttle_deletes(now)
         if throttle is None:
             return 0
         # It was planned while they agreed, and what is deleted is lost.
-        if self._clocks.agreed("No delete begins") is None:
+        if not self._agreement.holds("No delete begins"):
             return 0
         return self._claim(
             kind, self._deletes, self._remover.start, now, throttle
@@ -374,17 +385,17 @@ class Worker:
         self,
         kind: task.Kind,
         pool: Pool,
-        begin: Callable[[task.Task, datetime.datetime], None],
+        begin: Callable[[task.Task], None],
         now: datetime.datetime,
         throttle: ports.Throttle,
     ) -> int:
-        """Claim as many tasks as there are free threads, and begin them."""
+        """Claim as many tasks as there is room for, and begin them."""
         claimed = self._store.claim(
-            self._recorder.conductor_id, kind, pool.free, now, throttle
+            self._recorder.conductor_id, kind, pool.wants, now, throttle
         )
         for work in claimed:
             self._recorder.claimed(work)
-            pool.submit(work, begin, now)
+            pool.submit(work, begin)
         return len(claimed)
 
     def _poll_deletes(self, now: datetime.datetime) -> int:
@@ -429,7 +440,11 @@ class Worker:
 
 
 class Pool:
-    """A bounded number of threads, and what each task in them is."""
+    """A bounded number of threads, and what each task in them is.
+
+    Some more are claimed than there are threads, so that none of those has
+    to wait for the next claim; they stay claimed until a thread takes them.
+    """
 
     def __init__(self, name: str, size: int, wake: Callable[[], None]) -> None:
         self._size = size
@@ -440,9 +455,10 @@ class Pool:
         )
 
     @property
-    def free(self) -> int:
-        """How many more tasks can begin at once."""
-        return self._size - len(self._under_way)
+    def wants(self) -> int:
+        """How many more tasks are to be claimed; 0 while enough wait."""
+        room = 2 * self._size - 1 - len(self._under_way)
+        return room if room > self._size // 2 else 0
 
     @property
     def under_way(self) -> frozenset[str]:
@@ -452,11 +468,10 @@ class Pool:
     def submit(
         self,
         work: task.Task,
-        begin: Callable[[task.Task, datetime.datetime], None],
-        now: datetime.datetime,
+        begin: Callable[[task.Task], None],
     ) -> None:
         """Begin a task in a thread; its errors are logged, never lost."""
-        future = self._threads.submit(begin, work, now)
+        future = self._threads.submit(begin, work)
         self._under_way[work.id] = future
         future.add_done_callback(lambda done: self._ended(work, done))
 

@@ -97,8 +97,8 @@ class PoolTest(world.WorldTest):
         (claimed,) = self.w.store.claim(
             "c1", task.Kind.BACKUP, 1, self.w.clock()
         )
-        pool.submit(claimed, self.worker._starter.start, self.w.clock())
-        self.assertEqual(-1, pool.free)
+        pool.submit(claimed, self.worker._starter.start)
+        self.assertEqual(0, pool.wants)
         stopping = threading.Thread(target=self.worker.hand_back)
         stopping.start()
         self.assertTrue(self.woken.acquire(timeout=PATIENCE))  # cancelled

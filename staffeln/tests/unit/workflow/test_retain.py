@@ -199,7 +199,7 @@ class ServerTest(RetentionCase):
         )
         self.say("1mon")
         self.w.retain()
-        self.w.processes["c1"].worker._remover.start(claimed, self.w.clock())
+        self.w.processes["c1"].worker._remover.start(claimed)
         self.assertEqual(1, self.left)
         self.assertEqual(row.id, self.w.rows(self.volume_id)[0].id)
 
