@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from benchmarks.cloud import paging, rendering
 from benchmarks.cloud.behaviour import Behaviour
-from benchmarks.cloud.copies import ALL, Wanted
+from benchmarks.cloud.copies import Wanted
 from benchmarks.cloud.exchange import (
     Answer,
     Request,
@@ -162,10 +162,7 @@ class Cinder:
                 )
             end = last.number
         offset = paging.number(params, "offset", 0)
-        rows = self._backups.find(wanted, end)
-        if wanted == ALL and self._backups.count(ALL) <= offset:
-            rows = iter(())
-        found = paging.take(rows, offset, limit)
+        found = paging.take(self._backups.find(wanted, end, offset), 0, limit)
         if detail:
             texts = [
                 rendering.backup(each, token.administrator) for each in found

@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import datetime
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 from benchmarks.cloud.scenery import Shape
@@ -121,17 +122,27 @@ class Backups:
         self._gone.add(backup.number)
 
     def find(
-        self, wanted: Wanted, below: int | None = None
+        self, wanted: Wanted, below: int | None = None, offset: int = 0
     ) -> Iterator[Backup]:
         """The backups of a list, youngest first.
 
         :param below: only those with a lower number.
+        :param offset: so many are passed over.
         """
         end = self.end if below is None else below
-        for number in self._numbers(wanted, end):
-            found = self.by_number(number)
-            if found is not None and wanted.fits(found):
-                yield found
+        numbers = iter(self._numbers(wanted, end))
+        if wanted == ALL:
+            # Nothing need be made to be passed over.
+            numbers = (each for each in numbers if each not in self._gone)
+            numbers = itertools.islice(numbers, offset, None)
+            offset = 0
+        found = (
+            backup
+            for number in numbers
+            if (backup := self.by_number(number)) is not None
+            and wanted.fits(backup)
+        )
+        return itertools.islice(found, offset, None)
 
     def count(self, wanted: Wanted) -> int:
         """How many a list has."""

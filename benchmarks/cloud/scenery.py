@@ -78,7 +78,7 @@ class Shape:
     """So many of the projects, the youngest, have no selected server."""
     projects_without_role: int = 0
     """So many of the projects, the youngest, the service has no role in."""
-    own_retention: float = 0.05
+    own_retention: float = 0.0
     """Which share of the servers says how long its backups are kept."""
     opted_out: float = 0.0
     """Which share of the volumes asks to be left out, by their metadata."""
@@ -182,7 +182,7 @@ class Shape:
         """Whether the service user has a role in a project."""
         return project < self.projects - self.projects_without_role
 
-    @property
+    @functools.cached_property
     def service_user_id(self) -> str:
         """Who Staffeln is."""
         return self.user_id(0)
@@ -198,12 +198,12 @@ class Shape:
         first = 1 + project * self.members
         return range(first, first + self.members)
 
-    @property
+    @functools.cached_property
     def service_project_id(self) -> str:
         """The project of the service itself; it has no volumes."""
         return self.project_id(self.projects)
 
-    @property
+    @functools.cached_property
     def deployment(self) -> str:
         """The deployment that existing backups say they are of."""
         return self.id_of("deployment", 0)

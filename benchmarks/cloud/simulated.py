@@ -53,6 +53,15 @@ class Simulated:
 
         :raises SimulatedError: it does not.
         """
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _start(self) -> None:
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -62,7 +71,7 @@ class Simulated:
                 self.shape.to_text(),
                 "--with-parent",
             ],
-            env={**os.environ, "PYTHONPATH": str(_ROOT)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -70,12 +79,10 @@ class Simulated:
         assert self._process.stdout is not None
         first = self._process.stdout.readline().split()
         if not first:
-            self.__exit__(None, None, None)
             raise SimulatedError("the simulated cloud ended at once")
         self.url = first[-1]
         self._port = int(self.url.rpartition(":")[2])
         self._tell("behave", **self.behaviour.to_plain())
-        return self
 
     def __exit__(
         self,
