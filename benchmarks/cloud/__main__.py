@@ -122,6 +122,8 @@ def _options() -> argparse.Namespace:
         "opted_out": "share of the volumes that ask to be left out",
         "chain": "completed backups of each selected volume",
         "creating": "so many selected volumes have a backup in the making",
+        "creating_for": "seconds since the first of those was begun",
+        "full_every": "so many backups of a chain, of which one is full",
         "interval": "seconds from one existing backup to the next",
     }
     for each in dataclasses.fields(Shape):

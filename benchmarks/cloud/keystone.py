@@ -135,21 +135,11 @@ class Keystone:
         )
         self._given(project.id)
         body = {
+            **_who_and_where(user, project),
             "methods": ["password"],
-            "user": {
-                "domain": _HERE,
-                "id": user.id,
-                "name": user.name,
-                "password_expires_at": None,
-            },
             "audit_ids": [f"{self._serial:022x}"],
             "expires_at": _shown(expires_at),
             "issued_at": _shown(issued_at),
-            "project": {
-                "domain": _HERE,
-                "id": project.id,
-                "name": project.name,
-            },
             "is_domain": False,
             "roles": [{"id": each, "name": each} for each in sorted(roles)],
             "catalog": [],
@@ -312,6 +302,23 @@ def fault_of(fault: Fault) -> Answer:
         }
     }
     return Answer(fault.status, json.dumps(body).encode(), fault.headers)
+
+
+def _who_and_where(user: User, project: Project) -> Mapping[str, Any]:
+    """Whose a token is, and the project it is good for."""
+    return {
+        "user": {
+            "domain": _HERE,
+            "id": user.id,
+            "name": user.name,
+            "password_expires_at": None,
+        },
+        "project": {
+            "domain": _HERE,
+            "id": project.id,
+            "name": project.name,
+        },
+    }
 
 
 def _row_of(project: Project) -> Mapping[str, Any]:

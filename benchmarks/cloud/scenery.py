@@ -100,7 +100,10 @@ class Shape:
     interval: int = 86400
     """Seconds from one backup of a volume to the next."""
     creating: int = 0
-    """So many selected volumes, the first, have a backup in the making."""
+    """So many selected volumes, the first, have a backup in the making.
+
+    It ends when it is settled.
+    """
     creating_for: int = 0
     """Seconds since the first of those was begun; the last is just begun."""
     made_at: datetime.datetime = dataclasses.field(default_factory=_now)
