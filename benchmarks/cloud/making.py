@@ -109,21 +109,7 @@ class Making:
         :raises Fault: Cinder refuses.
         """
         _check(asked, version)
-        volume = self.volumes.get(asked["volume_id"])
-        if volume is None or not (
-            token.administrator or volume.project_id == token.project_id
-        ):
-            raise not_found(f"Volume {asked['volume_id']} could not be found.")
-        if volume.status not in {"available", "in-use"}:
-            raise bad_request(
-                "Invalid volume: Volume to be backed up must be available or "
-                f'in-use, but the current status is "{volume.status}".'
-            )
-        if volume.status == "in-use" and not asked.get("force"):
-            raise bad_request(
-                "Invalid volume: Backing up an in-use volume must use the "
-                "force flag."
-            )
+        volume = self._volume(asked, token)
         self._reserve(token.project_id, volume.size)
         parent = None
         if asked.get("incremental"):
@@ -149,6 +135,25 @@ class Making:
         self.backups.keep(made)
         self._let_end(made, self._duration(number))
         return made
+
+    def _volume(self, asked: Mapping[str, Any], token: Token) -> Volume:
+        """The volume of a request, if it can be backed up now."""
+        volume = self.volumes.get(asked["volume_id"])
+        if volume is None or not (
+            token.administrator or volume.project_id == token.project_id
+        ):
+            raise not_found(f"Volume {asked['volume_id']} could not be found.")
+        if volume.status not in {"available", "in-use"}:
+            raise bad_request(
+                "Invalid volume: Volume to be backed up must be available or "
+                f'in-use, but the current status is "{volume.status}".'
+            )
+        if volume.status == "in-use" and not asked.get("force"):
+            raise bad_request(
+                "Invalid volume: Backing up an in-use volume must use the "
+                "force flag."
+            )
+        return volume
 
     def delete(self, backup_id: str, token: Token) -> None:
         """Begin to delete a backup.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the simulated cloud shows of its shape, refuses, and lets go wrong."""
+"""What the simulated cloud shows, refuses, and lets go wrong."""
 
 from __future__ import annotations
 
@@ -9,72 +9,12 @@ import tempfile
 import fixtures
 import requests
 
-from benchmarks.cloud import Behaviour, Failure, Shape, Simulated
+from benchmarks.cloud import Failure, Simulated
 from staffeln import ports
 from staffeln.cloud import credentials, openstack
 from staffeln.domain import errors, model
 from staffeln.tests import base
-
-SHAPE = Shape(
-    servers=6,
-    volumes=13,
-    unattached=1,
-    projects=4,
-    projects_without_work=1,
-    projects_without_role=1,
-    chain=4,
-    full_every=3,
-    creating=2,
-)
-
-
-class TestShape(base.TestCase):
-    """Numbers in, a cloud out."""
-
-    def test_ids_follow_from_the_seed(self) -> None:
-        same = Shape.from_text(SHAPE.to_text())
-        self.assertEqual(SHAPE, same)
-        other = Shape(seed=SHAPE.seed + 1)
-        for kind in ("project", "server", "volume", "backup", "user"):
-            ids = [SHAPE.id_of(kind, number) for number in range(100)]
-            self.assertEqual(100, len(set(ids)))
-            self.assertEqual(ids, [same.id_of(kind, n) for n in range(100)])
-            self.assertNotIn(other.id_of(kind, 7), ids)
-            self.assertEqual(
-                list(range(100)), [SHAPE.number_of(kind, each) for each in ids]
-            )
-            self.assertIsNone(SHAPE.number_of("port", ids[7]))
-        self.assertIsNone(SHAPE.number_of("volume", "no id"))
-
-    def test_each_attached_volume_has_one_server(self) -> None:
-        found = [
-            (volume, server)
-            for server in range(SHAPE.servers)
-            for volume in SHAPE.volumes_of(server)
-        ]
-        self.assertEqual(
-            [(each, SHAPE.server_of(each)) for each in range(12)], found
-        )
-        self.assertIsNone(SHAPE.server_of(12))
-
-    def test_a_younger_backup_has_a_higher_number(self) -> None:
-        made = [each.created_at for each in SHAPE.backups()]
-        self.assertEqual(sorted(made), made)
-        self.assertLessEqual(made[-1], SHAPE.made_at)
-
-    def test_shapes_that_cannot_be(self) -> None:
-        for values in (
-            {"servers": 0},
-            {"volumes": 5, "unattached": 6},
-            {"projects": 2, "projects_without_work": 3},
-            {"selected": 0.0, "creating": 1},
-        ):
-            self.assertRaises(ValueError, Shape, **values)
-
-    def test_behaviours_that_cannot_be(self) -> None:
-        self.assertRaises(ValueError, Behaviour, latencies={"swift": 1.0})
-        self.assertRaises(ValueError, Failure, how="200")
-        self.assertRaises(ValueError, Failure, how="cat")
+from staffeln.tests.functional.cloud.test_simulated_shape import SHAPE
 
 
 class SimulatedCase(base.TestCase):
@@ -288,10 +228,9 @@ class TestRefusals(SimulatedCase):
         self.assertEqual("available", self.status_of(newest))
 
     def test_microversions_and_projects_of_others(self) -> None:
-        list(self.cloud.volume_pages())
-        token = self._token()
-        base_url = f"{self.simulated.url}/volume/v3"
         service = SHAPE.service_project_id
+        token = self._token("staffeln", service)
+        base_url = f"{self.simulated.url}/volume/v3"
         for path, version, status in (
             (f"/{service}/volumes/detail", "volume 3.64", 200),
             (f"/{service}/volumes/detail", "volume 3.99", 406),
@@ -322,9 +261,28 @@ class TestRefusals(SimulatedCase):
         )
         self.assertRaises(errors.ForbiddenError, list, member.server_pages())
 
-    def _token(self) -> str:
-        """A token of the service user."""
-        names = self.simulated.environment()
+    def test_what_others_depend_on(self) -> None:
+        # An administrator's door looks for children before it asks.
+        volume = next(
+            each
+            for each in SHAPE.selected_volumes
+            if SHAPE.project_of_volume(each) == 0
+        )
+        full, child, *_ = map(SHAPE.backup_id, SHAPE.backups_of(volume))
+        project = SHAPE.project_id(0)
+        url = f"{self.simulated.url}/volume/v3/{project}/backups/{full}"
+        headers = {"X-Auth-Token": self._token("member-000001", project)}
+        refused = requests.delete(url, headers=headers, timeout=10)
+        self.assertEqual(400, refused.status_code)
+        self.assertIn("Incremental backups exist", refused.text)
+        error = self.assertRaises(
+            errors.DependentsError, self.cloud.delete_backup, full
+        )
+        self.assertEqual((child,), error.backups)
+
+    def _token(self, user: str, project_id: str) -> str:
+        """A user's token in the scope of a project."""
+        password = self.simulated.environment()["OS_PASSWORD"]
         answer = requests.post(
             f"{self.simulated.auth_url}/v3/auth/tokens",
             json={
@@ -333,13 +291,13 @@ class TestRefusals(SimulatedCase):
                         "methods": ["password"],
                         "password": {
                             "user": {
-                                "name": names["OS_USERNAME"],
+                                "name": user,
                                 "domain": {"id": "default"},
-                                "password": names["OS_PASSWORD"],
+                                "password": password,
                             }
                         },
                     },
-                    "scope": {"project": {"id": SHAPE.service_project_id}},
+                    "scope": {"project": {"id": project_id}},
                 }
             },
             timeout=10,
