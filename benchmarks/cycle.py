@@ -184,44 +184,41 @@ class Series:
 
     def measure(self, chain: int, singly: int) -> None:
         """Hold all cycles; the last one goes one by one, if any."""
-        with serving.log_file() as log_file:
-            self.shape = dataclasses.replace(self.shape, chain=0)
-            with self._held(log_file) as place:
-                due = place.changed(backup_min_interval=0)
-                self._lead(FIRST, due, self.volumes, due)
-            self.shape = dataclasses.replace(self.shape, chain=chain)
-            with self._held(log_file) as place:
-                idle = place.changed(backup_min_interval=CENTURY)
-                due = place.changed(backup_min_interval=0)
-                self._lead(IDLE, idle, 0, idle)
-                self._lead(DUE, due, self.volumes, due)
-                self._lead(WAITING, due, 0, due)
-            if not singly:
-                return
-            few = min(singly, self.volumes)
-            with self._held(log_file) as place:
-                due = place.changed(backup_min_interval=0)
-                found = apart(lead_singly, due, few)
-                self._tell(SINGLY, found, few, few, None)
+        self.shape = dataclasses.replace(self.shape, chain=0)
+        with self._held() as place:
+            due = place.changed(backup_min_interval=0)
+            self._lead(FIRST, due, self.volumes)
+        self.shape = dataclasses.replace(self.shape, chain=chain)
+        with self._held() as place:
+            idle = place.changed(backup_min_interval=CENTURY)
+            due = place.changed(backup_min_interval=0)
+            self._lead(IDLE, idle, 0)
+            self._lead(DUE, due, self.volumes)
+            self._lead(WAITING, due, 0)
+        if not singly:
+            return
+        few = min(singly, self.volumes)
+        with self._held() as place:
+            due = place.changed(backup_min_interval=0)
+            found = apart(lead_singly, due, few)
+            self._tell(SINGLY, found, few, few, None)
 
     @contextlib.contextmanager
-    def _held(self, log_file: str) -> Iterator[Place]:
+    def _held(self) -> Iterator[Place]:
         """A cloud, and a database with all that it has of backups."""
         with (
             Simulated(self.shape) as cloud,
             self._databases.new() as (url, database),
         ):
             seeding.write(database, self.shape, ME)
-            yield Place(url, cloud.credentials(), cloud.url, log_file)
+            with serving.placed(url, cloud) as place:
+                yield place
 
-    def _lead(
-        self, case: str, place: Place, planned: int, floor_of: Place
-    ) -> None:
+    def _lead(self, case: str, place: Place, planned: int) -> None:
         found = apart(lead, place)
         self.outcomes[case] = found
-        self._tell(
-            case, found, planned, self.volumes, self._floor(floor_of, planned)
-        )
+        floor = self._floor(place, planned)
+        self._tell(case, found, planned, self.volumes, floor)
         if planned:
             return
         others = found.cost.written.keys() - OWN_TABLES
@@ -236,9 +233,7 @@ class Series:
             )
 
     def _floor(self, place: Place, planned: int) -> Floor:
-        cpu = apart(
-            floors.reading_pages, place.cloud, "compute", "block-storage"
-        )
+        cpu = apart(floors.reading_pages, place, "compute", "block-storage")
         if self.shape.chain:
             cpu += apart(floors.reading_rows, place, rows.BACKUPS)
         if planned:

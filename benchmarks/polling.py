@@ -149,7 +149,7 @@ def _look_at(conductor: Conductor, work: task.Task) -> int:
 def floor_before(place: Place) -> float:
     """CPU seconds of reading what is running, in both places."""
     return (
-        floors.reading_pages(place.cloud, "backups")
+        floors.reading_pages(place, "backups")
         + floors.reading_rows(place, rows.TASKS, "state = 'running'")
         + floors.reading_rows(place, rows.BACKUPS, "state = 'creating'")
     )
@@ -216,12 +216,12 @@ class Series:
     @contextlib.contextmanager
     def _held(self) -> Iterator[Place]:
         with (
-            serving.log_file() as log_file,
             Simulated(self._shape) as cloud,
             self._databases.new() as (url, database),
         ):
             seeding.write(database, self._shape, ME)
-            yield Place(url, cloud.credentials(), cloud.url, log_file)
+            with serving.placed(url, cloud) as place:
+                yield place
 
     def _ids(self, places: Sequence[int]) -> list[str]:
         return [

@@ -282,12 +282,12 @@ class Series:
                 f"{backups} is no multiple of {OF_A_PROJECT * WORKING}"
             )
         with (
-            serving.log_file() as log_file,
             Simulated(shape) as cloud,
             self._databases.new() as (url, _),
         ):
             cloud.behave(latency=self._latency)
-            yield shape, Place(url, cloud.credentials(), cloud.url, log_file)
+            with serving.placed(url, cloud) as place:
+                yield shape, place
 
     def _tell(self, how: str, found: Outcome, workers: int) -> None:
         floor = workers / self._latency if self._latency else 0.0

@@ -19,7 +19,7 @@ from keystoneauth1 import session as ksa_session
 
 from benchmarks import history
 from benchmarks.scale.serving import Place
-from staffeln.cloud.settings import CloudSettings
+from staffeln.cloud import options
 from staffeln.db import session
 
 _PATHS = {
@@ -32,22 +32,22 @@ _PATHS = {
 _VERSIONS = {"compute": "compute 2.69", "block-storage": "volume 3.64"}
 
 
-def reading_pages(settings: CloudSettings, *kinds: str) -> float:
+def reading_pages(place: Place, *kinds: str) -> float:
     """CPU seconds of reading the pages of lists, to their ends.
 
     :param kinds: ``compute``, ``block-storage`` (volumes) and ``backups``.
     """
     spent = 0.0
-    for body in _pages(settings, kinds):
+    for body in _pages(place, kinds):
         began = time.process_time()
         json.loads(body)
         spent += time.process_time() - began
     return spent
 
 
-def _pages(settings: CloudSettings, kinds: Sequence[str]) -> Iterator[bytes]:
+def _pages(place: Place, kinds: Sequence[str]) -> Iterator[bytes]:
     """The bodies of all pages, as they come."""
-    found = settings.credentials
+    found = options.cloud_settings(place.configuration()).credentials
     loader: loading.BaseLoader[Any] = loading.get_plugin_loader(
         found.auth_type
     )

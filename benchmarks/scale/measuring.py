@@ -53,9 +53,10 @@ class Cost:
 
 
 class Traffic:
-    """Counts what an engine sends, from now on."""
+    """Counts what is sent to databases, from now on."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine | type[sa.Engine]) -> None:
+        """:param engine: one of them, or the class: all of this process."""
         self.reads = 0
         self.commits = 0
         self.written: Counter[str] = Counter()

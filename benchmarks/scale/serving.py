@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import tempfile
 import threading
@@ -13,17 +14,15 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import sqlalchemy as sa
 from oslo_config import cfg
 
-from benchmarks.cloud import Counts
+from benchmarks.cloud import Counts, Simulated
 from benchmarks.retention import DATABASES
 from benchmarks.scale.measuring import Traffic
 from staffeln import conf, ports
-from staffeln.cloud.openstack import OpenStackCloud
-from staffeln.cloud.settings import CloudSettings
 from staffeln.conf import logs
 from staffeln.db import migration, session
-from staffeln.db.store import SqlStore
 from staffeln.wiring import doors
 from staffeln.wiring import settings as wired
 from staffeln.workflow import binding, observing
@@ -33,6 +32,8 @@ from staffeln.workflow.settings import Settings
 KINDS = tuple(DATABASES)
 ME = "11111111-2222-4333-8444-555555555555"
 """Id of the conductor that is measured."""
+CLOUD = "simulated"
+_CLOUDS = "clouds.yaml"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,22 +42,24 @@ class Place:
 
     database: str
     """URL."""
-    cloud: CloudSettings
     control: str
     """Where the simulated cloud is steered."""
-    log_file: str
-    """A conductor writes its log as always: that is part of its cost."""
+    folder: str
+    """Of clouds.yaml, and of the log: that is part of a conductor's cost."""
     options: tuple[tuple[str, str, Any], ...] = ()
     """Group, name and value of options that are not the usual ones."""
 
     def configuration(self) -> cfg.ConfigOpts:
         """The options' own values, but for these."""
+        folder = pathlib.Path(self.folder)
+        os.environ["OS_CLIENT_CONFIG_FILE"] = str(folder / _CLOUDS)
         found = conf.load(
-            ["--log-file", self.log_file],
+            ["--log-file", str(folder / "conductor.log")],
             prog="benchmarks",
             default_config_files=(),
         )
         found.set_override("connection", self.database, "database")
+        found.set_override("cloud", CLOUD, "openstack")
         for group, name, value in self.options:
             found.set_override(name, value, group)
         return found
@@ -96,19 +99,11 @@ class Conductor:
         self._observer = observer
         configuration = place.configuration()
         logs.begin(configuration)
-        self.database = session.connect(configuration)
-        self.traffic = Traffic(self.database.engine)
-        self.store = SqlStore(self.database)
+        self.traffic = Traffic(sa.Engine)
+        self.store = doors.store(configuration)
+        self.cloud = doors.cloud(configuration)
         self.settings: Settings = dataclasses.replace(
             wired.workflow(configuration), **changes
-        )
-        self.cloud = OpenStackCloud(
-            dataclasses.replace(
-                place.cloud,
-                create_retry_timeout=(
-                    self.settings.heartbeat_timeout.total_seconds()
-                ),
-            )
         )
         self.woken = threading.Event()
 
@@ -174,7 +169,9 @@ def _of(url: str) -> cfg.ConfigOpts:
 
 
 @contextlib.contextmanager
-def log_file() -> Iterator[str]:
-    """A file for the log of what is measured, in a folder of its own."""
+def placed(database: str, cloud: Simulated) -> Iterator[Place]:
+    """Where a database and a simulated cloud are one deployment's."""
     with tempfile.TemporaryDirectory() as folder:
-        yield str(pathlib.Path(folder) / "conductor.log")
+        known_as = cloud.write_clouds(pathlib.Path(folder) / _CLOUDS)
+        assert known_as == CLOUD
+        yield Place(database, cloud.url, folder)
