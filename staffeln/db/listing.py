@@ -195,6 +195,22 @@ def backups(
     return found[:limit]
 
 
+def volumes_with_backups(
+    connection: sa.Connection, *, after: str, limit: int
+) -> list[str]:
+    """Ids of volumes that there is a row of; read from an index."""
+    volume_id = rows.BACKUPS.c.volume_id
+    return list(
+        connection.execute(
+            sa.select(volume_id)
+            .where(volume_id > after)
+            .distinct()
+            .order_by(volume_id)
+            .limit(limit)
+        ).scalars()
+    )
+
+
 def made_since(
     connection: sa.Connection, *, when: datetime.datetime
 ) -> list[datetime.datetime]:

@@ -184,6 +184,12 @@ class SqlStore(ReportStore):
             partial(retention.unwanted, after=after, limit=limit)
         )
 
+    def volumes_with_backups(self, after: str, limit: int) -> list[str]:
+        """Ids of the next volumes that have a backup's row."""
+        return self._read(
+            partial(listing.volumes_with_backups, after=after, limit=limit)
+        )
+
     # -- for those who watch -----------------------------------------------
 
     def census(self, most_projects: int) -> census.Census:

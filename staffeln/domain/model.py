@@ -137,7 +137,7 @@ class Inventory:
     opted_out_volumes: frozenset[str] = frozenset()
     """Volumes of selected servers that their own metadata leave out."""
     still_selected: frozenset[str] = frozenset()
-    """Volumes that are selected as well, and no candidates now.
+    """Volumes that are selected as well, and not among the candidates.
 
     Their server is soft-deleted, or Cinder's list does not show them.
     """
@@ -146,6 +146,16 @@ class Inventory:
     servers_seen: int = 0
     servers_selected: int = 0
     volumes_seen: int = 0
+
+    def slim(self) -> Inventory:
+        """What retention needs of it: of its candidates the ids alone."""
+        return dataclasses.replace(
+            self,
+            candidates=(),
+            still_selected=self.still_selected.union(
+                each.volume.id for each in self.candidates
+            ),
+        )
 
     @property
     def opted_out(self) -> int:

@@ -122,6 +122,12 @@ class Store(Protocol):
         :param after: the id of the last one of the page before.
         """
 
+    def volumes_with_backups(self, after: str, limit: int) -> list[str]:
+        """Ids of volumes that any backup has a row of, in their order.
+
+        :param after: the last id of the page before.
+        """
+
     # what retention reads
 
     def governances(self, after: str, limit: int) -> list[model.Governance]:

@@ -148,7 +148,7 @@ class Scheduler:
             written = writer.write(page)
             planned += sum(w.state is task.State.PLANNED for w in written)
         if writer is self._writer:
-            self._last_harvest = Harvested(drawn.inventory, began)
+            self._last_harvest = Harvested(drawn.inventory.slim(), began)
         cycle = dataclasses.replace(
             protecting.look(drawn, term),
             ended_at=self._store.now(),

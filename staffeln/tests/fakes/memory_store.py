@@ -244,6 +244,11 @@ class MemoryStore(memory_reports.MemoryReports):
         ]
         return queue.Queue(last, front, max(in_round, default=None))
 
+    def volumes_with_backups(self, after: str, limit: int) -> list[str]:
+        with self._lock:
+            found = {row.volume_id for row in self._backups.values()}
+            return sorted(each for each in found if each > after)[:limit]
+
     def planned_backups(self) -> dict[str, str]:
         return {
             work.volume_id: work.id

@@ -132,6 +132,14 @@ class PlansSuite(databases.DatabaseCase):
 
     # -- what governs --------------------------------------------------------
 
+    def test_volumes_with_backups(self) -> None:
+        for after in ("", _volume(700)):
+            (ids,) = self.plans(
+                partial(self.store.volumes_with_backups, after, 100)
+            )
+            self.assertIn(ids.index, (GOVERNANCE, "ix_backups_volume_id"))
+            self.assertFalse(ids.sorts)
+
     def test_what_governs(self) -> None:
         for after in ("", _volume(700)):
             volumes, kinds = self.plans(

@@ -143,6 +143,19 @@ class ReadingSuite(store_case.StoreCase):
         self.assertEqual([False] * 3 + [True], sorted(kept))
         self.assertEqual(kept.index(True), self.backup_in_store("b1").size)
 
+    def test_volumes_with_backups_come_by_pages(self) -> None:
+        self.assertEqual([], self.store.volumes_with_backups("", 9))
+        for number, volume in enumerate("dbbacB"):
+            state = list(model.BackupState)[number % 5]
+            self.keep(self.row(number, volume_id=volume, state=state))
+        everything = self.store.volumes_with_backups("", 9)
+        self.assertEqual(set("abcdB"), set(everything))
+        found, after = [], ""
+        while page := self.store.volumes_with_backups(after, 2):
+            found += page
+            after = page[-1]
+        self.assertEqual(everything, found)
+
     def test_unwanted_backups_are_those_nobody_removes_yet(self) -> None:
         unwanted = model.BackupState.UNWANTED
         self.keep(

@@ -32,6 +32,7 @@ READS = frozenset(
         "tasks",
         "undated",
         "unwanted_backups",
+        "volumes_with_backups",
     }
 )
 

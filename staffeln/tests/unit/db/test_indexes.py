@@ -152,6 +152,10 @@ class IndexTest(base.TestCase):
         for call, expected in (
             (lambda: store.governances("", 9), governance),
             (
+                lambda: store.volumes_with_backups("", 9),
+                "COVERING INDEX ix_backups_",
+            ),
+            (
                 lambda: store.undated(NOW, "b1", 9),
                 "INDEX ix_backups_expiry (state=? AND expires_at=? AND id>?)",
             ),
