@@ -22,7 +22,7 @@ from oslo_db import exception as oslo_exception
 from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
-from staffeln.db import drivers, faults, limits, options, urls
+from staffeln.db import drivers, faults, limits, options, times, urls
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
@@ -214,6 +214,7 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
         _prepare_sqlite(engine)
     elif engine.dialect.name == "mysql":
         _leave_unready_nodes(engine)
+        times.quicken(engine)
     if not create:
         limits.end_idle_transactions(engine)
     try:
