@@ -246,6 +246,7 @@ class Series:
         self._databases = databases
         self._latency = latency
         self.outcomes: dict[tuple[int, str], Outcome] = {}
+        self._tokens: list[tuple[targets.Target, int, str]] = []
 
     def measure(self, backups: int, how: str, workers: int | None) -> None:
         """Let a worker start so many.
@@ -324,13 +325,16 @@ class Series:
         others = {
             shape.project_id(each) for each in range(shape.projects)
         } - work
-        self._table.judge(
-            targets.tokens(len(work)),
-            sum(given[each] for each in work),
-        )
-        self._table.judge(
-            targets.OTHERS_TOKENS, sum(given[each] for each in others)
-        )
+        many = f"{found.backups:,}"
+        self._tokens += [
+            (targets.tokens(len(work)), sum(given[i] for i in work), many),
+            (targets.OTHERS_TOKENS, sum(given[i] for i in others), many),
+        ]
+
+    def judge_tokens(self) -> None:
+        """Say whether there were no more than are needed."""
+        for target, given, many in self._tokens:
+            self._table.judge(target, given, many)
 
 
 def main() -> int:
@@ -360,6 +364,7 @@ def main() -> int:
         for workers in arguments.workers:
             series.measure(first, f"{workers} workers", workers)
     print()
+    series.judge_tokens()
     one = series.outcomes[arguments.few, ONE].rate
     for (backups, how), found in series.outcomes.items():
         if how != DEFAULT:
