@@ -337,6 +337,17 @@ class Series:
             self._table.judge(target, given, many)
 
 
+def judge(table: Table, series: Series, few: int) -> None:
+    """Say which targets were reached."""
+    series.judge_tokens()
+    one = series.outcomes[few, ONE].rate
+    for (backups, how), found in series.outcomes.items():
+        if how == DEFAULT:
+            each = found.cost.statements / backups
+            table.judge(targets.STATEMENTS, each, f"{backups:,}")
+            table.judge(targets.STARTS, found.rate / one, f"{backups:,}")
+
+
 def main() -> int:
     """Measure and print; 1: a target was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -364,14 +375,7 @@ def main() -> int:
         for workers in arguments.workers:
             series.measure(first, f"{workers} workers", workers)
     print()
-    series.judge_tokens()
-    one = series.outcomes[arguments.few, ONE].rate
-    for (backups, how), found in series.outcomes.items():
-        if how != DEFAULT:
-            continue
-        each = found.cost.statements / backups
-        table.judge(targets.STATEMENTS, each, f"{backups:,}")
-        table.judge(targets.STARTS, found.rate / one, f"{backups:,}")
+    judge(table, series, arguments.few)
     return 1 if table.missed else 0
 
 

@@ -214,6 +214,57 @@ def held(
         yield cloud, configuration, {"OS_CLIENT_CONFIG_FILE": str(clouds)}
 
 
+def tell(
+    table: Table,
+    what: str,
+    found: Outcome,
+    floor: Outcome,
+    volumes: int | None = None,
+) -> None:
+    """Print a line."""
+    table.line(
+        what,
+        volumes,
+        found.cpu,
+        floor.cpu,
+        ratio(found.cpu, floor.cpu),
+        found.seconds,
+        round(found.memory),
+    )
+
+
+def measure_programs(table: Table, libraries: Outcome) -> None:
+    """What each program takes until it does something."""
+    nothing = python(NOTHING)
+    cli = python(CLI_LIBRARIES)
+    tell(table, "Python that does nothing", nothing, nothing)
+    tell(table, "all of it", python(ALL), nothing)
+    for program, name, floor in (
+        ("staffeln", "cli", cli),
+        ("staffeln-api", "api", cli),
+        ("staffeln-conductor", "conductor", libraries),
+    ):
+        tell(table, f"{program} --help", module(name, "--help"), floor)
+    tell(table, "the libraries of a conductor", libraries, libraries)
+
+
+def measure_deployment(
+    table: Table,
+    databases: serving.Databases,
+    volumes: int,
+    libraries: Outcome,
+) -> None:
+    """What starts beside a cloud and a database of some size take."""
+    with held(databases, volumes) as (cloud, configuration, variables):
+        found = start_conductor(cloud, configuration, variables)
+        what = "conductor, until it harvests"
+        tell(table, what, found, libraries, volumes)
+        arguments = ("--config-file", str(configuration), "plan")
+        found = module("cli", *arguments, **variables)
+        what = "staffeln plan, to its end"
+        tell(table, what, found, libraries, volumes)
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -223,46 +274,12 @@ def main() -> int:
     parser.add_argument("--database", choices=serving.KINDS, default="mariadb")
     arguments = parser.parse_args()
     table = Table(HEADINGS)
-
-    def tell(
-        what: str, found: Outcome, floor: Outcome, volumes: int | None = None
-    ) -> None:
-        table.line(
-            what,
-            volumes,
-            found.cpu,
-            floor.cpu,
-            ratio(found.cpu, floor.cpu),
-            found.seconds,
-            round(found.memory),
-        )
-
-    nothing = python(NOTHING)
-    cli = python(CLI_LIBRARIES)
     libraries = python(LIBRARIES)
-    everything = python(ALL)
-    tell("Python that does nothing", nothing, nothing)
-    tell("all of it", everything, nothing)
-    module("cli", "--help")
-    tell("staffeln --help", module("cli", "--help"), cli)
-    tell("staffeln plan --help", module("cli", "plan", "--help"), cli)
-    tell("staffeln-api --help", module("api", "--help"), cli)
-    tell("the libraries of a conductor", libraries, libraries)
-    tell("staffeln-conductor --help", module("conductor", "--help"), libraries)
+    measure_programs(table, libraries)
     with contextlib.ExitStack() as stack:
         databases = serving.Databases(arguments.database, stack)
         for volumes in arguments.volumes:
-            with held(databases, volumes) as (cloud, configuration, variables):
-                found = start_conductor(cloud, configuration, variables)
-                tell("conductor, until it harvests", found, libraries, volumes)
-                planned = module(
-                    "cli",
-                    "--config-file",
-                    str(configuration),
-                    "plan",
-                    **variables,
-                )
-                tell("staffeln plan, to its end", planned, libraries, volumes)
+            measure_deployment(table, databases, volumes, libraries)
     return 0
 
 
