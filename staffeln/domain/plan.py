@@ -36,6 +36,8 @@ PASSING = frozenset(
 
 _EMPTY_QUEUE = queue.Queue()
 
+_NEVER = datetime.datetime.min  # noqa: DTZ901  all times are UTC without zone
+
 
 class What(enum.StrEnum):
     """What was decided for a volume."""
@@ -86,6 +88,8 @@ def make(
 ) -> Plan:
     """Make a plan of the decisions for all candidates of an inventory.
 
+    :param decisions: of each a copy is made; whoever keeps none of them needs
+        memory for one.
     :param planned: ids of planned backup tasks by volume id.
     :param waiting: how far the queue of planned tasks reaches.
     """
@@ -93,8 +97,10 @@ def make(
     rest: list[VolumeDecision] = []
     for each in decisions:
         (backups if each.what is What.BACK_UP else rest).append(each)
+    del decisions
+    bring_into_order(backups, waiting)
     return Plan(
-        decisions=(*in_order_of_work(backups, waiting), *rest),
+        decisions=(*backups, *rest),
         cancelled=_cancelled(inventory, planned),
     )
 
@@ -157,11 +163,15 @@ def _passing_obstacle(candidate: model.Candidate, service_up: bool) -> str:
     return ""
 
 
-def in_order_of_work(
-    decisions: Iterable[VolumeDecision],
-    waiting: queue.Queue = _EMPTY_QUEUE,
-) -> list[VolumeDecision]:
-    """Longest unprotected first, fair between projects.
+def _last_success(decision: VolumeDecision) -> datetime.datetime:
+    """When it was; long ago where there was none."""
+    return decision.last_success_at or _NEVER
+
+
+def bring_into_order(
+    decisions: list[VolumeDecision], waiting: queue.Queue = _EMPTY_QUEUE
+) -> None:
+    """Longest unprotected first, fair between projects; each gets its rank.
 
     Each project's volumes are sorted by how long they have been without a
     backup; then every project's first comes before any project's second,
@@ -169,20 +179,14 @@ def in_order_of_work(
 
     :param waiting: what is queued already.
     """
-
-    def unprotected(each: VolumeDecision) -> tuple[str, str]:
-        last = each.last_success_at
-        return last.isoformat() if last else "", each.candidate.volume.id
-
-    urgent = sorted(decisions, key=unprotected)
+    decisions.sort(key=lambda each: each.candidate.volume.id)
+    decisions.sort(key=_last_success)
     places = queue.ranks(
-        (each.candidate.volume.project_id for each in urgent), waiting
+        (each.candidate.volume.project_id for each in decisions), waiting
     )
-    ranked = [
-        dataclasses.replace(each, rank=rank)
-        for each, rank in zip(urgent, places, strict=True)
-    ]
-    return sorted(ranked, key=lambda each: each.rank)
+    for number, rank in enumerate(places):
+        decisions[number] = dataclasses.replace(decisions[number], rank=rank)
+    decisions.sort(key=lambda each: each.rank)
 
 
 def _cancelled(

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import types
 from collections.abc import Iterable, Mapping, Sequence
 
 from staffeln.domain import durations, errors, model
-
-_NOTHING: Mapping[str, str] = types.MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,30 +56,29 @@ def opted_out(rule: Rule, volume: model.Volume) -> bool:
 
 
 def kept_of_server(rule: Rule, server: model.Server) -> model.Server:
-    """A server with no more metadata than the rule reads.
+    """A server with no more than what a harvest needs of it.
 
-    Users may give each 128 values: of all servers that is much.
+    Users may give each 128 values of metadata: of all servers that is much.
     """
-    return dataclasses.replace(
-        server,
-        metadata=_read_by(
-            server.metadata, rule.backup_key, rule.retention_key
-        ),
-    )
+    read = _read_by(server.metadata, rule.backup_key, rule.retention_key)
+    return dataclasses.replace(server, metadata=read, created_at=None)
 
 
 def kept_of_volume(rule: Rule, volume: model.Volume) -> model.Volume:
     """A volume with no more than what a plan needs of it."""
-    return dataclasses.replace(
-        volume,
-        metadata=_read_by(volume.metadata, rule.backup_key),
-        server_ids=(),
-    )
+    read = _read_by(volume.metadata, rule.backup_key)
+    return dataclasses.replace(volume, metadata=read, server_ids=())
 
 
 def _read_by(metadata: Mapping[str, str], *keys: str) -> Mapping[str, str]:
-    found = {key: metadata[key] for key in keys if key and key in metadata}
-    return found or _NOTHING
+    found = [(key, metadata[key]) for key in keys if key and key in metadata]
+    return _same(*found)
+
+
+@functools.lru_cache(maxsize=1024)
+def _same(*pairs: tuple[str, str]) -> Mapping[str, str]:
+    """One mapping for all that say the same; nobody changes it."""
+    return types.MappingProxyType(dict(pairs))
 
 
 def candidates(

@@ -99,7 +99,6 @@ def draw(
         thorough=thorough,
     )
     now = store.now()
-    decisions: list[plan.VolumeDecision] = []
     records: list[model.VolumeRecord] = []
     judging = protection.Judging(
         inventory,
@@ -108,18 +107,24 @@ def draw(
         now,
         until=now + ahead,
     )
-    for candidate, history in _with_past(store, inventory, go_on):
-        decision = plan.decide(
-            candidate, history, settings.policy, now, service_up=service_up
-        )
-        decisions.append(decision)
-        judging.look(decision, history)
-        records += _records(decision, history, now)
+
+    def decide() -> Iterator[plan.VolumeDecision]:
+        for candidate, history in _with_past(store, inventory, go_on):
+            decision = plan.decide(
+                candidate, history, settings.policy, now, service_up=service_up
+            )
+            judging.look(decision, history)
+            records.extend(_records(decision, history, now))
+            yield decision
+
     return Drawn(
         now=now,
         inventory=inventory,
         plan=plan.make(
-            decisions, inventory, store.planned_backups(), store.queued(now)
+            list(decide()),
+            inventory,
+            store.planned_backups(),
+            store.queued(now),
         ),
         protection=judging.found(),
         records=records,
