@@ -2,8 +2,8 @@
 """What a round costs that looks after running backups.
 
 So many backups of one conductor are creating in a simulated cloud, begun
-one after the other, and some of them end; then the conductor holds one
-round of its work. Each line is a process of its own that has held such a
+one after the other, and some of them end; of each volume there is an older
+backup. Then the conductor holds one round of its work. Each line is a process of its own that has held such a
 round before, in which nothing had ended.
 
 ``one by one`` is how it would be without lists: each running backup is
@@ -181,6 +181,7 @@ class Series:
             servers=running,
             volumes=running,
             projects=max(1, running // 50),
+            chain=1,
             creating=running,
             creating_for=running // A_SECOND,
         )
