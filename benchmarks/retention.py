@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import dataclasses
 import enum
+import math
 import multiprocessing
 import pathlib
 import re
@@ -131,7 +132,7 @@ class _Leader(Scheduler):
 
     def take_note(self, inventory: model.Inventory) -> None:
         """What a cycle of backups leaves to retention."""
-        self._last_harvest = Harvested(inventory, time.monotonic())
+        self._last_harvest = Harvested(inventory, time.monotonic(), -math.inf)
 
 
 def settings(retention_time: str) -> Settings:

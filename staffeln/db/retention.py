@@ -259,6 +259,18 @@ def count_managed(connection: sa.Connection) -> int:
     )
 
 
+def count_expired(connection: sa.Connection, now: datetime.datetime) -> int:
+    """How many available rows' expiry has come; read from an index."""
+    table = rows.BACKUPS
+    return int(
+        connection.execute(
+            sa.select(sa.func.count()).where(
+                table.c.state == _AVAILABLE, table.c.expires_at <= now
+            )
+        ).scalar_one()
+    )
+
+
 def live_tasks(
     connection: sa.Connection, slots: Collection[str]
 ) -> list[task.Task]:

@@ -231,6 +231,10 @@ class SqlStore(ReportStore):
             if last is None:
                 return
 
+    def count_expired(self, now: datetime.datetime) -> int:
+        """How many available backups' expiry has come."""
+        return self._read(partial(retention.count_expired, now=now))
+
     def undated(
         self, created_before: datetime.datetime, after: str, limit: int
     ) -> list[model.Backup]:

@@ -124,6 +124,11 @@ class Inventory:
     """Whether an absent volume is absent in truth."""
     lists_complete: bool = True
     """Whether all lists were read, whatever they show."""
+    attachments_read: bool = False
+    """Whether all volumes there are were held against the servers.
+
+    Else only so many volumes were read as were to be protected.
+    """
     problems: tuple[str, ...] = ()
     """What was left out or not read, a line each."""
     servers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)

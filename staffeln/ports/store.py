@@ -153,6 +153,9 @@ class Store(Protocol):
         :param at_once: how many backups are looked at for a page.
         """
 
+    def count_expired(self, now: datetime.datetime) -> int:
+        """How many available backups' expiry has come."""
+
     def undated(
         self, created_before: datetime.datetime, after: str, limit: int
     ) -> list[model.Backup]:

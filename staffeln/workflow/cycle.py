@@ -13,6 +13,7 @@ import concurrent.futures
 import dataclasses
 import datetime
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -53,15 +54,18 @@ class Scheduler:
         observer: ports.Observer = observing.NOBODY,
         press: Press | None = None,
         stopping: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """:param held: whether this conductor still has the office.
 
         :param host_time: this host's clock, UTC.
         :param press: brings reports to people; None: there are none.
         :param stopping: whether this process is to end.
+        :param clock: monotonic, in seconds.
         """
         self._store = store
         self._cloud = cloud
+        self._clock = clock
         self._settings = settings
         self._conductor_id = conductor_id
         self._held = held
@@ -73,6 +77,8 @@ class Scheduler:
             store, cloud.time, settings.clock_tolerance, host_time
         )
         self._reconciling = Retries()
+        self._drawing = threading.RLock()
+        """Held by a cycle while it harvests and decides."""
         self._known_gone: set[str] = set()
         """Servers that were proved gone: nobody asks for them again."""
         self._begin_term(0)
@@ -100,6 +106,7 @@ class Scheduler:
             self._writer,
             self._clocks,
             self._known_gone,
+            self._clock,
         )
         self._protecting = Protecting(
             self._store, self._cloud, self._settings, self._writer
@@ -132,27 +139,30 @@ class Scheduler:
         :raises WrongCloudError: the database belongs to another cloud.
         :raises OvertakenError: another scheduler took office.
         """
-        began = time.monotonic()
+        began = self._clock()
         writer, protecting, term = self._writer, self._protecting, self._term
-        drawn = planning.draw(
-            self._store,
-            self._cloud,
-            self._settings,
-            ahead=self._settings.backup_service_period,
-            go_on=writer.go_on,
-            known_gone=self._known_gone,
-        )
-        planning.tell(drawn, time.monotonic() - began)
+        with self._drawing:
+            drawn = planning.draw(
+                self._store,
+                self._cloud,
+                self._settings,
+                ahead=self._settings.backup_service_period,
+                go_on=writer.go_on,
+                known_gone=self._known_gone,
+            )
+            if writer is self._writer:
+                self._last_harvest = Harvested(
+                    drawn.inventory.slim(), began, self._clock()
+                )
+        planning.tell(drawn, self._clock() - began)
         planned = 0
         for page in planning.pages(drawn):
             written = writer.write(page)
             planned += sum(w.state is task.State.PLANNED for w in written)
-        if writer is self._writer:
-            self._last_harvest = Harvested(drawn.inventory.slim(), began)
         cycle = dataclasses.replace(
             protecting.look(drawn, term),
             ended_at=self._store.now(),
-            seconds=time.monotonic() - began,
+            seconds=self._clock() - began,
         )
         writer.note_cycle(cycle)
         self._observer.cycle_ended(cycle)
@@ -167,13 +177,16 @@ class Scheduler:
         :raises WrongCloudError: the database belongs to another cloud.
         :raises OvertakenError: another scheduler took office.
         """
-        began = time.monotonic()
-        writer, retention = self._writer, self._retention
-        planned = retention.round(self._last_harvest)
+        began = self._clock()
+        with self._drawing:
+            # What a cycle is just harvesting is not harvested twice.
+            writer, retention = self._writer, self._retention
+            last = self._last_harvest
+        planned = retention.round(last)
         if retention.complete:
             writer.note_retention(self._store.now())
         self._observer.retention_ended(
-            time.monotonic() - began, complete=retention.complete
+            self._clock() - began, complete=retention.complete
         )
         return planned
 

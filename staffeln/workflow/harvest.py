@@ -128,6 +128,7 @@ def harvest(
         candidates=tuple(found),
         complete=reading.complete,
         lists_complete=lists_complete,
+        attachments_read=reading.servers_listed and reading.volumes_listed,
         problems=tuple(reading.problems),
         servers=reading.retentions,
         shared={

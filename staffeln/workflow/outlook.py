@@ -67,6 +67,11 @@ class Judged:
         ]
 
     @property
+    def goes(self) -> int:
+        """How many are to be deleted and have no task for it yet."""
+        return len(self.to_delete)
+
+    @property
     def to_cancel(self) -> list[task.Task]:
         """Tasks that nobody began, whose backup is to be kept after all."""
         kept = {

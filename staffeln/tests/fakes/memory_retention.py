@@ -69,6 +69,12 @@ class MemoryRetention(memory_state.MemoryState):
             page = due[start : start + at_once]
             yield list({volume_id for *_, volume_id in page})
 
+    def count_expired(self, now: datetime.datetime) -> int:
+        return sum(
+            row.expires_at is not None and row.expires_at <= now
+            for row in self._rows(model.BackupState.AVAILABLE)
+        )
+
     def undated(
         self, created_before: datetime.datetime, after: str, limit: int
     ) -> list[model.Backup]:

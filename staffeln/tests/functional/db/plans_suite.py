@@ -157,6 +157,7 @@ class PlansSuite(databases.DatabaseCase):
     # -- what is due ---------------------------------------------------------
 
     def test_what_has_expired(self) -> None:
+        self.assert_uses(lambda: self.store.count_expired(NOW), EXPIRY)
         self.assertNotEqual([], next(self.store.expired_volumes(NOW, 100)))
         self.assert_uses(
             lambda: next(self.store.expired_volumes(NOW, 100)), EXPIRY

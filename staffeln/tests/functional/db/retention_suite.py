@@ -227,6 +227,8 @@ class RetentionSuite(store_case.StoreCase):
         self.assertEqual(
             [["v2"], ["v1"]], list(self.store.expired_volumes(NOW, 1))
         )
+        self.assertEqual(2, self.store.count_expired(NOW))
+        self.assertEqual(1, self.store.count_expired(NOW - SECOND))
         (page,) = self.store.expired_volumes(NOW, 9)
         self.assertEqual(["v1", "v2"], sorted(page))
 
