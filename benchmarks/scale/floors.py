@@ -36,7 +36,8 @@ _VERSIONS = {"compute": "compute 2.69", "block-storage": "volume 3.64"}
 def reading_pages(place: Place, *kinds: str) -> float:
     """CPU seconds of reading the pages of lists, to their ends.
 
-    :param kinds: ``compute``, ``block-storage`` (volumes), and ``creating`` backups.
+    :param kinds: ``compute``, ``block-storage`` (volumes), and ``creating``
+        (backups).
     """
     spent = 0.0
     for body in _pages(place, kinds):
