@@ -261,7 +261,7 @@ class Worker:
         host_time: Callable[[], datetime.datetime] = clocks.host_time,
         observer: ports.Observer = observing.NOBODY,
     ) -> None:
-        """:param wake: called when a thread has become free.
+        """:param wake: called when there is room for more tasks.
 
         :param clock: seconds, on a clock that goes on while this process
             stands still.
@@ -470,8 +470,9 @@ class Pool:
     @property
     def wants(self) -> int:
         """How many more tasks are to be claimed; 0 while enough wait."""
-        room = 2 * self._size - 1 - len(self._under_way)
-        return room if room > self._size // 2 else 0
+        most = self._size + 2 * (self._size - 1)
+        room = most - len(self._under_way)
+        return room if room >= max(1, self._size - 1) else 0
 
     @property
     def under_way(self) -> frozenset[str]:
@@ -507,4 +508,5 @@ class Pool:
                 if isinstance(error, errors.StaffelnError)
                 else error,
             )
-        self._wake()
+        if self.wants:
+            self._wake()

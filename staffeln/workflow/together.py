@@ -52,6 +52,8 @@ class Together:
         self._lock = threading.Lock()
         self._waiting: list[_Wish] = []
         self._is_written = False
+        self._writer: int | None = None
+        """The thread that writes at this moment."""
 
     def save(self, change: ports.Change) -> task.Task | None:
         """Save one move; None: somebody else moved the task meanwhile.
@@ -60,7 +62,17 @@ class Together:
             is tried again: it may have been written, where the database
             went away.
         """
-        wish = _Wish(change)
+        if self._writer == threading.get_ident():
+            # What its own write led to: nobody must wait for himself.
+            (outcome,) = carry_out(self._save, [change])
+        else:
+            outcome = self._save_with_others(_Wish(change))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _save_with_others(self, wish: _Wish) -> Outcome:
+        """Wait until it is written, or write it and what else waits."""
         with self._lock:
             self._waiting.append(wish)
             leads = not self._is_written
@@ -69,8 +81,6 @@ class Together:
             wish.called.wait()
         if not wish.done:
             self._write()
-        if isinstance(wish.outcome, Exception):
-            raise wish.outcome
         return wish.outcome
 
     def _write(self) -> None:
@@ -78,6 +88,7 @@ class Together:
         with self._lock:
             wishes = self._waiting[:MOST]
             del self._waiting[:MOST]
+        self._writer = threading.get_ident()
         try:
             outcomes = carry_out(self._save, [wish.change for wish in wishes])
             for wish, outcome in zip(wishes, outcomes, strict=True):
@@ -87,6 +98,7 @@ class Together:
                 wish.outcome = errors.StoreError(f"not saved: {error}")
             raise
         finally:
+            self._writer = None
             for wish in wishes:
                 wish.done = True
                 wish.called.set()
