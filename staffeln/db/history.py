@@ -36,12 +36,28 @@ def chunks(ids: Collection[T]) -> Iterator[list[T]]:
 
 
 def of_volumes(
-    connection: sa.Connection, volume_ids: Sequence[str]
+    connection: sa.Connection,
+    volume_ids: Sequence[str],
+    chains_until: datetime.datetime | None,
 ) -> dict[str, model.History]:
-    """The histories of one chunk of volumes; those without one left out."""
+    """The histories of one chunk of volumes; those without one left out.
+
+    :param chains_until: a chain is read only where the last success was no
+        later, or a task lives; None: everywhere.
+    """
     live, to_go, failures = _tasks(connection, volume_ids)
     successes = _last_successes(connection, volume_ids)
-    chains = _chains(connection, volume_ids)
+    chains = _chains(
+        connection,
+        [
+            volume_id
+            for volume_id in volume_ids
+            if chains_until is None
+            or volume_id not in successes
+            or successes[volume_id] <= chains_until
+            or volume_id in live
+        ],
+    )
     records = _records(connection, volume_ids)
     known = set[str]().union(live, successes, chains, records, failures)
     return {
@@ -151,6 +167,8 @@ def _chains(
     and an older chain is not built on again behind its back. What never was
     completed is no link. A row whose mode nobody knows counts as a full.
     """
+    if not volume_ids:
+        return {}
     table = rows.BACKUPS
     completed = (
         table.c.volume_id.in_(volume_ids),

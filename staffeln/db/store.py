@@ -158,13 +158,21 @@ class SqlStore(ReportStore):
     # -- what planning reads -----------------------------------------------
 
     def histories(
-        self, volume_ids: Collection[str]
+        self,
+        volume_ids: Collection[str],
+        chains_until: datetime.datetime | None = None,
     ) -> dict[str, model.History]:
         """The past of these volumes, a transaction per chunk."""
         found: dict[str, model.History] = {}
         for chunk in history.chunks(volume_ids):
             found.update(
-                self._read(partial(history.of_volumes, volume_ids=chunk))
+                self._read(
+                    partial(
+                        history.of_volumes,
+                        volume_ids=chunk,
+                        chains_until=chains_until,
+                    )
+                )
             )
         return found
 

@@ -102,9 +102,15 @@ class Store(Protocol):
     # what planning reads
 
     def histories(
-        self, volume_ids: Collection[str]
+        self,
+        volume_ids: Collection[str],
+        chains_until: datetime.datetime | None = None,
     ) -> dict[str, model.History]:
-        """The past of these volumes; those without one may be left out."""
+        """The past of these volumes; those without one may be left out.
+
+        :param chains_until: volumes without a live task whose last success
+            was later may come without their chain; None: none may.
+        """
 
     def queued(self, now: datetime.datetime) -> queue.Queue:
         """How far the queue of backups that could be claimed reaches."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from staffeln import ports
-from staffeln.domain import model, plan, protection, task
+from staffeln.domain import model, plan, protection, schedule, task
 from staffeln.workflow import binding
 from staffeln.workflow.harvest import harvest
 from staffeln.workflow.settings import Settings
@@ -108,8 +108,12 @@ def draw(
         until=now + ahead,
     )
 
+    chains_until = schedule.last_success_if_due(settings.policy, now + ahead)
+
     def decide() -> Iterator[plan.VolumeDecision]:
-        for candidate, history in _with_past(store, inventory, go_on):
+        for candidate, history in _with_past(
+            store, inventory, chains_until, go_on
+        ):
             decision = plan.decide(
                 candidate, history, settings.policy, now, service_up=service_up
             )
@@ -136,14 +140,22 @@ def draw(
 
 
 def _with_past(
-    store: ports.Store, inventory: model.Inventory, go_on: Callable[[], None]
+    store: ports.Store,
+    inventory: model.Inventory,
+    chains_until: datetime.datetime | None,
+    go_on: Callable[[], None],
 ) -> Iterator[tuple[model.Candidate, model.History]]:
-    """All candidates, each with what is known of it."""
+    """All candidates, each with what is known of it.
+
+    :param chains_until: of those whose last success was later nobody asks
+        for the chain: in most cycles that is nearly all of them.
+    """
     nothing = model.History()
     for start in range(0, len(inventory.candidates), PAGE):
         go_on()
         page = inventory.candidates[start : start + PAGE]
-        histories = store.histories([each.volume.id for each in page])
+        ids = [each.volume.id for each in page]
+        histories = store.histories(ids, chains_until)
         for candidate in page:
             yield candidate, histories.get(candidate.volume.id, nothing)
 

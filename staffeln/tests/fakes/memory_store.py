@@ -162,12 +162,25 @@ class MemoryStore(memory_reports.MemoryReports):
     # -- what planning reads -----------------------------------------------
 
     def histories(
-        self, volume_ids: Collection[str]
+        self,
+        volume_ids: Collection[str],
+        chains_until: datetime.datetime | None = None,
     ) -> dict[str, model.History]:
         with self._lock:
             found = {
                 volume_id: self._history(volume_id) for volume_id in volume_ids
             }
+        for volume_id, history in found.items():
+            last = history.last_success_at
+            if (
+                chains_until is not None
+                and last is not None
+                and last > chains_until
+                and history.live_task is None
+            ):
+                found[volume_id] = dataclasses.replace(
+                    history, chain=(), to_go=frozenset()
+                )
         nothing = model.History()
         return {
             volume_id: history

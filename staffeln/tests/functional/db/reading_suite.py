@@ -285,6 +285,30 @@ class ReadingSuite(store_case.StoreCase):
         self.link(4, True, created_at=NOW)
         self.assertEqual(["b3", "b1", "b4"], self.chain())
 
+    def test_chains_that_nobody_needs_are_left_out(self) -> None:
+        """Where a backup is young and no task lives."""
+        self.keep(
+            self.row(1, volume_id="old", created_at=NOW - DAY),
+            self.row(2, volume_id="young", created_at=NOW),
+            self.row(3, volume_id="waits", created_at=NOW),
+            self.row(4, volume_id="lost", created_at=NOW, broken_since=NOW),
+        )
+        self.plan(planned(3, volume_id="waits"))
+        volumes = ("old", "young", "waits", "lost", "none")
+        for until, without in (
+            (None, set()),
+            (NOW, set()),
+            (NOW - SECOND, {"young"}),
+            (NOW - DAY, {"young"}),
+            (NOW - DAY - SECOND, {"young", "old"}),
+        ):
+            found = self.store.histories(volumes, until)
+            self.assertEqual(NOW, found["young"].last_success_at)
+            self.assertEqual(
+                {"old", "young", "waits", "lost"} - without,
+                {each for each, history in found.items() if history.chain},
+            )
+
     def test_histories_of_many_volumes_come_together(self) -> None:
         count = 1100
         self.plan(*(planned(number) for number in range(count)))

@@ -461,6 +461,39 @@ class PropertiesTest(base.TestCase):
             )
 
 
+class ChainsTest(base.TestCase):
+    """What a volume's chain is needed for."""
+
+    @hypothesis.given(
+        samples.histories(),
+        st.sampled_from(["in-use", "attaching", "error"]),
+        st.integers(1, 30),
+        st.integers(1, 10**12),
+    )
+    def test_without_those_that_nobody_needs_all_is_the_same(
+        self, past: model.History, status: str, hours: int, later: int
+    ) -> None:
+        policy = samples.policy(backup_min_interval=hours * HOUR)
+        latest = schedule.last_success_if_due(policy, UNTIL)
+        assert latest is not None
+        history = dataclasses.replace(
+            past,
+            live_task=None,
+            live_since=None,
+            last_success_at=latest + later * MICROSECOND,
+        )
+        without = dataclasses.replace(history, chain=(), to_go=frozenset())
+        candidate = samples.candidate(status=status)
+        self.assertEqual(
+            plan.decide(candidate, history, policy, NOW),
+            plan.decide(candidate, without, policy, NOW),
+        )
+        self.assertEqual(
+            judge(candidate, histories={"v1": history}, policy=policy),
+            judge(candidate, histories={"v1": without}, policy=policy),
+        )
+
+
 class OrderTest(base.TestCase):
     def test_those_without_any_backup_come_first(self) -> None:
         (stale,) = of(backed_up(4 * DAY)).unprotected
