@@ -20,14 +20,15 @@ _NOT_VANISHED = [
     for each in model.BackupState
     if each is not model.BackupState.VANISHED
 ]
-_GOVERNED = (
+_ALIKE = (
     "retention",
     "retention_known",
     "retention_valid",
     "kept_for",
     "grace",
-    "expires_at",
 )
+"""Of those the columns in which the backups of a server are alike."""
+_GOVERNED = (*_ALIKE, "expires_at")
 """Columns that only :func:`govern` writes once a row is there."""
 
 GOVERNED: frozenset[str] = frozenset(_GOVERNED)
@@ -66,29 +67,36 @@ def govern(
     backups: Sequence[model.Backup],
     now: datetime.datetime,
 ) -> None:
-    """Write what governs backups, and their expiry, and nothing else."""
-    if not backups:
-        return
+    """Write what governs backups, and their expiry, and nothing else.
+
+    Those that one thing governs are one statement.
+    """
+    alike: defaultdict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
+    for each in backups:
+        values = rows.backup_values(each)
+        governed = tuple(values[name] for name in _ALIKE)
+        alike[governed][each.id] = values["expires_at"]
     table = rows.BACKUPS
-    connection.execute(
-        sa.update(table)
-        .where(table.c.id == sa.bindparam("its_id"))
-        .values(
-            {name: sa.bindparam(f"new_{name}") for name in _GOVERNED}
-            | {"updated_at": now}
-        ),
-        [
-            {
-                "its_id": each.id,
-                **{
-                    f"new_{name}": value
-                    for name, value in rows.backup_values(each).items()
-                    if name in GOVERNED
+    for governed, expiries in alike.items():
+        for chunk in history.chunks(expiries):
+            expires_at = sa.case(
+                {
+                    backup_id: sa.literal(
+                        expiries[backup_id], table.c.expires_at.type
+                    )
+                    for backup_id in chunk
                 },
-            }
-            for each in backups
-        ],
-    )
+                value=table.c.id,
+            )
+            connection.execute(
+                sa.update(table)
+                .where(table.c.id.in_(chunk))
+                .values(
+                    **dict(zip(_ALIKE, governed, strict=True)),
+                    expires_at=expires_at,
+                    updated_at=now,
+                )
+            )
 
 
 def of_volumes(
