@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import datetime
 from typing import Any
+from unittest import mock
 
 from staffeln.domain import durations, errors, model, task
 from staffeln.tests.unit.workflow.world import (
@@ -412,6 +413,13 @@ class BreakerTest(RetentionCase):
         for _ in range(rounds):
             self.assertEqual(0, self.w.retain())
         return self.w.cloud.count("server_pages") - before
+
+    def test_no_more_go_than_were_counted(self) -> None:
+        self.w.pass_time(11 * DAY)
+        with mock.patch.object(self.w.store, "count_expired", return_value=0):
+            self.assertEqual(0, self.w.retain())
+        self.assertIn("more backups expire than the 0", self.log.output)
+        self.assertEqual([], self.w.deletes())
 
     def test_while_it_waits_nothing_is_counted_again(self) -> None:
         self.w.pass_time(11 * DAY)
