@@ -14,7 +14,7 @@ import io
 import itertools
 import math
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -245,9 +245,16 @@ def write(database: session.Database, deployment: Deployment) -> None:
         for volume in range(deployment.volumes)
         for row in _backups(deployment, volume)
     )
-    while some := list(itertools.islice(found, _AT_ONCE)):
-        with database.engine.begin() as connection:
-            _insert(connection, some)
+    insert(database, "backups", _COLUMNS, found)
+    write_tasks(database)
+    with database.engine.begin() as connection:
+        for each in indexes:
+            each.create(connection)
+    learn(database)
+
+
+def write_tasks(database: session.Database) -> None:
+    """Write the task that made each of the backups that are there."""
     quote = database.engine.dialect.identifier_preparer.quote
     names = ", ".join(map(quote, _OF_TASKS))
     with database.engine.begin() as connection:
@@ -255,26 +262,39 @@ def write(database: session.Database, deployment: Deployment) -> None:
             f"INSERT INTO tasks ({names}) "
             f"SELECT {', '.join(_OF_TASKS.values())} FROM backups"
         )
-    with database.engine.begin() as connection:
-        for each in indexes:
-            each.create(connection)
-    learn(database)
 
 
-def _insert(connection: sa.Connection, some: list[tuple[Any, ...]]) -> None:
+def insert(
+    database: session.Database,
+    table: str,
+    columns: Sequence[str],
+    found: Iterator[tuple[Any, ...]],
+) -> None:
     """Insert rows in the fastest way that the driver has."""
-    names = ", ".join(_COLUMNS)
+    quote = database.engine.dialect.identifier_preparer.quote
+    names = ", ".join(map(quote, columns))
+    while some := list(itertools.islice(found, _AT_ONCE)):
+        with database.engine.begin() as connection:
+            _insert(connection, table, names, some)
+
+
+def _insert(
+    connection: sa.Connection,
+    table: str,
+    names: str,
+    some: list[tuple[Any, ...]],
+) -> None:
     if connection.dialect.name == "postgresql":
         text = "".join("\t".join(map(_copied, row)) + "\n" for row in some)
         cursor: Any = connection.connection.cursor()
         cursor.copy_expert(
-            f"COPY backups ({names}) FROM STDIN", io.StringIO(text)
+            f"COPY {table} ({names}) FROM STDIN", io.StringIO(text)
         )
         return
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    marks = ", ".join([mark] * len(_COLUMNS))
+    marks = ", ".join([mark] * len(some[0]))
     connection.exec_driver_sql(
-        f"INSERT INTO backups ({names}) VALUES ({marks})", some
+        f"INSERT INTO {table} ({names}) VALUES ({marks})", some
     )
 
 

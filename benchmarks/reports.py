@@ -48,6 +48,7 @@ HEADINGS = (
     "messages",
     "kB in all",
     "seconds",
+    "CPU, s",
     "statements",
     "longest, s",
     "MB before",
@@ -71,6 +72,8 @@ class Outcome:
     messages: int
     kilobytes: float
     seconds: float
+    cpu: float
+    """Seconds of this process alone."""
     statements: int
     longest: float
     """Seconds of the longest statement."""
@@ -188,14 +191,16 @@ def hold(url: str, projects: int, readers: tuple[str, ...]) -> Outcome:
     )
     watch = Watch(database.engine)
     before = memory.begin()
-    began = time.monotonic()
+    began, busy = time.monotonic(), time.process_time()
     reporting.round()
+    busy = time.process_time() - busy
     seconds = time.monotonic() - began
     calls = Counter(each.name for each in cloud.calls)
     outcome = Outcome(
         messages=scales.messages,
         kilobytes=scales.bytes / 1000,
         seconds=seconds,
+        cpu=busy,
         statements=watch.count,
         longest=watch.longest,
         before=before,
@@ -229,6 +234,7 @@ def measure(name: str, tasks: int, projects: int) -> bool:
                         f"{found.messages:,}",
                         f"{found.kilobytes:,.0f}",
                         f"{found.seconds:.1f}",
+                        f"{found.cpu:.1f}",
                         f"{found.statements:,}",
                         f"{found.longest:.2f}",
                         f"{found.before:.0f}",

@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import dataclasses
 import enum
+import math
 import multiprocessing
 import pathlib
 import re
@@ -28,7 +29,7 @@ from concurrent import futures
 from benchmarks import history, memory
 from benchmarks.statements import Plan, Watch
 from staffeln import ports
-from staffeln.db import migration, session
+from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import durations, model, selection, task
 from staffeln.tests.functional.db import databases
@@ -36,11 +37,16 @@ from staffeln.tests.servers import mariadb, postgresql
 from staffeln.tests.unit.workflow import world
 from staffeln.workflow.cycle import Scheduler
 from staffeln.workflow.harvest import harvest
-from staffeln.workflow.retain import Harvested
+from staffeln.workflow.outlook import PAGE, Outlook
+from staffeln.workflow.retain import Harvested, removals
 from staffeln.workflow.settings import Settings
 
 SLOW = 60.0
 """Seconds that a round may take, unless an operator has agreed to it."""
+MOST_CPU = 60.0
+"""Seconds of the conductor's CPU that any round over a million may take."""
+MOST_MEMORY = 350.0
+"""MiB, likewise."""
 LARGE = 100_000
 """Backups; of fewer a database rightly reads all where it needs many."""
 HEADINGS = (
@@ -48,6 +54,7 @@ HEADINGS = (
     "backups",
     "round" + 33 * " ",
     "seconds",
+    "CPU, s",
     "statements",
     "longest, s",
     "MB before",
@@ -96,6 +103,7 @@ class Which(enum.Enum):
     FIRST = "the first, which looks at everything"
     LATER = "one after a cycle has read the servers anew"
     NEXT = "one after that, without another cycle"
+    AGAIN = "one after the first, without any cycle"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,6 +111,8 @@ class Outcome:
     """What a round took, and what it did."""
 
     seconds: float
+    cpu: float = 0.0
+    """Seconds of this process alone."""
     statements: int = 0
     longest: float = 0.0
     """Seconds of the longest statement."""
@@ -112,6 +122,70 @@ class Outcome:
     planned: int = 0
     governed: int = 0
     plans: tuple[Plan, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cost:
+    """What something takes of a process and of the database."""
+
+    cpu: float
+    """Seconds."""
+    statements: int
+
+
+MOST_SINGLY = 100
+"""Volumes that are done one by one; what all would take is told by them."""
+
+
+def one_by_one(
+    url: str, deployment: history.Deployment, due: Sequence[int]
+) -> Cost:
+    """What it would take to ask for each volume, and to write each delete.
+
+    They are written: the history is to be mended afterwards.
+    """
+    cloud = history.Cloud(deployment)
+    by = settings(deployment.retention_time)
+    database = session.connect(databases.configuration(url))
+    store = SqlStore(database)
+    term = store.take_office("it")
+    now = store.now()
+    inventory = harvest(cloud, by.rule, None, now=now, thorough=True)
+    outlook = Outlook(store, cloud, by, inventory, now)
+    some = due[:: max(1, len(due) // MOST_SINGLY)]
+    watch = Watch(database.engine)
+    busy = time.process_time()
+    for volume in some:
+        for judged in outlook.judge([history.its_id("volume", volume)]):
+            for work in removals(judged.to_delete, now):
+                store.write_plan(term, ports.PlanRecord(tasks=[work]), "it")
+    times = len(due) / len(some)
+    cost = Cost(
+        (time.process_time() - busy) * times, round(watch.count * times)
+    )
+    store.close()
+    return cost
+
+
+def least(url: str, due: Sequence[int]) -> Cost:
+    """Read all backups of the volumes that are due, in bulk, by the driver.
+
+    No rule decides, and nothing is written: no round costs less.
+    """
+    database = session.connect(databases.configuration(url))
+    ids = [history.its_id("volume", each) for each in due]
+    names = ", ".join(each.name for each in rows.BACKUP_COLUMNS)
+    watch = Watch(database.engine)
+    busy = time.process_time()
+    with database.engine.connect() as connection:
+        for start in range(0, len(ids), PAGE):
+            some = "', '".join(ids[start : start + PAGE])
+            connection.exec_driver_sql(
+                f"SELECT {names} FROM backups WHERE volume_id IN ('{some}')"
+            ).all()
+    cost = Cost(time.process_time() - busy, watch.count)
+    database.close()
+    return cost
 
 
 class _Counting(SqlStore):
@@ -131,7 +205,7 @@ class _Leader(Scheduler):
 
     def take_note(self, inventory: model.Inventory) -> None:
         """What a cycle of backups leaves to retention."""
-        self._last_harvest = Harvested(inventory, time.monotonic())
+        self._last_harvest = Harvested(inventory, time.monotonic(), -math.inf)
 
 
 def settings(retention_time: str) -> Settings:
@@ -176,13 +250,14 @@ def hold(
         scheduler.retain()
         cloud.deployment = deployment
         scheduler.take_note(harvest(cloud, by.rule, None, now=store.now()))
-    if which is Which.NEXT:
+    if which in (Which.NEXT, Which.AGAIN):
         scheduler.retain()
     cloud.deployment = deployment
     watch.forget()
     store.governed = 0
     at_first = memory.begin()
     began = time.monotonic()
+    busy = time.process_time()
     planned = 0
     if which is Which.HARVEST:
         # Kept, so that its memory counts.
@@ -192,9 +267,11 @@ def hold(
         )
     else:
         planned = scheduler.retain()
+    busy = time.process_time() - busy
     seconds = time.monotonic() - began
     outcome = Outcome(
         seconds=seconds,
+        cpu=busy,
         statements=watch.count,
         longest=watch.longest,
         before=at_first,
@@ -267,12 +344,38 @@ class Series:
         self._expect("backups governed anew", governed, found.governed)
         if found.seconds > limit:
             print(f"    SLOW: it took more than {limit:.0f} s")
+        if found.cpu > MOST_CPU:
+            self.complain(f"it took more than {MOST_CPU:.0f} s of CPU")
+        if found.at_most > MOST_MEMORY:
+            self.complain(f"it took more than {MOST_MEMORY:.0f} MB")
         for plan in found.plans:
             if plan.scans and self._now.backups >= LARGE:
                 self.complain(
                     f"a table is read as a whole: {plan.statement}: "
                     + "; ".join(plan.lines)
                 )
+
+    def compare(self, case: str, due: Sequence[int]) -> None:
+        """Hold a case against the floor, and against the naive way."""
+        found = self.outcomes[case]
+        harvested = self.outcomes[HARVEST_ALONE]
+        history.forget_deletes(self._database)
+        with futures.ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn")
+        ) as pool:
+            floor = pool.submit(least, self._url, due).result()
+            naive = pool.submit(one_by_one, self._url, self._now, due).result()
+        history.forget_deletes(self._database)
+        cpu = max(found.cpu - harvested.cpu, 0.01)
+        print(
+            f"    beside the harvest {cpu:.2f} s CPU, {cpu / floor.cpu:.1f} x "
+            f"the floor ({floor.cpu:.2f} s, {floor.statements} statements: "
+            "the rows of these volumes read by the driver); each volume and "
+            f"each delete by itself: {naive.cpu:.2f} s, {naive.statements} "
+            f"statements, {naive.cpu / cpu:.1f} x the CPU, "
+            f"{naive.statements / found.statements:.1f} x the statements",
+            flush=True,
+        )
 
     def make_due(self, volumes: Iterable[int], older: int) -> int:
         """Let backups of volumes be older; how many are to go."""
@@ -306,6 +409,7 @@ class Series:
                 str(self._now.backups),
                 case,
                 f"{found.seconds:.2f}",
+                f"{found.cpu:.2f}",
                 str(found.statements),
                 f"{found.longest:.2f}",
                 f"{found.before:.0f}",
@@ -316,23 +420,26 @@ class Series:
         )
 
 
+HARVEST_ALONE = "(harvest alone)"
 NOTHING_DUE = "nothing due, first round"
 NOTHING_NEW = "nothing due, after a cycle"
 IDLE = "nothing due, nothing read"
 SOME_DUE = "2 % of the volumes due"
 PLANNED_ALREADY = "  planned already"
+CONFIRMED = "  confirmed"
 FEW_DUE = "as many due as in a tenth"
 
 
 def hold_usual(series: Series) -> None:
     """What is compared between histories."""
-    series.hold("(harvest alone)", Which.HARVEST)
+    series.hold(HARVEST_ALONE, Which.HARVEST)
     series.hold(NOTHING_DUE)
     series.hold(NOTHING_NEW, Which.LATER)
     series.hold(IDLE, Which.NEXT)
     due = range(0, series.deployment.volumes, 50)
     series.hold(SOME_DUE, planned=series.make_due(due, 25))
     series.hold(PLANNED_ALREADY)
+    series.compare(SOME_DUE, due)
     series.undo(due, 25)
 
 
@@ -359,9 +466,11 @@ def hold_others(series: Series) -> None:
     most = volumes[: len(volumes) * 4 // 5]
     due = series.make_due(most, 31)
     series.hold("more than half expired: the breaker")
+    series.hold("  the next one, which waits for a yes", Which.AGAIN)
     series.confirm()
-    series.hold("  confirmed", planned=due, limit=30 * SLOW)
+    series.hold(CONFIRMED, planned=due, limit=30 * SLOW)
     series.hold("  all of them planned already")
+    series.compare(CONFIRMED, most)
 
 
 def measure(name: str, arguments: argparse.Namespace) -> bool:

@@ -35,7 +35,7 @@ def lines(
     parsed_args: argparse.Namespace,
 ) -> Iterator[str]:
     """What volumes lack now, and what the next cycle will."""
-    found = protecting.judge(drawn, settings, until=drawn.now)
+    found = drawn.protection
     yield f"{protecting.in_words(found, settings.protection)}."
     yield from _unprotected(found, parsed_args)
     yield from _dropped(drawn, store, settings)

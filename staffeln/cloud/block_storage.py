@@ -12,7 +12,15 @@ from typing import Any
 from staffeln import ports
 from staffeln.cloud import answers, paging
 from staffeln.cloud.catalogue import Microversions, Service
-from staffeln.cloud.fields import identifier, moment, name, size, text, texts
+from staffeln.cloud.fields import (
+    identifier,
+    moment,
+    name,
+    shared,
+    size,
+    text,
+    texts,
+)
 from staffeln.cloud.session import CloudSession, Params
 from staffeln.domain import errors, model
 
@@ -240,8 +248,8 @@ def volume(row: Mapping[str, Any]) -> model.Volume:
     return model.Volume(
         id=identifier(row["id"]),
         name=name(row["name"]),
-        project_id=identifier(row["os-vol-tenant-attr:tenant_id"]),
-        status=text(row["status"]),
+        project_id=shared(identifier(row["os-vol-tenant-attr:tenant_id"])),
+        status=shared(text(row["status"])),
         size=size(row["size"]),
         metadata=texts(row["metadata"]),
         server_ids=tuple(
@@ -268,9 +276,9 @@ def backup(
         raise ValueError(f"is_incremental is {incremental!r}")
     return model.CloudBackup(
         id=identifier(row["id"]),
-        project_id=identifier(owner),
+        project_id=shared(identifier(owner)),
         volume_id=identifier(row["volume_id"]),
-        status=text(row["status"]),
+        status=shared(text(row["status"])),
         incremental=incremental,
         created_at=moment(row["created_at"]),
         size=size(row["size"]),

@@ -11,7 +11,7 @@ from typing import Any
 from staffeln import ports
 from staffeln.cloud import answers, paging
 from staffeln.cloud.catalogue import Microversions, Service
-from staffeln.cloud.fields import identifier, moment, name, text, texts
+from staffeln.cloud.fields import identifier, moment, name, shared, text, texts
 from staffeln.cloud.session import CloudSession
 from staffeln.domain import model
 
@@ -62,8 +62,10 @@ def server(row: Mapping[str, Any]) -> model.Server:
     return model.Server(
         id=identifier(row["id"]),
         name=name(row.get("name")),
-        project_id=identifier(project_id) if project_id is not None else "",
-        status=status,
+        project_id=shared(identifier(project_id))
+        if project_id is not None
+        else "",
+        status=shared(status),
         task_state=text(task_state) if task_state is not None else None,
         metadata=texts(metadata) if metadata is not None else {},
         volume_ids=volume_ids,

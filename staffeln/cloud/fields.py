@@ -8,6 +8,7 @@ database would refuse it much later, and all that is written with it.
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Mapping
 
 LONGEST_ID = 64
@@ -22,6 +23,11 @@ def text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{value!r} is not a text")
     return value
+
+
+def shared(text: str) -> str:
+    """A text that very many things have, kept once: a project, a status."""
+    return sys.intern(text)
 
 
 def identifier(value: object) -> str:

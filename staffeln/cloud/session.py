@@ -50,7 +50,10 @@ class CloudSession:
             options, stop or threading.Event(), clock, wait
         )
         self._wire = wire.Wire(
-            options.connect_timeout, options.read_timeout, observe
+            options.connect_timeout,
+            options.read_timeout,
+            observe,
+            options.connections,
         )
         # Nothing of keystoneauth repeats: its defaults are no retries.
         self._http = ksa_session.Session(

@@ -59,3 +59,6 @@ class CloudSettings:
     page_size: int = 1000
     connect_timeout: float = 10
     read_timeout: float = 60
+    connections: int = 64
+    """Connections to one host that are kept open; more are closed after each
+    use."""

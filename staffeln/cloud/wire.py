@@ -7,7 +7,8 @@ import logging
 import re
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import requests
 from keystoneauth1 import session as ksa_session
@@ -17,9 +18,6 @@ LOG = logging.getLogger(__name__)
 Observe = Callable[[str, str, str, int | None, float], None]
 """Told of each call: service type, method, path with ``{id}`` in place of
 ids, HTTP status (None: no answer came), seconds."""
-
-POOL_SIZE = 64
-"""Connections kept for one host: as many as threads may call at once."""
 
 _IDS = re.compile(
     r"(?<=/)([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})(?=/|$)",
@@ -51,6 +49,7 @@ class Wire(ksa_session.TCPKeepAliveAdapter):
 
     :param connect_timeout: seconds until a connection must stand.
     :param read_timeout: seconds that a service may keep silent.
+    :param connections: kept for one host: as many as threads call at once.
     """
 
     def __init__(
@@ -58,11 +57,12 @@ class Wire(ksa_session.TCPKeepAliveAdapter):
         connect_timeout: float,
         read_timeout: float,
         observe: Observe | None = None,
+        connections: int = 64,
     ) -> None:
         self._timeouts = (connect_timeout, read_timeout)
         self._observe = observe
         self._endpoints: dict[str, str] = {}
-        super().__init__(pool_maxsize=POOL_SIZE, max_retries=0)
+        super().__init__(pool_maxsize=connections, max_retries=0)
 
     def name_endpoint(self, url: str, service_type: str) -> None:
         """Say which service lives under a URL; the rest is identity."""
@@ -131,9 +131,42 @@ class Wire(ksa_session.TCPKeepAliveAdapter):
         return "identity", _IDS.sub("{id}", path)
 
 
+class _Session(requests.Session):
+    """Reads what the environment says of proxies once for each host.
+
+    Going through all variables for each request costs about as much as
+    sending it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[Hashable, dict[str, Any]] = {}
+
+    def merge_environment_settings(
+        self,
+        url: Any,
+        proxies: Any,
+        stream: Any,
+        verify: Any,
+        cert: Any,
+    ) -> Any:
+        """What holds for a request to this URL."""
+        if proxies:
+            return super().merge_environment_settings(
+                url, proxies, stream, verify, cert
+            )
+        key = (origin(url), stream, verify, cert)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = super().merge_environment_settings(
+                url, proxies, stream, verify, cert
+            )
+        return {**found, "proxies": dict(found["proxies"] or {})}
+
+
 def requests_session(adapter: Wire) -> requests.Session:
     """A session whose every request goes over the wire."""
-    session = requests.Session()
+    session = _Session()
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session

@@ -50,7 +50,7 @@ def advance(
 ) -> list[task.Task]:
     """Carry changes out; those that were overtaken are left.
 
-    Those that write the same are one statement.
+    Those that set the same columns are one statement.
 
     :param seats: by task id, the seats that tasks take with their change; a
         change whose seat somebody else has taken meanwhile is left.
@@ -62,7 +62,8 @@ def advance(
     carried_out = {
         id(change)
         for alike in groups.values()
-        for change in _compare_and_set(connection, alike, seats)
+        for chunk in history.chunks(alike)
+        for change in _compare_and_set(connection, chunk, seats)
     }
     done = [change for change in changes if id(change) in carried_out]
     _put(
@@ -78,13 +79,7 @@ def advance(
         ),
         left_alone=retention.GOVERNED,
     )
-    for change in done:
-        if change.forget_backup is not None:
-            connection.execute(
-                sa.delete(rows.BACKUPS).where(
-                    rows.BACKUPS.c.id == change.forget_backup
-                )
-            )
+    _forget(connection, [each.forget_backup for each in done])
     retention.release(connection, filter(None, map(_gone, done)))
     put_records(
         connection, [each.record for each in done if each.record is not None]
@@ -98,6 +93,16 @@ def advance(
     return [change.after for change in done]
 
 
+def _forget(
+    connection: sa.Connection, backup_ids: Iterable[str | None]
+) -> None:
+    """Remove rows of backups that are proved gone."""
+    for chunk in history.chunks(list(filter(None, backup_ids))):
+        connection.execute(
+            sa.delete(rows.BACKUPS).where(rows.BACKUPS.c.id.in_(chunk))
+        )
+
+
 def _gone(change: ports.Change) -> str | None:
     """Id of the backup that is proved gone with a change."""
     row = change.backup
@@ -107,10 +112,13 @@ def _gone(change: ports.Change) -> str | None:
 
 
 def _sameness(change: ports.Change) -> Hashable:
-    """What is equal for changes that one UPDATE can carry out."""
+    """What is equal for changes that one UPDATE can carry out.
+
+    They set the same columns; what they set them to may differ.
+    """
     before = change.before
     return (
-        frozenset(_difference(change).items()),
+        frozenset(_difference(change)),
         before.state,
         before.attempt,
         before.claimed_by,
@@ -125,13 +133,8 @@ def _difference(change: ports.Change) -> dict[str, Any]:
     left them, one has none. The seat is let go of by whatever move leaves
     Cinder with nothing to do.
     """
-    before = rows.task_values(change.before)
-    after = rows.task_values(change.after)
-    values = {
-        name: value for name, value in after.items() if value != before[name]
-    }
-    values.pop("slot", None)
-    values["state"] = after["state"]
+    values = rows.task_difference(change.before, change.after)
+    values["state"] = change.after.state.value
     if change.after.state in task.ENDED:
         values["slot"] = None
     if change.after.state not in task.HELD and not change.still_busy:
@@ -144,21 +147,20 @@ def _compare_and_set(
     alike: Sequence[ports.Change],
     seats: Mapping[str, Seat],
 ) -> list[ports.Change]:
-    """Write changes that write the same; returns those that were in time.
+    """Write changes of the same columns; returns those that were in time.
 
     All at once. Where some were overtaken, or a seat was, that is taken
-    back, and each is tried by itself.
+    back, and each half is tried by itself, down to a single one.
     """
-    done: list[ports.Change] = []
-    for number in range(0, len(alike), history.CHUNK):
-        chunk = alike[number : number + history.CHUNK]
-        if _in_time(connection, chunk, seats):
-            done += chunk
-        elif len(chunk) > 1:
-            done += [
-                each for each in chunk if _in_time(connection, [each], seats)
-            ]
-    return done
+    if not alike or _in_time(connection, alike, seats):
+        return list(alike)
+    if len(alike) == 1:
+        return []
+    middle = len(alike) // 2
+    return [
+        *_compare_and_set(connection, alike[:middle], seats),
+        *_compare_and_set(connection, alike[middle:], seats),
+    ]
 
 
 def _in_time(
@@ -185,7 +187,7 @@ def _update(
     alike: Sequence[ports.Change],
     seats: Mapping[str, Seat],
 ) -> int:
-    """Write the same to tasks that nobody moved since they were read."""
+    """Write to tasks that nobody moved since they were read."""
     table = rows.TASKS
     before = alike[0].before
     holder = table.c.claimed_by
@@ -199,34 +201,43 @@ def _update(
             if before.claimed_by is None
             else holder == before.claimed_by,
         )
-        .values(_difference(alike[0]) | _seats(alike, seats))
+        .values(_values(alike, seats))
     ).rowcount
 
 
-def _seats(
+def _values(
     alike: Sequence[ports.Change], seats: Mapping[str, Seat]
 ) -> dict[str, Any]:
-    """The columns of seats: each task gets its own, in one statement."""
-    found = {
-        each.before.id: seats[each.before.id]
-        for each in alike
-        if each.before.id in seats
-    }
-    if not found:
-        return {}
+    """What is set: to the same in all rows, or in each to its own."""
     wanted = {
-        "run_slot": {name: seat.number for name, seat in found.items()},
-        "project_slot": {
-            name: seat.of_project
-            for name, seat in found.items()
-            if seat.of_project is not None
-        },
+        each.before.id: _difference(each) | _seat(seats.get(each.before.id))
+        for each in alike
     }
+    first = next(iter(wanted.values()))
     return {
-        column: sa.case(numbers, value=rows.TASKS.c.id)
-        for column, numbers in wanted.items()
-        if numbers
+        name: value
+        if all(values[name] == value for values in wanted.values())
+        else _each_its_own(
+            name, {key: values[name] for key, values in wanted.items()}
+        )
+        for name, value in first.items()
     }
+
+
+def _each_its_own(name: str, values: Mapping[str, Any]) -> sa.Case[Any]:
+    """The value of a column by the task's id."""
+    column = rows.TASKS.c[name]
+    return sa.case(
+        {key: sa.literal(value, column.type) for key, value in values.items()},
+        value=rows.TASKS.c.id,
+    )
+
+
+def _seat(seat: Seat | None) -> dict[str, Any]:
+    """The columns of a seat."""
+    if seat is None:
+        return {}
+    return {"run_slot": seat.number, "project_slot": seat.of_project}
 
 
 def cancel(
@@ -324,8 +335,8 @@ def add_tasks(
             taken.add(work.slot)
         free.append(work)
     added = _insert_tasks(connection, free)
-    _add_events(
-        connection, ((None, work) for work in added), conductor_id, term
+    _add_first_events(
+        connection, [work.id for work in added], conductor_id, term
     )
     return [*added, *there]
 
@@ -398,7 +409,7 @@ def _insert_tasks(
         with connection.begin_nested():
             connection.execute(
                 sa.insert(rows.TASKS),
-                [rows.task_values(work) for work in tasks],
+                _without_nothing([rows.task_values(each) for each in tasks]),
             )
     except oslo_exception.DBDuplicateEntry:
         if len(tasks) == 1:
@@ -410,6 +421,45 @@ def _insert_tasks(
         *_insert_tasks(connection, tasks[:middle]),
         *_insert_tasks(connection, tasks[middle:]),
     ]
+
+
+def _without_nothing(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows without the columns that are NULL in all of them, for speed."""
+    filled = [
+        name
+        for name in values[0]
+        if any(each[name] is not None for each in values)
+    ]
+    return [{name: each[name] for name in filled} for each in values]
+
+
+def _add_first_events(
+    connection: sa.Connection,
+    task_ids: Collection[str],
+    conductor_id: str,
+    term: int,
+) -> None:
+    """Insert one event for each task that this transaction has inserted.
+
+    The database has all that they say already.
+    """
+    table, events = rows.TASKS, rows.EVENTS
+    values = {
+        events.c.task_id: table.c.id,
+        events.c.at: table.c.updated_at,
+        events.c.to_state: table.c.state,
+        events.c.reason: table.c.reason,
+        events.c.conductor_id: sa.literal(conductor_id),
+        events.c.attempt: table.c.attempt,
+        events.c.term: sa.literal(term),
+    }
+    for chunk in history.chunks(task_ids):
+        connection.execute(
+            sa.insert(events).from_select(
+                list(values),
+                sa.select(*values.values()).where(table.c.id.in_(chunk)),
+            )
+        )
 
 
 def _add_events(

@@ -28,15 +28,12 @@ from staffeln.domain import task
 _HELD = [each.value for each in task.HELD]
 _ENDED = [each.value for each in task.ENDED]
 
-UNLIMITED = 1_000_000
+UNLIMITED = 1 << 30
 """Seats where there is no limit: they are taken all the same, so that one
 that is set later counts what runs already."""
 
 _SIGN = {task.Kind.BACKUP: 1, task.Kind.DELETE: -1}
 """Of the numbers of a kind's seats."""
-
-_STRETCH = 4096
-"""More seats than anybody claims at once."""
 
 _FURTHEST = 7
 """How many times its share of the queue a claim looks beyond the first."""
@@ -58,6 +55,7 @@ def claim(
     now: datetime.datetime,
     throttle: ports.Throttle,
     lost: int = 0,
+    free: FreeSeats | None = None,
 ) -> tuple[bool, list[task.Task]]:
     """Claim the first planned tasks; those that others take are left.
 
@@ -73,7 +71,9 @@ def claim(
     }
     if "" in paused or limit < 1:
         return False, []
-    room = _Room(connection, kind, throttle)
+    if free is None:
+        free = FreeSeats()
+    room = _Room(connection, kind, throttle, free)
     window = limit * (1 + min(lost, _FURTHEST))
     limit = max(1, limit >> lost)
     chosen = _choose(connection, kind, limit, window, now, paused, room)
@@ -91,9 +91,10 @@ def claim(
         for work, _ in chosen
     ]
     seats = {work.id: seat for work, seat in chosen}
-    return bool(chosen), changes.advance(
-        connection, wanted, conductor_id, seats
-    )
+    claimed = changes.advance(connection, wanted, conductor_id, seats)
+    if len(claimed) < len(chosen):
+        free.forget(kind)
+    return bool(chosen), claimed
 
 
 def _choose(
@@ -157,31 +158,47 @@ def _planned(
     ]
 
 
-class _Numbers:
-    """The free ones of the numbers from 1 to a limit.
+class FreeSeats:
+    """Seats that were free when they were last read.
 
-    Tasks without a number, or with one above the limit (it was higher when
-    they were claimed), count as well: so many of the highest numbers are
-    not given away.
+    With thousands that run, reading all their seats costs more than all else
+    of a claim. This is no more than a hint: how many are taken is counted
+    each time, and of two that take the same number the unique key lets one.
     """
 
-    def __init__(self, limit: int, taken: Sequence[int | None]) -> None:
-        numbers = sorted(math.inf if n is None else n for n in taken)
-        last = limit
-        # All up to ``last`` and those above it are to be within the limit.
-        while last + len(numbers) - bisect.bisect(numbers, last) > limit:
-            last -= 1
-        used = set(numbers)
-        stretch = min(last, len(numbers) + _STRETCH)
-        self._free = [
-            number for number in range(1, stretch + 1) if number not in used
-        ]
-        random.shuffle(self._free)
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[task.Kind, int], list[int]] = {}
+
+    def known(self, kind: task.Kind, limit: int) -> list[int]:
+        """Numbers that may be free still; whoever takes one removes it."""
+        return self._numbers.get((kind, limit), [])
+
+    def learn(self, kind: task.Kind, limit: int, numbers: list[int]) -> None:
+        """Keep what was just read."""
+        self._numbers[kind, limit] = numbers
+
+    def forget(self, kind: task.Kind) -> None:
+        """Somebody else takes them as well: they are to be read anew."""
+        for key in [each for each in self._numbers if each[0] is kind]:
+            del self._numbers[key]
+
+
+class _Numbers:
+    """Some of the numbers that are free.
+
+    :param free: in the order in which they are given away; those that are
+        taken are removed from it.
+    :param left: how many of them may be taken.
+    """
+
+    def __init__(self, free: list[int], left: int) -> None:
+        self._free = free
+        self._left = left
 
     @property
     def full(self) -> bool:
         """Whether no number is left."""
-        return not self._free
+        return self._left < 1 or not self._free
 
     def take(self) -> int | None:
         """A number that is free; None: there is none.
@@ -189,7 +206,38 @@ class _Numbers:
         Any of them: two claims at once that both took the lowest would
         always be in each other's way.
         """
-        return self._free.pop() if self._free else None
+        if self.full:
+            return None
+        self._left -= 1
+        return self._free.pop()
+
+
+class _Any:
+    """Numbers of very many, of which next to none are taken."""
+
+    full = False
+
+    def take(self) -> int:
+        """One that is free for all that is likely."""
+        return random.randint(1, UNLIMITED)  # nosec
+
+
+def free_numbers(limit: int, taken: Sequence[int | None]) -> list[int]:
+    """The free ones of the numbers from 1 to a limit, in any order.
+
+    Tasks without a number, or with one above the limit (it was higher when
+    they were claimed), count as well: so many of the highest numbers are
+    not given away.
+    """
+    numbers = sorted(math.inf if n is None else n for n in taken)
+    last = limit
+    # All up to ``last`` and those above it are to be within the limit.
+    while last + len(numbers) - bisect.bisect(numbers, last) > limit:
+        last -= 1
+    used = set(numbers)
+    free = [number for number in range(1, last + 1) if number not in used]
+    random.shuffle(free)
+    return free
 
 
 class _Room:
@@ -200,20 +248,39 @@ class _Room:
         connection: sa.Connection,
         kind: task.Kind,
         throttle: ports.Throttle,
+        free: FreeSeats,
     ) -> None:
         self._per_project = throttle.per_project
         self._sign = _SIGN[kind]
-        taken = connection.execute(_seats(kind)).all()
-        self._all = _Numbers(
-            throttle.running or UNLIMITED,
-            [row.run_slot and row.run_slot * self._sign for row in taken],
-        )
         self._of_projects: defaultdict[str, list[int | None]] = defaultdict(
             list
         )
+        self._numbers: dict[str, _Numbers] = {}
+        limit = throttle.running or UNLIMITED
+        by_count = None
+        if not self._per_project:
+            by_count = _by_count(connection, kind, limit, free)
+        self._all = by_count or self._by_number(connection, kind, limit, free)
+
+    def _by_number(
+        self,
+        connection: sa.Connection,
+        kind: task.Kind,
+        limit: int,
+        free: FreeSeats,
+    ) -> _Numbers | _Any:
+        """Read all seats that are taken."""
+        taken = connection.execute(_seats(kind)).all()
         for row in taken:
             self._of_projects[row.project_id].append(row.project_slot)
-        self._numbers: dict[str, _Numbers] = {}
+        if limit == UNLIMITED:
+            return _Any()
+        numbers = free_numbers(
+            limit,
+            [row.run_slot and row.run_slot * self._sign for row in taken],
+        )
+        free.learn(kind, limit, numbers)
+        return _Numbers(numbers, limit)
 
     @property
     def full(self) -> bool:
@@ -246,10 +313,39 @@ class _Room:
 
     def _of(self, project_id: str) -> _Numbers:
         if project_id not in self._numbers:
-            self._numbers[project_id] = _Numbers(
+            free = free_numbers(
                 self._per_project, self._of_projects.get(project_id, [])
             )
+            self._numbers[project_id] = _Numbers(free, len(free))
         return self._numbers[project_id]
+
+
+def _by_count(
+    connection: sa.Connection, kind: task.Kind, limit: int, free: FreeSeats
+) -> _Numbers | _Any | None:
+    """What is free, by how many seats are taken; None: that does not tell.
+
+    Where tasks hold seats that are none of these, as after the limit was
+    lowered, only the numbers tell.
+    """
+    if limit == UNLIMITED:
+        return _Any()
+    seats = _seats(kind).subquery()
+    number = seats.c.run_slot * _SIGN[kind]
+    row = connection.execute(
+        sa.select(
+            sa.func.count().label("taken"),
+            sa.func.count(
+                sa.case((sa.and_(number > 0, number <= limit), 1))
+            ).label("within"),
+        ).select_from(seats)
+    ).one()
+    known = free.known(kind, limit)
+    if row.taken >= limit:
+        return _Numbers([], 0)
+    if row.within < row.taken or not known:
+        return None
+    return _Numbers(known, limit - row.taken)
 
 
 def _seats(

@@ -195,6 +195,22 @@ def backups(
     return found[:limit]
 
 
+def volumes_with_backups(
+    connection: sa.Connection, *, after: str, limit: int
+) -> list[str]:
+    """Ids of volumes that there is a row of; read from an index."""
+    volume_id = rows.BACKUPS.c.volume_id
+    return list(
+        connection.execute(
+            sa.select(volume_id)
+            .where(volume_id > after)
+            .distinct()
+            .order_by(volume_id)
+            .limit(limit)
+        ).scalars()
+    )
+
+
 def made_since(
     connection: sa.Connection, *, when: datetime.datetime
 ) -> list[datetime.datetime]:
@@ -207,45 +223,6 @@ def made_since(
     )
 
 
-def unwanted_backups(connection: sa.Connection) -> list[model.Backup]:
-    """Unwanted backups without a live delete task, newest first.
-
-    Without those either whose task is being looked up: it may adopt them.
-    """
-    table = rows.TASKS
-    found = backups(
-        connection,
-        ids=None,
-        states=[model.BackupState.UNWANTED],
-        project_id=None,
-        volume_id=None,
-        limit=None,
-    )
-    # Of these alone: there may be very many deletes of what has expired.
-    removing = {
-        backup_id
-        for chunk in history.chunks(
-            [task.delete_slot(each.id) for each in found]
-        )
-        for backup_id in connection.execute(
-            sa.select(table.c.backup_id).where(table.c.slot.in_(chunk))
-        ).scalars()
-    }
-    looked_up = set(
-        connection.execute(
-            sa.select(table.c.id).where(
-                table.c.kind == task.Kind.BACKUP.value,
-                table.c.state == task.State.STARTING.value,
-            )
-        ).scalars()
-    )
-    return [
-        each
-        for each in found
-        if each.id not in removing and each.task_id not in looked_up
-    ]
-
-
 def volume_record(
     connection: sa.Connection, volume_id: str
 ) -> model.VolumeRecord | None:
@@ -256,6 +233,21 @@ def volume_record(
         )
     ).first()
     return rows.record_of(row) if row else None
+
+
+def volume_records(
+    connection: sa.Connection, *, volume_ids: Collection[str]
+) -> dict[str, model.VolumeRecord]:
+    """What is remembered of these volumes."""
+    return {
+        row.volume_id: rows.record_of(row)
+        for chunk in history.chunks(volume_ids)
+        for row in connection.execute(
+            sa.select(*rows.VOLUME_COLUMNS).where(
+                rows.VOLUMES.c.volume_id.in_(chunk)
+            )
+        )
+    }
 
 
 def _equal(table: Any, **wanted: Any) -> list[sa.ColumnElement[bool]]:

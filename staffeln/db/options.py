@@ -16,6 +16,11 @@ from oslo_config import cfg
 GROUP = "database"
 DEFAULT_CONNECTION = "sqlite:////var/lib/staffeln/staffeln.sqlite"
 
+POOL_SIZE = 32
+"""Connections kept open: the threads that delete backups read and write by
+themselves (8), so do a conductor's loops (8); those that start backups write
+together, and read by themselves only when a start fails (16)."""
+
 ENGINE_OPTIONS = (
     "connection_recycle_time",
     "max_pool_size",
@@ -38,7 +43,20 @@ def _options() -> tuple[cfg.Opt, ...]:
     connection = copy.copy(found["connection"])
     connection.default = DEFAULT_CONNECTION
     names = ("connection_parameters", *ENGINE_OPTIONS)
-    return (connection, *(copy.copy(found[name]) for name in names))
+    others = {name: copy.copy(found[name]) for name in names}
+    kept = others["max_pool_size"]
+    kept.default = POOL_SIZE
+    kept.help = (
+        "Connections to the database that a process keeps open, once it had "
+        "need of them; 0 sets no limit. The default is enough for "
+        "[conductor] backup_workers and rotation_workers as they are by "
+        "default: the former write together, each of the latter by itself. "
+        "With fewer than are needed at a time, up to max_overflow others are "
+        "opened and closed again at each use, which costs far more than what "
+        "they are used for. The server must allow so many connections of all "
+        "processes together (max_connections)."
+    )
+    return (connection, *others.values())
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

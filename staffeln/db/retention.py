@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,14 +20,15 @@ _NOT_VANISHED = [
     for each in model.BackupState
     if each is not model.BackupState.VANISHED
 ]
-_GOVERNED = (
+_ALIKE = (
     "retention",
     "retention_known",
     "retention_valid",
     "kept_for",
     "grace",
-    "expires_at",
 )
+"""Of those the columns in which the backups of a server are alike."""
+_GOVERNED = (*_ALIKE, "expires_at")
 """Columns that only :func:`govern` writes once a row is there."""
 
 GOVERNED: frozenset[str] = frozenset(_GOVERNED)
@@ -66,29 +67,36 @@ def govern(
     backups: Sequence[model.Backup],
     now: datetime.datetime,
 ) -> None:
-    """Write what governs backups, and their expiry, and nothing else."""
-    if not backups:
-        return
+    """Write what governs backups, and their expiry, and nothing else.
+
+    Those that one thing governs are one statement.
+    """
+    alike: defaultdict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
+    for each in backups:
+        values = rows.backup_values(each)
+        governed = tuple(values[name] for name in _ALIKE)
+        alike[governed][each.id] = values["expires_at"]
     table = rows.BACKUPS
-    connection.execute(
-        sa.update(table)
-        .where(table.c.id == sa.bindparam("its_id"))
-        .values(
-            {name: sa.bindparam(f"new_{name}") for name in _GOVERNED}
-            | {"updated_at": now}
-        ),
-        [
-            {
-                "its_id": each.id,
-                **{
-                    f"new_{name}": value
-                    for name, value in rows.backup_values(each).items()
-                    if name in GOVERNED
+    for governed, expiries in alike.items():
+        for chunk in history.chunks(expiries):
+            expires_at = sa.case(
+                {
+                    backup_id: sa.literal(
+                        expiries[backup_id], table.c.expires_at.type
+                    )
+                    for backup_id in chunk
                 },
-            }
-            for each in backups
-        ],
-    )
+                value=table.c.id,
+            )
+            connection.execute(
+                sa.update(table)
+                .where(table.c.id.in_(chunk))
+                .values(
+                    **dict(zip(_ALIKE, governed, strict=True)),
+                    expires_at=expires_at,
+                    updated_at=now,
+                )
+            )
 
 
 def of_volumes(
@@ -108,18 +116,28 @@ def of_volumes(
 # -- what is due -------------------------------------------------------------
 
 
-def expired(
+class Place(NamedTuple):
+    """How far expired backups were looked at."""
+
+    expires_at: datetime.datetime
+    id: str
+
+
+def expired_volumes(
     connection: sa.Connection,
     now: datetime.datetime,
-    after: model.Backup | None,
-    limit: int,
-) -> list[model.Backup]:
-    """Available backups whose expiry has come, in order of expiry."""
+    after: Place | None,
+    at_once: int,
+) -> tuple[list[str], Place | None]:
+    """Volumes of the next expired backups, and how far that reaches.
+
+    The database alone looks at the backups: there may be very many of each
+    volume.
+
+    :returns: None for the place where these are the last ones.
+    """
     table = rows.BACKUPS
-    conditions = [
-        table.c.state == _AVAILABLE,
-        table.c.expires_at <= now,
-    ]
+    conditions = [table.c.state == _AVAILABLE, table.c.expires_at <= now]
     if after is not None:
         # The first comparison alone is what an index can begin with.
         conditions += [
@@ -129,10 +147,49 @@ def expired(
                 table.c.id > after.id,
             ),
         ]
+    order = (table.c.state, table.c.expires_at, table.c.id)
+    last = connection.execute(
+        sa.select(table.c.expires_at, table.c.id)
+        .where(*conditions)
+        .order_by(*order)
+        .offset(at_once - 1)
+        .limit(1)
+    ).first()
+    some = (
+        sa.select(table.c.volume_id)
+        .where(*conditions)
+        .order_by(*order)
+        .limit(at_once)
+        .subquery()
+    )
+    found = connection.execute(sa.select(some.c.volume_id).distinct())
+    return list(found.scalars()), Place(*last) if last else None
+
+
+def unwanted(
+    connection: sa.Connection, after: str, limit: int | None
+) -> list[model.Backup]:
+    """Unwanted backups without a live delete task, by id.
+
+    Without those either whose task is being looked up: it may adopt them.
+    """
+    table, tasks = rows.BACKUPS, rows.TASKS
+    slot = sa.literal(task.delete_slot("")) + table.c.id
+    removed = sa.select(tasks.c.id).where(tasks.c.slot == slot)
+    looked_up = sa.select(tasks.c.id).where(
+        tasks.c.id == table.c.task_id,
+        tasks.c.kind == task.Kind.BACKUP.value,
+        tasks.c.state == task.State.STARTING.value,
+    )
     found = connection.execute(
         sa.select(*rows.BACKUP_COLUMNS)
-        .where(*conditions)
-        .order_by(table.c.state, table.c.expires_at, table.c.id)
+        .where(
+            table.c.state == model.BackupState.UNWANTED.value,
+            table.c.id > after,
+            ~removed.exists(),
+            ~looked_up.exists(),
+        )
+        .order_by(table.c.id)
         .limit(limit)
     )
     return [rows.backup_of(row) for row in found]
@@ -210,6 +267,18 @@ def count_managed(connection: sa.Connection) -> int:
     )
 
 
+def count_expired(connection: sa.Connection, now: datetime.datetime) -> int:
+    """How many available rows' expiry has come; read from an index."""
+    table = rows.BACKUPS
+    return int(
+        connection.execute(
+            sa.select(sa.func.count()).where(
+                table.c.state == _AVAILABLE, table.c.expires_at <= now
+            )
+        ).scalar_one()
+    )
+
+
 def live_tasks(
     connection: sa.Connection, slots: Collection[str]
 ) -> list[task.Task]:
@@ -277,36 +346,33 @@ def release(connection: sa.Connection, gone: Iterable[str]) -> int:
     )
 
 
+def waits_in_vain(connection: sa.Connection) -> bool:
+    """Whether any delete waits for a backup that is gone already."""
+    return bool(_waited_for_in_vain(connection, limit=1))
+
+
 def release_waiting(connection: sa.Connection) -> int:
     """Let deletes go on whose dependents are gone already; how many."""
-    released, after = 0, ""
-    while page := _waited_for(connection, after):
-        # The state is looked at here: SQLite would go through all backups
-        # of it for every page.
-        there = {
-            row.id
-            for row in connection.execute(
-                sa.select(rows.BACKUPS.c.id, rows.BACKUPS.c.state).where(
-                    rows.BACKUPS.c.id.in_(page)
-                )
-            )
-            if row.state != _VANISHED
-        }
-        released += release(connection, set(page) - there)
-        after = page[-1]
+    released = 0
+    while gone := _waited_for_in_vain(connection, limit=history.CHUNK):
+        released += release(connection, gone)
     return released
 
 
-def _waited_for(connection: sa.Connection, after: str) -> list[str]:
-    """The next backups that deletes wait for: there may be very many."""
-    waits_for = rows.TASKS.c.waits_for
+def _waited_for_in_vain(connection: sa.Connection, limit: int) -> list[str]:
+    """Backups that are gone, and that deletes wait for."""
+    table, waits_for = rows.BACKUPS, rows.TASKS.c.waits_for
+    # Of the one row: SQLite would go through all backups of a state.
+    state = sa.func.coalesce(table.c.state, _VANISHED)
     return list(
         connection.execute(
             sa.select(waits_for)
-            .where(waits_for > after)
+            .join_from(
+                rows.TASKS, table, table.c.id == waits_for, isouter=True
+            )
+            .where(waits_for > "", state == _VANISHED)
             .distinct()
-            .order_by(waits_for)
-            .limit(history.CHUNK)
+            .limit(limit)
         ).scalars()
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -75,6 +76,15 @@ def task_values(work: task.Task) -> dict[str, Any]:
     return values
 
 
+def task_difference(before: task.Task, after: task.Task) -> dict[str, Any]:
+    """The columns in which a task differs, but for its slot."""
+    return {
+        name: _plain(name, value)
+        for name in _TASK_FIELDS
+        if (value := getattr(after, name)) != getattr(before, name)
+    }
+
+
 def event_values(
     before: task.State | None,
     work: task.Task,
@@ -125,7 +135,7 @@ def identity_of(row: sa.Row[Any]) -> model.CloudIdentity | None:
 
 def backup_of(row: sa.Row[Any]) -> model.Backup:
     """A backup from a row of BACKUP_COLUMNS."""
-    values = dict(row._mapping)
+    values = dict(zip(_BACKUP_FIELDS, row, strict=True))
     values["state"] = model.BackupState(values["state"])
     return model.Backup(**values)
 
@@ -179,13 +189,20 @@ def storable(name: str, text: str) -> str:
 
 def _fields(thing: Any) -> dict[str, Any]:
     """A flat dataclass as column values."""
-    values = {
-        each.name: getattr(thing, each.name)
-        for each in dataclasses.fields(thing)
-    }
-    for name, value in values.items():
-        if isinstance(value, enum.Enum):
-            values[name] = value.value
-        elif name in _LONGEST and value is not None:
-            values[name] = storable(name, value)
-    return values
+    kind: Any = type(thing)
+    return {name: _plain(name, getattr(thing, name)) for name in _names(kind)}
+
+
+@functools.cache
+def _names(of: Any) -> tuple[str, ...]:
+    """The fields of a dataclass: looking them up costs more than them."""
+    return tuple(each.name for each in dataclasses.fields(of))
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A field's value as its column has it."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if value is not None and name in _LONGEST:
+        return storable(name, value)
+    return value

@@ -22,7 +22,7 @@ from oslo_db import exception as oslo_exception
 from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
-from staffeln.db import drivers, faults, limits, options, urls
+from staffeln.db import drivers, faults, limits, options, times, urls
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
@@ -84,18 +84,14 @@ class Database:
                         f"the database went away during a commit: {lost}"
                     ) from lost
             except oslo_exception.DBInvalidUnicodeParameter as error:
-                raise errors.StoreError(
+                raise errors.StoreRefusedError(
                     "a text has half a character, which no database takes"
                 ) from error
             except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
                 if _is_last(number, last_begin) or not faults.may_run_again(
                     error
                 ):
-                    kind = (
-                        OutrunError
-                        if faults.is_outrun(error)
-                        else errors.StoreError
-                    )
+                    kind = _kind_of(error)
                     raise kind(faults.in_one_line(error)) from error
                 LOG.debug(
                     "Transaction is run again: %s", faults.in_one_line(error)
@@ -108,6 +104,15 @@ class Database:
 def _is_last(number: int, last_begin: float) -> bool:
     """Whether there is no try after this one."""
     return number == MOST_TRIES or time.monotonic() > last_begin
+
+
+def _kind_of(error: Exception) -> type[errors.StoreError]:
+    """What it means that a transaction failed, and is not run again."""
+    if faults.is_outrun(error):
+        return OutrunError
+    if faults.may_run_again(error) or isinstance(error, exc.TimeoutError):
+        return errors.StoreError
+    return errors.StoreRefusedError
 
 
 class _CommitLostError(Exception):
@@ -209,6 +214,7 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
         _prepare_sqlite(engine)
     elif engine.dialect.name == "mysql":
         _leave_unready_nodes(engine)
+        times.quicken(engine)
     if not create:
         limits.end_idle_transactions(engine)
     try:

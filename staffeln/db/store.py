@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -30,7 +30,7 @@ from staffeln.db import (
     retention,
 )
 from staffeln.db.report_store import ReportStore
-from staffeln.db.session import OutrunError
+from staffeln.db.session import Database, OutrunError
 from staffeln.domain import census, model, queue, task
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +43,10 @@ CLAIMS_TRIED = 5
 
 class SqlStore(ReportStore):
     """The database of one deployment."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._free_seats = claims.FreeSeats()
 
     # -- the deployment ----------------------------------------------------
 
@@ -154,13 +158,21 @@ class SqlStore(ReportStore):
     # -- what planning reads -----------------------------------------------
 
     def histories(
-        self, volume_ids: Collection[str]
+        self,
+        volume_ids: Collection[str],
+        chains_until: datetime.datetime | None = None,
     ) -> dict[str, model.History]:
         """The past of these volumes, a transaction per chunk."""
         found: dict[str, model.History] = {}
         for chunk in history.chunks(volume_ids):
             found.update(
-                self._read(partial(history.of_volumes, volume_ids=chunk))
+                self._read(
+                    partial(
+                        history.of_volumes,
+                        volume_ids=chunk,
+                        chains_until=chains_until,
+                    )
+                )
             )
         return found
 
@@ -172,9 +184,19 @@ class SqlStore(ReportStore):
         """Ids of all planned backup tasks, by volume id."""
         return self._read(listing.planned_backups)
 
-    def unwanted_backups(self) -> list[model.Backup]:
-        """Unwanted backups without a live delete task."""
-        return self._read(listing.unwanted_backups)
+    def unwanted_backups(
+        self, after: str = "", limit: int | None = None
+    ) -> list[model.Backup]:
+        """Unwanted backups without a live delete task, a page of them."""
+        return self._read(
+            partial(retention.unwanted, after=after, limit=limit)
+        )
+
+    def volumes_with_backups(self, after: str, limit: int) -> list[str]:
+        """Ids of the next volumes that have a backup's row."""
+        return self._read(
+            partial(listing.volumes_with_backups, after=after, limit=limit)
+        )
 
     # -- for those who watch -----------------------------------------------
 
@@ -198,13 +220,28 @@ class SqlStore(ReportStore):
         """All rows of these volumes."""
         return self._read(partial(retention.of_volumes, volume_ids=volume_ids))
 
-    def expired(
-        self, now: datetime.datetime, after: model.Backup | None, limit: int
-    ) -> list[model.Backup]:
-        """Available backups whose expiry has come, a page of them."""
-        return self._read(
-            partial(retention.expired, now=now, after=after, limit=limit)
-        )
+    def expired_volumes(
+        self, now: datetime.datetime, at_once: int
+    ) -> Iterator[list[str]]:
+        """Volumes with expired backups, a transaction per page."""
+        last: retention.Place | None = None
+        while True:
+            found, last = self._read(
+                partial(
+                    retention.expired_volumes,
+                    now=now,
+                    after=last,
+                    at_once=at_once,
+                )
+            )
+            if found:
+                yield found
+            if last is None:
+                return
+
+    def count_expired(self, now: datetime.datetime) -> int:
+        """How many available backups' expiry has come."""
+        return self._read(partial(retention.count_expired, now=now))
 
     def undated(
         self, created_before: datetime.datetime, after: str, limit: int
@@ -249,6 +286,8 @@ class SqlStore(ReportStore):
 
     def release_waiting(self) -> int:
         """Let deletes go on whose dependents are gone."""
+        if not self._read(retention.waits_in_vain):
+            return 0
         return self._write(retention.release_waiting)
 
     def forget_vanished(
@@ -335,6 +374,7 @@ class SqlStore(ReportStore):
                 now,
                 throttle,
                 lost=next(lost),
+                free=self._free_seats,
             )
 
         try:
@@ -514,3 +554,11 @@ class SqlStore(ReportStore):
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         """What is remembered of a volume."""
         return self._read(partial(listing.volume_record, volume_id=volume_id))
+
+    def volume_records(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, model.VolumeRecord]:
+        """What is remembered of these volumes."""
+        return self._read(
+            partial(listing.volume_records, volume_ids=volume_ids)
+        )

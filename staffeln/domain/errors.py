@@ -27,6 +27,13 @@ class StoreError(StaffelnError):
     """The database answered with an error that a retry did not heal."""
 
 
+class StoreRefusedError(StoreError):
+    """The database refuses what it was asked, and would again.
+
+    Nothing was written.
+    """
+
+
 class SchemaError(StaffelnError):
     """The database does not have the schema that this release needs."""
 

@@ -124,6 +124,11 @@ class Inventory:
     """Whether an absent volume is absent in truth."""
     lists_complete: bool = True
     """Whether all lists were read, whatever they show."""
+    attachments_read: bool = False
+    """Whether all volumes there are were held against the servers.
+
+    Else only so many volumes were read as were to be protected.
+    """
     problems: tuple[str, ...] = ()
     """What was left out or not read, a line each."""
     servers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
@@ -137,7 +142,7 @@ class Inventory:
     opted_out_volumes: frozenset[str] = frozenset()
     """Volumes of selected servers that their own metadata leave out."""
     still_selected: frozenset[str] = frozenset()
-    """Volumes that are selected as well, and no candidates now.
+    """Volumes that are selected as well, and not among the candidates.
 
     Their server is soft-deleted, or Cinder's list does not show them.
     """
@@ -146,6 +151,16 @@ class Inventory:
     servers_seen: int = 0
     servers_selected: int = 0
     volumes_seen: int = 0
+
+    def slim(self) -> Inventory:
+        """What retention needs of it: of its candidates the ids alone."""
+        return dataclasses.replace(
+            self,
+            candidates=(),
+            still_selected=self.still_selected.union(
+                each.volume.id for each in self.candidates
+            ),
+        )
 
     @property
     def opted_out(self) -> int:
@@ -186,24 +201,32 @@ class Governance:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Backup:
-    """The row of a managed backup."""
+class Link:
+    """What the rules of planning need to know of a backup in a chain."""
 
     id: str
     """Cinder's id of the backup."""
     project_id: str
     volume_id: str
+    state: BackupState
+    incremental: bool | None
+    """As Cinder shows it; None where nobody knows."""
+    created_at: datetime.datetime
+    """Cinder's created_at."""
+    broken_since: datetime.datetime | None = None
+    """When Cinder was first seen to show it in a status of error."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Backup(Link):
+    """The row of a managed backup."""
+
     volume_name: str = ""
     server_id: str = ""
     server_name: str = ""
     task_id: str | None = None
     """The task that made it; None where an earlier release did."""
     attempt: int = 0
-    state: BackupState
-    incremental: bool | None
-    """As Cinder shows it; None where nobody knows."""
-    created_at: datetime.datetime
-    """Cinder's created_at."""
     completed_at: datetime.datetime | None = None
     """When it was first seen to hold all data; None: it never was."""
     size: int = 0
@@ -221,8 +244,6 @@ class Backup:
     """When it may go; None: not before its server was read, or is gone."""
     missing_since: datetime.datetime | None = None
     """When Cinder first answered 404 for it without a proof before."""
-    broken_since: datetime.datetime | None = None
-    """When Cinder was first seen to show it in a status of error."""
     reason: str = ""
     """Why it stands where it stands, in words."""
     updated_at: datetime.datetime | None = None
@@ -273,7 +294,7 @@ class History:
     """When that task was planned."""
     last_success_at: datetime.datetime | None = None
     """Cinder's created_at of the newest completed backup there is."""
-    chain: tuple[Backup, ...] = ()
+    chain: tuple[Link, ...] = ()
     """Completed backups from the last completed full on, oldest first.
 
     Those that Staffeln has learnt to be gone or broken are among them.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the scheduler would have done now, with reasons.
 
-``make(inventory, histories, ...)`` is the whole decision of a cycle as a
-pure function: for every candidate volume one decision, and the planned
-tasks that nobody needs any more.
+``decide`` is the decision for one candidate volume, by its past alone;
+``make`` puts those of all candidates in their order of work, and tells which
+planned tasks nobody needs any more. So the pasts of all volumes need not be
+there at once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import functools
 from collections.abc import Iterable, Mapping
 
 from staffeln.domain import chain, model, queue, schedule, task
@@ -32,8 +34,9 @@ PASSING = frozenset(
 )
 """Volume statuses that pass by themselves: looked at again next cycle."""
 
-_NO_HISTORY = model.History()
 _EMPTY_QUEUE = queue.Queue()
+
+_NEVER = datetime.datetime.min  # noqa: DTZ901  all times are UTC without zone
 
 
 class What(enum.StrEnum):
@@ -56,6 +59,9 @@ class VolumeDecision:
     """Of the backup to make; None for all other decisions."""
     rank: int = 0
     """Place in the queue of backups; lower first."""
+    last_success_at: datetime.datetime | None = None
+    """When the last whole backup of the volume was made; None: there is
+    none."""
     postponed_since: datetime.datetime | None = None
     """Since when a postponed volume is due."""
 
@@ -75,36 +81,26 @@ class Plan:
 
 
 def make(
+    decisions: Iterable[VolumeDecision],
     inventory: model.Inventory,
-    histories: Mapping[str, model.History],
     planned: Mapping[str, str],
-    policy: model.Policy,
-    now: datetime.datetime,
-    *,
-    service_up: bool = True,
     waiting: queue.Queue = _EMPTY_QUEUE,
 ) -> Plan:
-    """Decide for every candidate of an inventory.
+    """Make a plan of the decisions for all candidates of an inventory.
 
-    :param histories: by volume id; a volume without one has no past.
+    :param decisions: of each a copy is made; whoever keeps none of them needs
+        memory for one.
     :param planned: ids of planned backup tasks by volume id.
-    :param service_up: whether any cinder-backup service can work.
     :param waiting: how far the queue of planned tasks reaches.
     """
-    decisions = [
-        decide(
-            candidate,
-            histories.get(candidate.volume.id, _NO_HISTORY),
-            policy,
-            now,
-            service_up=service_up,
-        )
-        for candidate in inventory.candidates
-    ]
-    backups = [each for each in decisions if each.what is What.BACK_UP]
-    rest = [each for each in decisions if each.what is not What.BACK_UP]
+    backups: list[VolumeDecision] = []
+    rest: list[VolumeDecision] = []
+    for each in decisions:
+        (backups if each.what is What.BACK_UP else rest).append(each)
+    del decisions
+    bring_into_order(backups, waiting)
     return Plan(
-        decisions=(*in_order_of_work(backups, histories, waiting), *rest),
+        decisions=(*backups, *rest),
         cancelled=_cancelled(inventory, planned),
     )
 
@@ -122,25 +118,30 @@ def decide(
     Due or not comes first; the state of the volume and of its server is
     asked last, and only for a due volume.
     """
+    decided = functools.partial(
+        VolumeDecision,
+        candidate=candidate,
+        last_success_at=history.last_success_at,
+    )
     due = schedule.decide(history, policy, now)
     if isinstance(due, schedule.NotDue):
-        return VolumeDecision(candidate=candidate, what=What.SKIP, why=due.why)
+        return decided(what=What.SKIP, why=due.why)
     obstacle = _passing_obstacle(candidate, service_up)
     if obstacle:
         since = history.record.postponed_since if history.record else None
-        return VolumeDecision(
-            candidate=candidate,
-            what=What.POSTPONE,
-            why=obstacle,
-            postponed_since=since or now,
+        return decided(
+            what=What.POSTPONE, why=obstacle, postponed_since=since or now
         )
     if candidate.volume.status not in READY:
-        return _failure(candidate, history)
+        why = wrong_status(candidate.volume.id, candidate.volume.status)
+        if why in history.unreported_failures:
+            why = f"{why}; a task failed for it already"
+            return decided(what=What.SKIP, why=why)
+        return decided(what=What.FAIL, why=why)
     choice = chain.choose_mode(
         history, candidate.volume.project_id, policy, now
     )
-    return VolumeDecision(
-        candidate=candidate,
+    return decided(
         what=What.BACK_UP,
         why=f"{due.why}; {choice.mode}: {choice.why}",
         mode=choice.mode,
@@ -162,25 +163,15 @@ def _passing_obstacle(candidate: model.Candidate, service_up: bool) -> str:
     return ""
 
 
-def _failure(
-    candidate: model.Candidate, history: model.History
-) -> VolumeDecision:
-    why = wrong_status(candidate.volume.id, candidate.volume.status)
-    if why in history.unreported_failures:
-        return VolumeDecision(
-            candidate=candidate,
-            what=What.SKIP,
-            why=f"{why}; a task failed for it already",
-        )
-    return VolumeDecision(candidate=candidate, what=What.FAIL, why=why)
+def _last_success(decision: VolumeDecision) -> datetime.datetime:
+    """When it was; long ago where there was none."""
+    return decision.last_success_at or _NEVER
 
 
-def in_order_of_work(
-    decisions: Iterable[VolumeDecision],
-    histories: Mapping[str, model.History],
-    waiting: queue.Queue = _EMPTY_QUEUE,
-) -> list[VolumeDecision]:
-    """Longest unprotected first, fair between projects.
+def bring_into_order(
+    decisions: list[VolumeDecision], waiting: queue.Queue = _EMPTY_QUEUE
+) -> None:
+    """Longest unprotected first, fair between projects; each gets its rank.
 
     Each project's volumes are sorted by how long they have been without a
     backup; then every project's first comes before any project's second,
@@ -188,21 +179,14 @@ def in_order_of_work(
 
     :param waiting: what is queued already.
     """
-
-    def unprotected(each: VolumeDecision) -> tuple[str, str]:
-        volume_id = each.candidate.volume.id
-        last = histories.get(volume_id, _NO_HISTORY).last_success_at
-        return last.isoformat() if last else "", volume_id
-
-    urgent = sorted(decisions, key=unprotected)
+    decisions.sort(key=lambda each: each.candidate.volume.id)
+    decisions.sort(key=_last_success)
     places = queue.ranks(
-        (each.candidate.volume.project_id for each in urgent), waiting
+        (each.candidate.volume.project_id for each in decisions), waiting
     )
-    ranked = [
-        dataclasses.replace(each, rank=rank)
-        for each, rank in zip(urgent, places, strict=True)
-    ]
-    return sorted(ranked, key=lambda each: each.rank)
+    for number, rank in enumerate(places):
+        decisions[number] = dataclasses.replace(decisions[number], rank=rank)
+    decisions.sort(key=lambda each: each.rank)
 
 
 def _cancelled(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which volumes are not protected as they should be.
 
-A backup that is not being made is somebody's news. ``judge`` says of every
+A backup that is not being made is somebody's news. ``Judging`` says of every
 selected volume what its owner should hear of; ``dropped`` says why a volume
 with backups is selected no longer.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from staffeln.domain import (
@@ -31,8 +31,6 @@ LONGEST_VALUE = 40
 """Characters that are shown of a value that users write."""
 
 _UNPROTECTED = frozenset({report.Topic.NEVER_PROTECTED, report.Topic.STALE})
-
-_NO_HISTORY = model.History()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,46 +87,65 @@ class Dropped:
 # -- what is selected --------------------------------------------------------
 
 
-def judge(
-    drawn: plan.Plan,
-    inventory: model.Inventory,
-    histories: Mapping[str, model.History],
-    policy: model.Policy,
-    tolerance: model.ProtectionPolicy,
-    now: datetime.datetime,
-    *,
-    until: datetime.datetime,
-) -> Protection:
-    """Say how the volumes of a plan are protected.
+class Judging:
+    """Says how the volumes of a plan are protected, one after the other.
 
-    :param histories: by volume id; a volume without one has no past.
-    :param until: when the next cycle begins: what is due by then counts
-        in the forecast.
+    So the past of each is needed only while it is looked at.
     """
-    notices: list[report.Notice] = []
-    demands: defaultdict[str, demand.Demand] = defaultdict(demand.Demand)
-    protected_at: list[datetime.datetime] = []
-    for decision in drawn.decisions:
+
+    def __init__(
+        self,
+        inventory: model.Inventory,
+        policy: model.Policy,
+        tolerance: model.ProtectionPolicy,
+        now: datetime.datetime,
+        *,
+        until: datetime.datetime,
+    ) -> None:
+        """:param until: when the next cycle begins: what is due by then
+        counts in the forecast.
+        """
+        self._inventory = inventory
+        self._policy = policy
+        self._tolerance = tolerance
+        self._now = now
+        self._until = until
+        self._notices: list[report.Notice] = []
+        self._demands: defaultdict[str, demand.Demand] = defaultdict(
+            demand.Demand
+        )
+        self._protected_at: list[datetime.datetime] = []
+        self._selected = 0
+
+    def look(
+        self, decision: plan.VolumeDecision, history: model.History
+    ) -> None:
+        """Take a volume into account, by what was decided and its past."""
+        self._selected += 1
         volume = decision.candidate.volume
-        history = histories.get(volume.id, _NO_HISTORY)
-        notices += _notices(decision, history, policy, tolerance, now)
-        notices += _unreadable(decision.candidate, inventory)
-        mode = demand.next_mode(decision, history, policy, until)
+        self._notices += _notices(
+            decision, history, self._policy, self._tolerance, self._now
+        )
+        self._notices += _unreadable(decision.candidate, self._inventory)
+        mode = demand.next_mode(decision, history, self._policy, self._until)
         if mode is not None:
-            demands[volume.project_id] = demands[volume.project_id].plus(
-                volume.size, mode
-            )
+            self._demands[volume.project_id] = self._demands[
+                volume.project_id
+            ].plus(volume.size, mode)
         if history.last_success_at is not None:
-            protected_at.append(history.last_success_at)
-    topics = [each.topic for each in notices]
-    return Protection(
-        notices=tuple(notices),
-        demands=dict(demands),
-        selected=len(drawn.decisions),
-        never_protected=topics.count(report.Topic.NEVER_PROTECTED),
-        stale=topics.count(report.Topic.STALE),
-        protected_at=tuple(protected_at),
-    )
+            self._protected_at.append(history.last_success_at)
+
+    def found(self) -> Protection:
+        """How all that were looked at are protected."""
+        topics = Counter(each.topic for each in self._notices)
+        return Protection(
+            notices=tuple(self._notices),
+            demands=dict(self._demands),
+            selected=self._selected,
+            never_protected=topics[report.Topic.NEVER_PROTECTED],
+            stale=topics[report.Topic.STALE],
+            protected_at=tuple(self._protected_at),
+        )
 
 
 def _notices(
@@ -264,6 +281,7 @@ def _notice(
 
 def dropped(
     history: model.History,
+    newest: model.Backup,
     inventory: model.Inventory,
     rule: selection.Rule,
     now: datetime.datetime,
@@ -273,10 +291,11 @@ def dropped(
     Only for a complete inventory: by any other one nobody knows. Why it was
     dropped is what was seen when it was: it stays, whatever becomes of the
     server later.
+
+    :param newest: the newest backup of the volume's chain.
     """
-    if history.last_success_at is None or not history.chain:
+    if history.last_success_at is None:
         return None
-    newest = history.chain[-1]
     record = history.record or model.VolumeRecord(
         volume_id=newest.volume_id, project_id=newest.project_id
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 from collections.abc import Iterable
 
 from staffeln.domain import durations, errors, model, selection
@@ -65,21 +66,46 @@ def reading_of(
     )
 
 
-def is_settled(
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ruling:
+    """What is the same for all backups that one governance governs."""
+
+    settled: bool
+    """Whether :func:`governed` would change nothing of those whose expiry
+    has not come yet."""
+    length: datetime.timedelta | None
+    """How long they are kept; None: that depends on the calendar, or is not
+    known."""
+
+
+def rule(
     kept: model.Governance,
     reading: Reading | None,
     policy: model.RetentionPolicy,
-) -> bool:
-    """Whether :func:`governed` would change nothing of these backups."""
+) -> Ruling:
+    """Say of all backups that something governs what can be said of all."""
     noted = _noted(kept, reading)
-    if noted != kept:
-        return False
     duration = _duration(noted, policy)
     if duration is None:
-        return not kept.kept_for or kept.kept_for.startswith(_PROMISED)
-    return kept.kept_for == str(duration) and kept.grace in (
-        "",
-        _grace(policy),
+        settled = not kept.kept_for or kept.kept_for.startswith(_PROMISED)
+        return Ruling(settled and noted == kept, None)
+    by_calendar = duration.calendar_months or policy.minimum.calendar_months
+    return Ruling(
+        settled=noted == kept
+        and kept.kept_for == str(duration)
+        and kept.grace in ("", _grace(policy)),
+        length=None if by_calendar else duration.fixed,
+    )
+
+
+def is_as_ruled(backup: model.Backup, ruling: Ruling) -> bool:
+    """Whether :func:`governed` would surely change nothing, at any time."""
+    return (
+        ruling.settled
+        and ruling.length is not None
+        and backup.expires_at is not None
+        and not backup.grace
+        and backup.expires_at - backup.created_at == ruling.length
     )
 
 
@@ -255,6 +281,7 @@ def _storable(text: str) -> str:
     return whole[:LONGEST_TEXT].strip()
 
 
+@functools.lru_cache(maxsize=1024)
 def _parsed(text: str | None) -> durations.Duration | None:
     if text is None:
         return None

@@ -67,6 +67,17 @@ def decide(
     return Due(f"last backup of {words(last)} is older than the interval")
 
 
+def last_success_if_due(
+    policy: model.Policy, until: datetime.datetime
+) -> datetime.datetime | None:
+    """The latest last success that a volume can have which is due by then.
+
+    None: any at all.
+    """
+    interval = policy.backup_min_interval
+    return until - interval if interval else None
+
+
 def retry_at(
     record: model.VolumeRecord | None, policy: model.Policy
 ) -> datetime.datetime | None:

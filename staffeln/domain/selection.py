@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
+import types
 from collections.abc import Iterable, Mapping, Sequence
 
 from staffeln.domain import durations, errors, model
@@ -53,6 +55,32 @@ def opted_out(rule: Rule, volume: model.Volume) -> bool:
     return value is not None and value.strip().lower() == "false"
 
 
+def kept_of_server(rule: Rule, server: model.Server) -> model.Server:
+    """A server with no more than what a harvest needs of it.
+
+    Users may give each 128 values of metadata: of all servers that is much.
+    """
+    read = _read_by(server.metadata, rule.backup_key, rule.retention_key)
+    return dataclasses.replace(server, metadata=read, created_at=None)
+
+
+def kept_of_volume(rule: Rule, volume: model.Volume) -> model.Volume:
+    """A volume with no more than what a plan needs of it."""
+    read = _read_by(volume.metadata, rule.backup_key)
+    return dataclasses.replace(volume, metadata=read, server_ids=())
+
+
+def _read_by(metadata: Mapping[str, str], *keys: str) -> Mapping[str, str]:
+    found = [(key, metadata[key]) for key in keys if key and key in metadata]
+    return _same(*found)
+
+
+@functools.lru_cache(maxsize=1024)
+def _same(*pairs: tuple[str, str]) -> Mapping[str, str]:
+    """One mapping for all that say the same; nobody changes it."""
+    return types.MappingProxyType(dict(pairs))
+
+
 def candidates(
     rule: Rule,
     servers: Iterable[model.Server],
@@ -64,12 +92,12 @@ def candidates(
     Of several servers the lowest id gives the name and the longest
     retention wins. A volume that was not read is left out.
     """
-    owners: dict[str, list[model.Server]] = {}
+    owners: dict[str, tuple[model.Server, ...]] = {}
     for server in servers:
         for volume_id in server.volume_ids:
             volume = volumes.get(volume_id)
             if volume is not None and volume.project_id == server.project_id:
-                owners.setdefault(volume_id, []).append(server)
+                owners[volume_id] = (*owners.get(volume_id, ()), server)
     return [
         _candidate(rule, volumes[volume_id], owning)
         for volume_id, owning in owners.items()
@@ -91,9 +119,11 @@ def _candidate(
 
 
 def _longest_retention(
-    rule: Rule, servers: Iterable[model.Server]
+    rule: Rule, servers: Sequence[model.Server]
 ) -> str | None:
     """The text of the longest value that servers carry."""
+    if len(servers) == 1:
+        return own_retention(rule, servers[0])
     return longest_retention(
         (own_retention(rule, server) for server in servers),
         rule.retention_time,

@@ -45,7 +45,7 @@ class Change:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRecord:
-    """What a scheduler writes at the end of planning, in one transaction."""
+    """What a scheduler writes of what it planned, in one transaction."""
 
     tasks: Sequence[task.Task] = ()
     """New tasks: planned, or failed at once."""

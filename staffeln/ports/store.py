@@ -102,9 +102,15 @@ class Store(Protocol):
     # what planning reads
 
     def histories(
-        self, volume_ids: Collection[str]
+        self,
+        volume_ids: Collection[str],
+        chains_until: datetime.datetime | None = None,
     ) -> dict[str, model.History]:
-        """The past of these volumes; those without one may be left out."""
+        """The past of these volumes; those without one may be left out.
+
+        :param chains_until: volumes without a live task whose last success
+            was later may come without their chain; None: none may.
+        """
 
     def queued(self, now: datetime.datetime) -> queue.Queue:
         """How far the queue of backups that could be claimed reaches."""
@@ -112,10 +118,20 @@ class Store(Protocol):
     def planned_backups(self) -> dict[str, str]:
         """Ids of all planned backup tasks, by volume id."""
 
-    def unwanted_backups(self) -> list[model.Backup]:
-        """Rows that are unwanted and have no live delete task.
+    def unwanted_backups(
+        self, after: str = "", limit: int | None = None
+    ) -> list[model.Backup]:
+        """Rows that are unwanted and have no live delete task, by id.
 
         Without those whose task is being looked up: it may adopt them.
+
+        :param after: the id of the last one of the page before.
+        """
+
+    def volumes_with_backups(self, after: str, limit: int) -> list[str]:
+        """Ids of volumes that any backup has a row of, in their order.
+
+        :param after: the last id of the page before.
         """
 
     # what retention reads
@@ -132,16 +148,19 @@ class Store(Protocol):
     ) -> dict[str, list[model.Backup]]:
         """All rows of these volumes, vanished ones too."""
 
-    def expired(
-        self,
-        now: datetime.datetime,
-        after: model.Backup | None,
-        limit: int,
-    ) -> list[model.Backup]:
-        """Available backups whose expiry has come, in order of expiry.
+    def expired_volumes(
+        self, now: datetime.datetime, at_once: int
+    ) -> Iterator[list[str]]:
+        """Ids of the volumes with available backups whose expiry has come.
 
-        :param after: the last one of the page before.
+        Page by page, the longest expired first; in a page each is named
+        once, in several pages it may be again.
+
+        :param at_once: how many backups are looked at for a page.
         """
+
+    def count_expired(self, now: datetime.datetime) -> int:
+        """How many available backups' expiry has come."""
 
     def undated(
         self, created_before: datetime.datetime, after: str, limit: int
@@ -371,6 +390,11 @@ class Store(Protocol):
 
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         """What is remembered of a volume."""
+
+    def volume_records(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, model.VolumeRecord]:
+        """What is remembered of these; nothing is of some."""
 
     # for those who watch
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from staffeln.db.store import SqlStore
 
 
+CONNECTIONS_OF_LOOPS = 8
+"""Connections to one service for all that is no start and no delete."""
+
+
 def cloud(
     conf: cfg.ConfigOpts,
     stop: threading.Event | None = None,
@@ -42,6 +46,11 @@ def cloud(
         # has its task then must not find a late create call of ours.
         create_retry_timeout=(
             conf.conductor.heartbeat_timeout.fixed.total_seconds()
+        ),
+        connections=(
+            conf.conductor.backup_workers
+            + conf.conductor.rotation_workers
+            + CONNECTIONS_OF_LOOPS
         ),
     )
     if not patient:

@@ -22,6 +22,35 @@ def host_time() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
+class DatabaseTime:
+    """The database's clock, told between two questions by our own."""
+
+    def __init__(
+        self, store: ports.Store, monotonic: Callable[[], float]
+    ) -> None:
+        """:param monotonic: seconds, on a clock that never jumps and goes on
+        while this process stands still.
+        """
+        self._store = store
+        self._monotonic = monotonic
+        self._known: tuple[datetime.datetime, float] | None = None
+
+    def ask(self) -> datetime.datetime:
+        """The time as the database tells it.
+
+        :raises StoreError: it does not.
+        """
+        self._known = known = (self._store.now(), self._monotonic())
+        return known[0]
+
+    def now(self) -> datetime.datetime:
+        """The time by the last answer and what has passed since then."""
+        if self._known is None:
+            return self.ask()
+        then, at = self._known
+        return then + datetime.timedelta(seconds=self._monotonic() - at)
+
+
 class Clocks:
     """Those of this host, of the database and of Cinder.
 
@@ -89,3 +118,30 @@ class Clocks:
             },
             self._tolerance,
         )
+
+
+class Agreement:
+    """That the clocks agree, asked for at most once in a while."""
+
+    def __init__(
+        self,
+        clocks: Clocks,
+        database: DatabaseTime,
+        period: datetime.timedelta,
+    ) -> None:
+        """:param period: for which an answer holds."""
+        self._clocks = clocks
+        self._database = database
+        self._period = period
+        self._since: datetime.datetime | None = None
+
+    def holds(self, otherwise: str) -> bool:
+        """Whether they agree, or did a moment ago and none jumped since.
+
+        :param otherwise: what does not happen where they do not.
+        """
+        since, now = self._since, self._database.now()
+        if since is not None and since <= now < since + self._period:
+            return True
+        self._since = self._clocks.agreed(otherwise)
+        return self._since is not None

@@ -13,6 +13,7 @@ import concurrent.futures
 import dataclasses
 import datetime
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -53,15 +54,18 @@ class Scheduler:
         observer: ports.Observer = observing.NOBODY,
         press: Press | None = None,
         stopping: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """:param held: whether this conductor still has the office.
 
         :param host_time: this host's clock, UTC.
         :param press: brings reports to people; None: there are none.
         :param stopping: whether this process is to end.
+        :param clock: monotonic, in seconds.
         """
         self._store = store
         self._cloud = cloud
+        self._clock = clock
         self._settings = settings
         self._conductor_id = conductor_id
         self._held = held
@@ -73,6 +77,8 @@ class Scheduler:
             store, cloud.time, settings.clock_tolerance, host_time
         )
         self._reconciling = Retries()
+        self._drawing = threading.RLock()
+        """Held by a cycle while it harvests and decides."""
         self._known_gone: set[str] = set()
         """Servers that were proved gone: nobody asks for them again."""
         self._begin_term(0)
@@ -100,6 +106,7 @@ class Scheduler:
             self._writer,
             self._clocks,
             self._known_gone,
+            self._clock,
         )
         self._protecting = Protecting(
             self._store, self._cloud, self._settings, self._writer
@@ -132,29 +139,36 @@ class Scheduler:
         :raises WrongCloudError: the database belongs to another cloud.
         :raises OvertakenError: another scheduler took office.
         """
-        began = time.monotonic()
+        began = self._clock()
         writer, protecting, term = self._writer, self._protecting, self._term
-        drawn = planning.draw(
-            self._store,
-            self._cloud,
-            self._settings,
-            go_on=writer.go_on,
-            known_gone=self._known_gone,
-        )
-        planning.tell(drawn, time.monotonic() - began)
-        written = writer.write(planning.as_rows(drawn))
-        if writer is self._writer:
-            self._last_harvest = Harvested(drawn.inventory, began)
+        with self._drawing:
+            drawn = planning.draw(
+                self._store,
+                self._cloud,
+                self._settings,
+                ahead=self._settings.backup_service_period,
+                go_on=writer.go_on,
+                known_gone=self._known_gone,
+            )
+            if writer is self._writer:
+                self._last_harvest = Harvested(
+                    drawn.inventory.slim(), began, self._clock()
+                )
+        planning.tell(drawn, self._clock() - began)
+        planned = 0
+        for page in planning.pages(drawn):
+            written = writer.write(page)
+            planned += sum(w.state is task.State.PLANNED for w in written)
         cycle = dataclasses.replace(
             protecting.look(drawn, term),
             ended_at=self._store.now(),
-            seconds=time.monotonic() - began,
+            seconds=self._clock() - began,
         )
         writer.note_cycle(cycle)
         self._observer.cycle_ended(cycle)
         if writer is self._writer:
             self._cycles += 1
-        return sum(work.state is task.State.PLANNED for work in written)
+        return planned
 
     def retain(self) -> int:
         """One round of retention; how many delete tasks were planned.
@@ -163,13 +177,16 @@ class Scheduler:
         :raises WrongCloudError: the database belongs to another cloud.
         :raises OvertakenError: another scheduler took office.
         """
-        began = time.monotonic()
-        writer, retention = self._writer, self._retention
-        planned = retention.round(self._last_harvest)
+        began = self._clock()
+        with self._drawing:
+            # What a cycle is just harvesting is not harvested twice.
+            writer, retention = self._writer, self._retention
+            last = self._last_harvest
+        planned = retention.round(last)
         if retention.complete:
             writer.note_retention(self._store.now())
         self._observer.retention_ended(
-            time.monotonic() - began, complete=retention.complete
+            self._clock() - began, complete=retention.complete
         )
         return planned
 
@@ -244,7 +261,7 @@ class Worker:
         host_time: Callable[[], datetime.datetime] = clocks.host_time,
         observer: ports.Observer = observing.NOBODY,
     ) -> None:
-        """:param wake: called when a thread has become free.
+        """:param wake: called when there is room for more tasks.
 
         :param clock: seconds, on a clock that goes on while this process
             stands still.
@@ -252,6 +269,7 @@ class Worker:
         """
         self._store = store
         self._settings = settings
+        self._time = clocks.DatabaseTime(store, clock)
         self._capacity = Capacity(engine, settings)
         self._recorder = record.Recorder(store, conductor_id, observer)
         outcomes = Outcomes(store, self._recorder, settings)
@@ -263,9 +281,13 @@ class Worker:
             settings,
             deployment_uuid,
             clock,
+            self._time.now,
         )
         self._clocks = clocks.Clocks(
             store, engine.clock, settings.clock_tolerance, host_time
+        )
+        self._agreement = clocks.Agreement(
+            self._clocks, self._time, settings.task_poll_period
         )
         self._follower = Follower(
             store, engine, self._recorder, outcomes, settings, self._clocks
@@ -275,7 +297,9 @@ class Worker:
             self._recorder,
             settings.heartbeat_timeout,
         )
-        self._remover = Remover(store, engine, self._recorder, settings, clock)
+        self._remover = Remover(
+            store, engine, self._recorder, settings, clock, self._time.now
+        )
         self._starts = Pool("start", settings.backup_workers, wake)
         self._deletes = Pool("delete", settings.rotation_workers, wake)
         self._polled_at: datetime.datetime | None = None
@@ -287,7 +311,7 @@ class Worker:
         :raises StaffelnError: what a step failed with; all others were
             taken all the same.
         """
-        now = self._store.now()
+        now = self._time.ask()
         # Deletes take seconds, and the parent of each waits for it.
         steps = [self._poll_deletes, self._claim_backups, self._claim_deletes]
         if self._poll_is_due(now):
@@ -331,18 +355,22 @@ class Worker:
         """
         self._starts.close()
         self._deletes.close()
-        now = self._store.now()
+        now = self._time.ask()
         held = self._held([task.State.CLAIMED])
-        for work in held:
-            self._recorder.move(
-                work, task.State.PLANNED, now, "its conductor stops"
-            )
+        self._recorder.save_all(
+            [
+                record.change(
+                    work, task.State.PLANNED, now, "its conductor stops"
+                )
+                for work in held
+            ]
+        )
         return len(held)
 
     def _claim_backups(self, now: datetime.datetime) -> int:
         """Claim backups as far as threads, and the limits of all, allow."""
         kind = task.Kind.BACKUP
-        if not self._starts.free or not self._store.claimable(kind, now):
+        if not self._starts.wants or not self._store.claimable(kind, now):
             return 0
         throttle = self._capacity.throttle(now)
         if throttle is None:
@@ -354,13 +382,13 @@ class Worker:
     def _claim_deletes(self, now: datetime.datetime) -> int:
         """Claim deletes as far as threads, and the limit of all, allow."""
         kind = task.Kind.DELETE
-        if not self._deletes.free or not self._store.claimable(kind, now):
+        if not self._deletes.wants or not self._store.claimable(kind, now):
             return 0
         throttle = self._capacity.throttle_deletes(now)
         if throttle is None:
             return 0
         # It was planned while they agreed, and what is deleted is lost.
-        if self._clocks.agreed("No delete begins") is None:
+        if not self._agreement.holds("No delete begins"):
             return 0
         return self._claim(
             kind, self._deletes, self._remover.start, now, throttle
@@ -370,17 +398,17 @@ class Worker:
         self,
         kind: task.Kind,
         pool: Pool,
-        begin: Callable[[task.Task, datetime.datetime], None],
+        begin: Callable[[task.Task], None],
         now: datetime.datetime,
         throttle: ports.Throttle,
     ) -> int:
-        """Claim as many tasks as there are free threads, and begin them."""
+        """Claim as many tasks as there is room for, and begin them."""
         claimed = self._store.claim(
-            self._recorder.conductor_id, kind, pool.free, now, throttle
+            self._recorder.conductor_id, kind, pool.wants, now, throttle
         )
         for work in claimed:
             self._recorder.claimed(work)
-            pool.submit(work, begin, now)
+            pool.submit(work, begin)
         return len(claimed)
 
     def _poll_deletes(self, now: datetime.datetime) -> int:
@@ -425,7 +453,11 @@ class Worker:
 
 
 class Pool:
-    """A bounded number of threads, and what each task in them is."""
+    """A bounded number of threads, and what each task in them is.
+
+    Some more are claimed than there are threads, so that none of those has
+    to wait for the next claim; they stay claimed until a thread takes them.
+    """
 
     def __init__(self, name: str, size: int, wake: Callable[[], None]) -> None:
         self._size = size
@@ -436,9 +468,11 @@ class Pool:
         )
 
     @property
-    def free(self) -> int:
-        """How many more tasks can begin at once."""
-        return self._size - len(self._under_way)
+    def wants(self) -> int:
+        """How many more tasks are to be claimed; 0 while enough wait."""
+        most = self._size + 2 * (self._size - 1)
+        room = most - len(self._under_way)
+        return room if room >= max(1, self._size - 1) else 0
 
     @property
     def under_way(self) -> frozenset[str]:
@@ -448,11 +482,10 @@ class Pool:
     def submit(
         self,
         work: task.Task,
-        begin: Callable[[task.Task, datetime.datetime], None],
-        now: datetime.datetime,
+        begin: Callable[[task.Task], None],
     ) -> None:
         """Begin a task in a thread; its errors are logged, never lost."""
-        future = self._threads.submit(begin, work, now)
+        future = self._threads.submit(begin, work)
         self._under_way[work.id] = future
         future.add_done_callback(lambda done: self._ended(work, done))
 
@@ -475,4 +508,5 @@ class Pool:
                 if isinstance(error, errors.StaffelnError)
                 else error,
             )
-        self._wake()
+        if self.wants:
+            self._wake()

@@ -21,6 +21,9 @@ MOST_NOTICES = 10_000
 MOST_ASKED_FOR = 50
 """Volumes that one cycle asks Cinder for, to tell those that are gone."""
 
+PAGE_OF_IDS = 5000
+"""Volumes with backups of which no more than the id is read at a time."""
+
 MOST_TOLD = 20
 """Lines of a log that one cycle spends on a sort of trouble, at most."""
 
@@ -95,20 +98,37 @@ def dropped_volumes(
     selected = (inventory.still_selected - inventory.resting).union(
         each.volume.id for each in inventory.candidates
     )
-    after = ""
-    while page := store.governances(after, PAGE):
-        go_on()
-        after = page[-1].volume_id
-        others = {each.volume_id for each in page} - selected
-        if not others:
-            continue
+    for others in _without(store, selected, go_on):
         histories = store.histories(others)
         found = [
-            protection.dropped(histories[volume_id], inventory, rule, now)
-            for volume_id in sorted(histories)
+            protection.dropped(
+                histories[row.volume_id], row, inventory, rule, now
+            )
+            for row in _newest(store, histories)
         ]
         if any(found):
             yield [each for each in found if each is not None]
+
+
+def _without(
+    store: ports.Store, selected: frozenset[str], go_on: Callable[[], None]
+) -> Iterator[list[str]]:
+    """Volumes that have backups and are not selected, some at a time."""
+    after = ""
+    while page := store.volumes_with_backups(after, PAGE_OF_IDS):
+        go_on()
+        after = page[-1]
+        others = [each for each in page if each not in selected]
+        for start in range(0, len(others), PAGE):
+            yield others[start : start + PAGE]
+
+
+def _newest(
+    store: ports.Store, histories: Mapping[str, model.History]
+) -> list[model.Backup]:
+    """The newest backup of each volume's chain, by the volumes' ids."""
+    ids = [each.chain[-1].id for each in histories.values() if each.chain]
+    return sorted(store.backups(ids=ids), key=lambda row: row.volume_id)
 
 
 class _Asking:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+from collections.abc import Callable, Sequence
 
 from staffeln import ports
-from staffeln.domain import chain, durations, model, task
-from staffeln.workflow import record, watch
+from staffeln.domain import durations, errors, model, task
+from staffeln.workflow import outcome, record, watch
 from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.outcome import Outcomes
 from staffeln.workflow.settings import Settings
@@ -19,6 +20,15 @@ LOG = logging.getLogger(__name__)
 CREATING = "creating"
 _LOST = frozenset({"error", "error_deleting"})
 _LEAVING = "deleting"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is to become of a task that ran."""
+
+    work: task.Task
+    change: Callable[[model.VolumeRecord | None], ports.Change]
+    """Its move, by what is remembered of its volume."""
 
 
 class Follower:
@@ -49,6 +59,8 @@ class Follower:
         """
         self._time_was_right = None
         moved = self._look_after_overdue()
+        verdicts: list[_Verdict] = []
+        failure: errors.StoreError | None = None
         for each in watch.running(
             self._store,
             self._engine,
@@ -56,13 +68,38 @@ class Follower:
             task.Kind.BACKUP,
             CREATING,
         ):
-            if not each.ended:
-                moved += self._going_on(each.work, each.row, now)
-            elif each.shown is None:
-                moved += self._absent(each.work, each.row, now)
+            try:
+                verdict = self._judge(each, now)
+            except errors.StoreError as error:
+                failure = failure or error
             else:
-                moved += self._shown(each.work, each.row, each.shown, now)
+                if verdict is not None:
+                    verdicts.append(verdict)
+        moved += self._carry_out(verdicts)
+        if failure is not None:
+            raise failure
         return moved
+
+    def _judge(
+        self, each: watch.Watched, now: datetime.datetime
+    ) -> _Verdict | None:
+        """What is to become of a running task; None: it goes on."""
+        if not each.ended:
+            return self._going_on(each.work, each.row, now)
+        if each.shown is None:
+            return self._absent(each.work, each.row, now)
+        return self._shown(each.work, each.row, each.shown, now)
+
+    def _carry_out(self, verdicts: Sequence[_Verdict]) -> int:
+        """Save them; what is remembered of volumes is read for many."""
+        if not verdicts:
+            return 0
+        kept = self._store.volume_records(
+            [each.work.volume_id for each in verdicts]
+        )
+        return self._recorder.save_all(
+            [each.change(kept.get(each.work.volume_id)) for each in verdicts]
+        )
 
     def _look_after_overdue(self) -> int:
         """Free the seats of timed-out backups that Cinder is done with.
@@ -85,7 +122,7 @@ class Follower:
 
     def _going_on(
         self, work: task.Task, row: model.Backup, now: datetime.datetime
-    ) -> bool:
+    ) -> _Verdict | None:
         """Nothing says that it ended; one 404 of before counts no more."""
         if row.missing_since is not None:
             self._store.note_missing(row, None)
@@ -98,7 +135,7 @@ class Follower:
         row: model.Backup,
         shown: model.CloudBackup,
         now: datetime.datetime,
-    ) -> bool:
+    ) -> _Verdict | None:
         """Record what Cinder shows; what it shows decides."""
         if shown.status in (CREATING, _LEAVING):
             return self._going_on(work, row, now)
@@ -110,33 +147,9 @@ class Follower:
             missing_since=None,
         )
         if shown.status in _LOST:
-            self._lost(work, row, shown, now)
-        else:
-            self._succeeded(work, row, now)
-        return True
-
-    def _succeeded(
-        self, work: task.Task, row: model.Backup, now: datetime.datetime
-    ) -> None:
-        took = now - (work.attempted_at or work.created_at)
-        mode = task.Mode.INCREMENTAL if row.incremental else task.Mode.FULL
-        kept = self._store.volume_record(work.volume_id)
-        self._recorder.move(
-            work,
-            task.State.SUCCEEDED,
-            now,
-            f"{mode} backup {row.id} is available after "
-            f"{int(took.total_seconds())} s",
-            backup=dataclasses.replace(
-                row,
-                state=model.BackupState.AVAILABLE,
-                completed_at=now,
-                reason="",
-            ),
-            record=chain.after_success(kept, bool(row.incremental))
-            if kept
-            else None,
-            mode=mode,
+            return self._lost(work, row, shown, now)
+        return _Verdict(
+            work, lambda kept: outcome.succeeding(work, row, now, kept)
         )
 
     def _lost(
@@ -145,20 +158,24 @@ class Follower:
         row: model.Backup,
         shown: model.CloudBackup,
         now: datetime.datetime,
-    ) -> None:
+    ) -> _Verdict:
         """An error of Cinder's: the row is to be removed from Cinder."""
         reason = f"backup {row.id} is in {shown.status} status"
         if shown.fail_reason:
             reason += f": {shown.fail_reason}"
         unwanted = _unwanted(row, reason)
         if work.mode is task.Mode.INCREMENTAL:
-            self._outcomes.full_instead(work, reason, now, backup=unwanted)
-        else:
-            self._outcomes.fail(work, reason, now, backup=unwanted)
+            return _Verdict(
+                work,
+                lambda kept: self._outcomes.becoming_full(
+                    work, reason, now, kept, unwanted
+                ),
+            )
+        return _failed(work, reason, now, unwanted)
 
     def _absent(
         self, work: task.Task, row: model.Backup, now: datetime.datetime
-    ) -> bool:
+    ) -> _Verdict | None:
         """Cinder answered 404: two such answers far apart prove it.
 
         The row stays as vanished.
@@ -172,25 +189,20 @@ class Follower:
                 self._settings.absence_settle_time,
             )
             self._store.note_missing(row, now)
-            return False
+            return None
         if now - row.missing_since < self._settings.absence_settle_time:
-            return False
+            return None
         if not self._is_time_right():
-            return False
+            return None
         reason = f"backup {row.id} vanished from Cinder"
-        self._outcomes.fail(
-            work,
-            reason,
-            now,
-            backup=dataclasses.replace(
-                row, state=model.BackupState.VANISHED, reason=reason
-            ),
+        gone = dataclasses.replace(
+            row, state=model.BackupState.VANISHED, reason=reason
         )
-        return True
+        return _failed(work, reason, now, gone)
 
     def _time_out(
         self, work: task.Task, row: model.Backup, now: datetime.datetime
-    ) -> bool:
+    ) -> _Verdict | None:
         """Fail what runs too long, counted from its call.
 
         Cinder refuses to delete a backup that is creating: the row becomes
@@ -199,18 +211,12 @@ class Follower:
         limit = self._settings.backup_cycle_timeout
         began = work.attempted_at or work.created_at
         if now < durations.after(began, limit):
-            return False
+            return None
         if not self._is_time_right():
-            return False
+            return None
         reason = f"timed out: still creating after {limit}"
-        self._outcomes.fail(
-            work,
-            reason,
-            now,
-            backup=_unwanted(row, reason),
-            still_busy=True,
-        )
-        return True
+        unwanted = _unwanted(row, reason)
+        return _failed(work, reason, now, unwanted, still_busy=True)
 
     def _is_time_right(self) -> bool:
         """A clock that jumped must not end what runs, and remove it."""
@@ -218,6 +224,23 @@ class Follower:
             agreed = self._clocks.agreed("No backup is timed out")
             self._time_was_right = agreed is not None
         return self._time_was_right
+
+
+def _failed(
+    work: task.Task,
+    reason: str,
+    now: datetime.datetime,
+    row: model.Backup,
+    *,
+    still_busy: bool = False,
+) -> _Verdict:
+    """The end of a task whose backup is of no use."""
+    return _Verdict(
+        work,
+        lambda kept: outcome.failing(
+            work, reason, now, kept, backup=row, still_busy=still_busy
+        ),
+    )
 
 
 def _unwanted(row: model.Backup, reason: str) -> model.Backup:

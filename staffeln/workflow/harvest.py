@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 
 from staffeln import ports
 from staffeln.domain import errors, model, selection
+from staffeln.workflow.ahead import one_ahead
 
 LOG = logging.getLogger(__name__)
 
@@ -46,14 +48,17 @@ _SOFT_DELETED = "SOFT_DELETED"
 class _Reading:
     """What a harvest has read so far."""
 
+    rule: selection.Rule
     go_on: Callable[[], None]
     booted_since: datetime.datetime
     """A server that was made then or later may be in no list yet."""
     server_ids: set[str] = dataclasses.field(default_factory=set)
     retentions: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """Of all servers that were read."""
-    attached: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    """Ids of the servers that were read, by volume."""
+    attached: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The first server that was read of each volume."""
+    shared: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    """All servers that were read, of volumes with several."""
     resting: set[str] = dataclasses.field(default_factory=set)
     """Volumes of servers that can still be restored."""
     unlisted: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -96,8 +101,8 @@ def harvest(
         protected: they prove whether the list of servers is whole.
     :param go_on: called with each page; what it raises ends the harvest.
     """
-    reading = _Reading(go_on, now - SLACK)
-    _read_servers(cloud, rule, reading)
+    reading = _Reading(rule, go_on, now - SLACK)
+    _read_servers(cloud, reading)
     wanted = {
         volume_id
         for server in reading.selected
@@ -106,8 +111,8 @@ def harvest(
     fell = _fell(len(wanted), last_count)
     if wanted or fell or thorough:
         _read_volumes(cloud, wanted, reading, all_pages=fell or thorough)
-    _ask_for_unlisted(cloud, rule, reading, known_gone)
-    _name_strange_values(rule, reading)
+    _ask_for_unlisted(cloud, reading, known_gone)
+    _name_strange_values(reading)
     found = selection.candidates(rule, reading.selected, reading.volumes)
     unknown = len(wanted - reading.volumes.keys())
     if unknown and _fell(len(found), last_count):
@@ -123,12 +128,12 @@ def harvest(
         candidates=tuple(found),
         complete=reading.complete,
         lists_complete=lists_complete,
+        attachments_read=reading.servers_listed and reading.volumes_listed,
         problems=tuple(reading.problems),
         servers=reading.retentions,
         shared={
             volume_id: tuple(server_ids)
-            for volume_id, server_ids in reading.attached.items()
-            if len(server_ids) > 1
+            for volume_id, server_ids in reading.shared.items()
         },
         selected_servers=frozenset(server.id for server in reading.selected),
         opted_out_volumes=frozenset(
@@ -146,48 +151,46 @@ def harvest(
     )
 
 
-def _read_servers(
-    cloud: ports.Cloud, rule: selection.Rule, reading: _Reading
-) -> None:
+def _read_servers(cloud: ports.Cloud, reading: _Reading) -> None:
     try:
-        for page in cloud.server_pages():
+        for page in one_ahead(cloud.server_pages()):
             reading.go_on()
             for problem in page.problems:
                 reading.incomplete(problem)
             for server in page.items:
-                _take_server(rule, server, reading)
+                _take_server(server, reading)
         reading.servers_listed = True
     except errors.CloudError as error:
         reading.incomplete(f"the list of servers ended early: {error}")
 
 
-def _take_server(
-    rule: selection.Rule, server: model.Server, reading: _Reading
-) -> None:
+def _take_server(server: model.Server, reading: _Reading) -> None:
     reading.server_ids.add(server.id)
     if not server.readable:
         reading.incomplete(
             f"server {server.id} could not be read (status {server.status})"
         )
         return
-    _take_values(rule, server, reading)
+    _take_values(server, reading)
+    rule = reading.rule
     strange = selection.strange_value(rule, server)
     if strange is not None:
         reading.strange.append(f"{server.id} has {strange[:40]!r}")
     if selection.selects(rule, server):
-        reading.selected.append(server)
+        reading.selected.append(selection.kept_of_server(rule, server))
 
 
-def _take_values(
-    rule: selection.Rule, server: model.Server, reading: _Reading
-) -> None:
+def _take_values(server: model.Server, reading: _Reading) -> None:
     """What it says of retention, and of which volumes it says so."""
-    reading.retentions[server.id] = selection.own_retention(rule, server)
+    own = selection.own_retention(reading.rule, server)
+    reading.retentions[server.id] = own
     for volume_id in server.volume_ids:
-        reading.attached.setdefault(volume_id, []).append(server.id)
+        first = reading.attached.setdefault(volume_id, server.id)
+        if first != server.id:
+            reading.shared.setdefault(volume_id, [first]).append(server.id)
 
 
-def _name_strange_values(rule: selection.Rule, reading: _Reading) -> None:
+def _name_strange_values(reading: _Reading) -> None:
     if not reading.strange:
         return
     more = len(reading.strange) - _EXAMPLES
@@ -195,7 +198,7 @@ def _name_strange_values(rule: selection.Rule, reading: _Reading) -> None:
         "%d server(s) have a value of %s that is neither true nor false "
         "and selects nothing: %s%s",
         len(reading.strange),
-        rule.backup_key,
+        reading.rule.backup_key,
         ", ".join(reading.strange[:_EXAMPLES]),
         f" and {more} more" if more > 0 else "",
     )
@@ -215,17 +218,17 @@ def _read_volumes(
 
     :param all_pages: so much is missing that all have to be looked at.
     """
+    pages = cloud.volume_pages()
     try:
-        for number, page in enumerate(cloud.volume_pages()):
-            reading.go_on()
-            for problem in page.problems:
-                reading.incomplete(problem)
-            _take_volumes(page.items, wanted, reading)
+        for first in itertools.islice(pages, 1):
+            _take_page(first, wanted, reading)
             missing = wanted - reading.volumes.keys()
-            few = len(missing) < _pages_left(cloud, page)
-            if number == 0 and few and not all_pages:
+            few = len(missing) < _pages_left(cloud, first)
+            if few and not all_pages:
                 _read_volumes_singly(cloud, missing, reading)
                 return
+        for page in one_ahead(pages):
+            _take_page(page, wanted, reading)
     except errors.CloudError as error:
         reading.incomplete(f"the list of volumes ended early: {error}")
         return
@@ -259,6 +262,15 @@ def _read_volumes_singly(
             _take_volumes([volume], missing, reading)
 
 
+def _take_page(
+    page: ports.Page[model.Volume], wanted: set[str], reading: _Reading
+) -> None:
+    reading.go_on()
+    for problem in page.problems:
+        reading.incomplete(problem)
+    _take_volumes(page.items, wanted, reading)
+
+
 def _take_volumes(
     volumes: Iterable[model.Volume], wanted: set[str], reading: _Reading
 ) -> None:
@@ -268,12 +280,13 @@ def _take_volumes(
         if reading.servers_listed:
             reading.unlisted.update(dict.fromkeys(unlisted, volume.id))
         if volume.id in wanted:
-            reading.volumes[volume.id] = volume
+            reading.volumes[volume.id] = selection.kept_of_volume(
+                reading.rule, volume
+            )
 
 
 def _ask_for_unlisted(
     cloud: ports.Cloud,
-    rule: selection.Rule,
     reading: _Reading,
     known_gone: set[str] | None,
 ) -> None:
@@ -288,7 +301,7 @@ def _ask_for_unlisted(
     stale = [each for each in sorted(reading.unlisted) if each in remembered]
     unknown = sorted(reading.unlisted.keys() - set(stale))
     most = len(unknown) if known_gone is None else MOST_ASKED_FOR
-    gone, left = _ask_one_by_one(cloud, rule, unknown[:most], reading)
+    gone, left = _ask_one_by_one(cloud, unknown[:most], reading)
     left += len(unknown[most:])
     if gone and _is_administrator(cloud, reading):
         remembered.update(gone)
@@ -304,7 +317,6 @@ def _ask_for_unlisted(
 
 def _ask_one_by_one(
     cloud: ports.Cloud,
-    rule: selection.Rule,
     server_ids: Sequence[str],
     reading: _Reading,
 ) -> tuple[list[str], int]:
@@ -324,7 +336,7 @@ def _ask_one_by_one(
             misses += 1
             reading.incomplete(f"{attached}, which was not read: {error}")
         else:
-            misses += not _take_unlisted(rule, server, attached, reading)
+            misses += not _take_unlisted(server, attached, reading)
     return gone, 0
 
 
@@ -364,10 +376,7 @@ def _attached(server_id: str, reading: _Reading) -> str:
 
 
 def _take_unlisted(
-    rule: selection.Rule,
-    server: model.Server,
-    attached: str,
-    reading: _Reading,
+    server: model.Server, attached: str, reading: _Reading
 ) -> bool:
     """Take its values, unless it belongs on the list: whether they were."""
     booted_meanwhile = (
@@ -381,8 +390,8 @@ def _take_unlisted(
             f"{server.status})"
         )
         return False
-    _take_values(rule, server, reading)
-    if selection.selects(rule, server):
+    _take_values(server, reading)
+    if selection.selects(reading.rule, server):
         reading.resting.update(server.volume_ids)
     return True
 

@@ -6,6 +6,7 @@ Tried again, tried in full instead, postponed, or failed with a reason.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 
 from staffeln import ports
@@ -70,31 +71,11 @@ class Outcomes:
         )
 
     def full_instead(
-        self,
-        work: task.Task,
-        reason: str,
-        now: datetime.datetime,
-        *,
-        backup: model.Backup | None = None,
+        self, work: task.Task, reason: str, now: datetime.datetime
     ) -> None:
-        """Plan a full one as the next attempt of a failed incremental.
-
-        :param backup: the row of the incremental, where one was made.
-        """
-        self._recorder.move(
-            work,
-            task.State.PLANNED,
-            now,
-            f"full instead of incremental: {reason}",
-            backup=backup,
-            record=chain.after_incremental_failure(
-                self._record_of(work), self._settings.policy, now
-            ),
-            mode=task.Mode.FULL,
-            backup_id=None,
-            not_before=None,
-            unsettled=False,
-        )
+        """Plan a full one as the next attempt of a refused incremental."""
+        kept = self._store.volume_record(work.volume_id)
+        self._recorder.save(self.becoming_full(work, reason, now, kept))
 
     def fail(
         self,
@@ -102,29 +83,109 @@ class Outcomes:
         reason: str,
         now: datetime.datetime,
         *,
-        backup: model.Backup | None = None,
         unsettled: bool = False,
-        still_busy: bool = False,
     ) -> None:
         """End a task with a reason; its volume waits longer next time.
 
-        :param backup: the row of what was made, where something was.
         :param unsettled: an attempt may have made something all the same.
-        :param still_busy: Cinder goes on with what was made.
         """
-        self._recorder.move(
-            work,
-            task.State.FAILED,
-            now,
-            reason,
-            backup=backup,
-            record=chain.after_failure(self._record_of(work), now),
-            still_busy=still_busy,
-            unsettled=unsettled,
+        kept = self._store.volume_record(work.volume_id)
+        self._recorder.save(
+            failing(work, reason, now, kept, unsettled=unsettled)
         )
 
-    def _record_of(self, work: task.Task) -> model.VolumeRecord:
-        kept = self._store.volume_record(work.volume_id)
-        return kept or model.VolumeRecord(
-            volume_id=work.volume_id, project_id=work.project_id
+    def becoming_full(
+        self,
+        work: task.Task,
+        reason: str,
+        now: datetime.datetime,
+        kept: model.VolumeRecord | None,
+        backup: model.Backup | None = None,
+    ) -> ports.Change:
+        """The move of a failed incremental to a full attempt.
+
+        :param kept: what is remembered of the volume.
+        :param backup: the row of the incremental, where one was made.
+        """
+        return record.change(
+            work,
+            task.State.PLANNED,
+            now,
+            f"full instead of incremental: {reason}",
+            backup=backup,
+            record=chain.after_incremental_failure(
+                kept or _nothing(work), self._settings.policy, now
+            ),
+            mode=task.Mode.FULL,
+            backup_id=None,
+            not_before=None,
+            unsettled=False,
         )
+
+
+def failing(
+    work: task.Task,
+    reason: str,
+    now: datetime.datetime,
+    kept: model.VolumeRecord | None,
+    *,
+    backup: model.Backup | None = None,
+    unsettled: bool = False,
+    still_busy: bool = False,
+) -> ports.Change:
+    """The move that ends a task with a reason.
+
+    :param kept: what is remembered of the volume.
+    :param backup: the row of what was made, where something was.
+    :param unsettled: an attempt may have made something all the same.
+    :param still_busy: Cinder goes on with what was made.
+    """
+    return record.change(
+        work,
+        task.State.FAILED,
+        now,
+        reason,
+        backup=backup,
+        record=chain.after_failure(kept or _nothing(work), now),
+        still_busy=still_busy,
+        unsettled=unsettled,
+    )
+
+
+def succeeding(
+    work: task.Task,
+    row: model.Backup,
+    now: datetime.datetime,
+    kept: model.VolumeRecord | None,
+) -> ports.Change:
+    """The move of a task whose backup is available.
+
+    :param row: the backup as Cinder shows it.
+    :param kept: what is remembered of the volume.
+    """
+    took = now - (work.attempted_at or work.created_at)
+    mode = task.Mode.INCREMENTAL if row.incremental else task.Mode.FULL
+    better = kept and chain.after_success(kept, bool(row.incremental))
+    return record.change(
+        work,
+        task.State.SUCCEEDED,
+        now,
+        f"{mode} backup {row.id} is available after "
+        f"{int(took.total_seconds())} s",
+        backup=dataclasses.replace(
+            row,
+            state=model.BackupState.AVAILABLE,
+            completed_at=now,
+            reason="",
+        ),
+        # Most volumes have no failures that could be forgotten.
+        record=None if better == kept else better,
+        mode=mode,
+    )
+
+
+def _nothing(work: task.Task) -> model.VolumeRecord:
+    """What is remembered of a volume of which nothing was."""
+    return model.VolumeRecord(
+        volume_id=work.volume_id, project_id=work.project_id
+    )

@@ -11,8 +11,10 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+import operator
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from staffeln import ports
 from staffeln.domain import (
@@ -30,6 +32,9 @@ LOG = logging.getLogger(__name__)
 
 PAGE = 500
 """Volumes, or rows, that are read at a time."""
+
+EXPIRED_AT_ONCE = 100_000
+"""Expired backups that are looked at to find their volumes."""
 
 MOST_WRITTEN = 2000
 """Rows that are written at once: until they are, nobody takes office."""
@@ -60,6 +65,11 @@ class Judged:
             if each.what is deletion.What.DELETE
             and each.backup.id not in self.removing
         ]
+
+    @property
+    def goes(self) -> int:
+        """How many are to be deleted and have no task for it yet."""
+        return len(self.to_delete)
 
     @property
     def to_cancel(self) -> list[task.Task]:
@@ -93,7 +103,7 @@ class Outlook:
         """:param known_gone: servers that this process has proved gone."""
         self._store = store
         self._cloud = cloud
-        self._rule = settings.rule
+        self._selecting = settings.rule
         self._policy = settings.retention
         self.inventory = inventory
         self.now = now
@@ -176,7 +186,9 @@ class Outlook:
             return None
         if not server.readable:
             return None
-        return retention.Reading(selection.own_retention(self._rule, server))
+        return retention.Reading(
+            selection.own_retention(self._selecting, server)
+        )
 
     def _prove_gone(self) -> None:
         """Only to administrators does Nova answer 404 for nothing else."""
@@ -235,7 +247,10 @@ class Outlook:
                 yield changed[start : start + MOST_WRITTEN]
 
     def _is_settled(self, kept: model.Governance) -> bool:
-        return retention.is_settled(kept, self._reading(kept), self._policy)
+        return self._rule(kept).settled
+
+    def _rule(self, kept: model.Governance) -> retention.Ruling:
+        return retention.rule(kept, self._reading(kept), self._policy)
 
     def _all_governed(
         self, rows: Iterable[model.Backup]
@@ -245,15 +260,18 @@ class Outlook:
         Most are, and are not looked at one by one; but those that could go
         are, by the rules of now.
         """
-        sorts: dict[model.Governance, bool] = {}
+        rulings: dict[tuple[Any, ...], retention.Ruling] = {}
         found = []
         for row in rows:
-            kept = row.governance
-            if kept not in sorts:
-                sorts[kept] = self._is_settled(kept)
+            kept = _what_governs(row)
+            ruling = rulings.get(kept)
+            if ruling is None:
+                ruling = rulings[kept] = self._rule(row.governance)
             could_go = row.expires_at is None or row.expires_at <= self.now
-            settled = sorts[kept] and not could_go
-            found.append(row if settled else self._governed(row))
+            stays = ruling.settled and not could_go
+            if not stays and not retention.is_as_ruled(row, ruling):
+                row = self._governed(row)
+            found.append(row)
         return found
 
     def _governed(self, row: model.Backup) -> model.Backup:
@@ -267,13 +285,8 @@ class Outlook:
         """Volumes with anything expired, or a task for it; each once."""
         seen: set[str] = set()
         yield from _pages(self._store.expiring_volumes(), seen)
-        last: model.Backup | None = None
-        while True:
-            page = self._store.expired(self.now, last, PAGE)
-            if not page:
-                return
-            last = page[-1]
-            yield from _pages([row.volume_id for row in page], seen)
+        for page in self._store.expired_volumes(self.now, EXPIRED_AT_ONCE):
+            yield from _pages(page, seen)
 
     def all_volumes(self) -> Iterator[list[str]]:
         """All volumes that have a backup."""
@@ -361,6 +374,12 @@ class Outlook:
             )
             return f"project {project_id} could not be read"
         return "" if enabled else f"project {project_id} is disabled"
+
+
+_what_governs = operator.attrgetter(
+    *(each.name for each in dataclasses.fields(model.Governance))
+)
+"""Of a backup: equal where all of it is, and quicker than a Governance."""
 
 
 def _leaving(removing: Mapping[str, task.Task]) -> frozenset[str]:

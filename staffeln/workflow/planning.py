@@ -2,7 +2,8 @@
 """From the cloud and the past to a plan, and from a plan to rows.
 
 ``staffeln plan`` (the dry run) stops after :func:`draw`; the scheduler
-writes what :func:`as_rows` makes of it.
+writes what :func:`pages` makes of it. The pasts of volumes are read and judged
+some at a time, so that memory does not grow with what is known of them.
 """
 
 from __future__ import annotations
@@ -12,20 +13,31 @@ import datetime
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from staffeln import ports
-from staffeln.domain import model, plan, task
+from staffeln.domain import model, plan, protection, schedule, task
 from staffeln.workflow import binding
 from staffeln.workflow.harvest import harvest
 from staffeln.workflow.settings import Settings
 
 LOG = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 CANCEL_REASON = "its volume is not to be backed up any more"
 
+PAGE = 500
+"""Volumes whose past is read at a time."""
+
+WRITTEN_AT_ONCE = 2000
+"""Tasks that one transaction writes: until it has, nobody takes office, and
+a cluster has to hand it on to all of its nodes as one."""
 
 MOST_POSTPONED = 20
+"""Postponed volumes that a log names."""
+
 MOST_PROBLEMS = 50
 """Lines of a log that one harvest's problems take, at most."""
 
@@ -36,14 +48,19 @@ class Drawn:
 
     now: datetime.datetime
     inventory: model.Inventory
-    histories: Mapping[str, model.History]
     plan: plan.Plan
+    protection: protection.Protection
+    """How the volumes are protected, as the plan found them."""
+    records: Sequence[model.VolumeRecord]
+    """What is to be remembered of volumes from now on, where it changes."""
     brakes: Sequence[model.Brake]
     """What an operator has paused: it is planned, and waits."""
     overdue: Sequence[task.Task] = ()
     """Timed out, but Cinder goes on: each keeps a seat from the others."""
     service_up: bool = True
     """Whether any cinder-backup service can work."""
+    last_selected: int | None = None
+    """How many volumes the last complete harvest selected."""
 
 
 def draw(
@@ -53,6 +70,7 @@ def draw(
     *,
     bind: bool = True,
     thorough: bool = False,
+    ahead: datetime.timedelta = datetime.timedelta(),
     go_on: Callable[[], None] = lambda: None,
     known_gone: set[str] | None = None,
 ) -> Drawn:
@@ -60,7 +78,9 @@ def draw(
 
     :param bind: False leaves a new database unbound.
     :param thorough: read all attachments, as retention does.
-    :param go_on: called with each page of a list; what it raises ends it.
+    :param ahead: what is due by then counts in the forecast as well.
+    :param go_on: called with each page of what is read; what it raises ends
+        it.
     :param known_gone: servers that this process has proved gone.
     :raises CloudError: the cloud could not be asked at all.
     :raises WrongCloudError: the database belongs to another cloud.
@@ -79,43 +99,98 @@ def draw(
         thorough=thorough,
     )
     now = store.now()
-    histories = store.histories(
-        [each.volume.id for each in inventory.candidates]
+    records: list[model.VolumeRecord] = []
+    judging = protection.Judging(
+        inventory,
+        settings.policy,
+        settings.protection,
+        now,
+        until=now + ahead,
     )
+
+    chains_until = schedule.last_success_if_due(settings.policy, now + ahead)
+
+    def decide() -> Iterator[plan.VolumeDecision]:
+        for candidate, history in _with_past(
+            store, inventory, chains_until, go_on
+        ):
+            decision = plan.decide(
+                candidate, history, settings.policy, now, service_up=service_up
+            )
+            judging.look(decision, history)
+            records.extend(_records(decision, history, now))
+            yield decision
+
     return Drawn(
         now=now,
         inventory=inventory,
-        histories=histories,
         plan=plan.make(
+            list(decide()),
             inventory,
-            histories,
             store.planned_backups(),
-            settings.policy,
-            now,
-            service_up=service_up,
-            waiting=store.queued(now),
+            store.queued(now),
         ),
+        protection=judging.found(),
+        records=records,
         brakes=store.brakes(),
         overdue=store.overdue(),
         service_up=service_up,
+        last_selected=deployment.selected_volumes,
     )
 
 
-def as_rows(drawn: Drawn) -> ports.PlanRecord:
-    """What is written of a plan: tasks, cancellations, and notes."""
-    return ports.PlanRecord(
-        tasks=[
-            _backup_task(decision, drawn.now)
-            for decision in drawn.plan.decisions
-            if decision.what in (plan.What.BACK_UP, plan.What.FAIL)
-        ],
-        cancelled=drawn.plan.cancelled,
-        cancel_reason=CANCEL_REASON,
-        records=_records(drawn),
-        selected_volumes=len(drawn.inventory.candidates)
-        if drawn.inventory.lists_complete
-        else None,
-    )
+def _with_past(
+    store: ports.Store,
+    inventory: model.Inventory,
+    chains_until: datetime.datetime | None,
+    go_on: Callable[[], None],
+) -> Iterator[tuple[model.Candidate, model.History]]:
+    """All candidates, each with what is known of it.
+
+    :param chains_until: of those whose last success was later nobody asks
+        for the chain: in most cycles that is nearly all of them.
+    """
+    nothing = model.History()
+    for start in range(0, len(inventory.candidates), PAGE):
+        go_on()
+        page = inventory.candidates[start : start + PAGE]
+        ids = [each.volume.id for each in page]
+        histories = store.histories(ids, chains_until)
+        for candidate in page:
+            yield candidate, histories.get(candidate.volume.id, nothing)
+
+
+def pages(drawn: Drawn) -> Iterator[ports.PlanRecord]:
+    """What is written of a plan, each part in one transaction; often nothing.
+
+    Cancellations come first, and the tasks in their order of work, so that a
+    scheduler that dies in between has planned what is most urgent: the next
+    cycle finds the rest still due and plans it behind.
+    """
+    for cancelled in _parts(drawn.plan.cancelled):
+        yield ports.PlanRecord(
+            cancelled=cancelled, cancel_reason=CANCEL_REASON
+        )
+    for records in _parts(drawn.records):
+        yield ports.PlanRecord(records=records)
+    to_write = [
+        decision
+        for decision in drawn.plan.decisions
+        if decision.what in (plan.What.BACK_UP, plan.What.FAIL)
+    ]
+    for decisions in _parts(to_write):
+        yield ports.PlanRecord(
+            tasks=[_backup_task(each, drawn.now) for each in decisions]
+        )
+    selected = len(drawn.inventory.candidates)
+    # Last: a harvest that showed too little is told of until all is written.
+    if drawn.inventory.lists_complete and selected != drawn.last_selected:
+        yield ports.PlanRecord(selected_volumes=selected)
+
+
+def _parts(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(things), WRITTEN_AT_ONCE):
+        yield things[start : start + WRITTEN_AT_ONCE]
 
 
 def removal(
@@ -184,25 +259,23 @@ def _backup_task(
     )
 
 
-def _records(drawn: Drawn) -> list[model.VolumeRecord]:
-    """Notes of the volumes that something changes for with this cycle."""
-    notes = []
-    for decision in drawn.plan.decisions:
+def _records(
+    decision: plan.VolumeDecision,
+    history: model.History,
+    now: datetime.datetime,
+) -> Iterator[model.VolumeRecord]:
+    """What to remember of a volume, if this cycle changes it."""
+    changes: dict[str, Any] = {}
+    if decision.postponed_since == now:
+        changes["postponed_since"] = now
+    if history.record and history.record.dropped_since is not None:
+        changes.update(dropped_since=None, dropped_why="")
+    if changes:
         volume = decision.candidate.volume
-        history = drawn.histories.get(volume.id)
-        kept = (history and history.record) or model.VolumeRecord(
+        kept = history.record or model.VolumeRecord(
             volume_id=volume.id, project_id=volume.project_id
         )
-        noted = kept
-        if decision.postponed_since == drawn.now:
-            noted = dataclasses.replace(noted, postponed_since=drawn.now)
-        if kept.dropped_since is not None:
-            noted = dataclasses.replace(
-                noted, dropped_since=None, dropped_why=""
-            )
-        if noted != kept:
-            notes.append(noted)
-    return notes
+        yield dataclasses.replace(kept, **changes)
 
 
 def overdue_in_words(overdue: Sequence[task.Task]) -> str:

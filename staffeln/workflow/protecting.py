@@ -131,9 +131,7 @@ class Protecting:
         :returns: what the cycle came to, but for how long it took.
         :raises OvertakenError: another scheduler took office.
         """
-        settings = self._settings
-        following = drawn.now + settings.backup_service_period
-        found = judge(drawn, settings, until=following)
+        found = drawn.protection
         if drawn.inventory.complete:
             self._dropped = self._dropping.note(drawn.inventory, drawn.now)
         if self._dropped is None:
@@ -144,7 +142,7 @@ class Protecting:
         self._found = _Found(
             protection=found, cycle=cycle, hands=tuple(_hands(drawn))
         )
-        tell(found, dropped, settings.protection)
+        tell(found, dropped, self._settings.protection)
         return cycle
 
     # -- for each round of reports -----------------------------------------
@@ -211,24 +209,6 @@ class Protecting:
 
 
 # -- what a plan shows -------------------------------------------------------
-
-
-def judge(
-    drawn: planning.Drawn, settings: Settings, *, until: datetime.datetime
-) -> protection.Protection:
-    """How the volumes of a drawn plan are protected.
-
-    :param until: what is due by then counts as what is to be made.
-    """
-    return protection.judge(
-        drawn.plan,
-        drawn.inventory,
-        drawn.histories,
-        settings.policy,
-        settings.protection,
-        drawn.now,
-        until=until,
-    )
 
 
 def _cycle(

@@ -8,13 +8,19 @@ by compare and set with its event, then told in one line of the log.
 from __future__ import annotations
 
 import datetime
+import functools
 import logging
+from collections.abc import Sequence
 
 from staffeln import ports
 from staffeln.domain import model, task
 from staffeln.workflow import observing
+from staffeln.workflow.together import MOST, Together, carry_out
 
 LOG = logging.getLogger(__name__)
+
+FAILURES_TO_STOP = 2
+"""Transactions that fail in a row before the rest is left for later."""
 
 
 class Recorder:
@@ -26,8 +32,9 @@ class Recorder:
         conductor_id: str,
         observer: ports.Observer = observing.NOBODY,
     ) -> None:
-        self._store = store
         self.conductor_id = conductor_id
+        self._save = functools.partial(_advance, store, conductor_id)
+        self._together = Together(self._save)
         self._observer = observer
 
     def move(
@@ -49,35 +56,102 @@ class Recorder:
         :returns: the task as it stands now; None when somebody else moved
             it meanwhile, and nothing was saved.
         """
-        after = task.advance(work, to_state, now, reason, **changes)
-        done = self._store.advance(
-            [
-                ports.Change(
-                    before=work,
-                    after=after,
-                    backup=backup,
-                    forget_backup=forget_backup,
-                    record=record,
-                    still_busy=still_busy,
-                )
-            ],
-            self.conductor_id,
+        return self.save(
+            change(
+                work,
+                to_state,
+                now,
+                reason,
+                backup=backup,
+                forget_backup=forget_backup,
+                record=record,
+                still_busy=still_busy,
+                **changes,
+            )
         )
-        if not done:
+
+    def save(self, wanted: ports.Change) -> task.Task | None:
+        """Save one move, together with those of other threads."""
+        after = self._together.save(wanted)
+        self._told(wanted, after)
+        return after
+
+    def save_all(self, wanted: Sequence[ports.Change]) -> int:
+        """Save moves, many of them in a transaction; how many were saved.
+
+        One that cannot be saved keeps no other from it.
+
+        :raises StoreError: what one failed with, when all were tried.
+        """
+        saved, failed_in_a_row = 0, 0
+        failure: Exception | None = None
+        for start in range(0, len(wanted), MOST):
+            some = wanted[start : start + MOST]
+            failed = False
+            for each, outcome in zip(
+                some, carry_out(self._save, some), strict=True
+            ):
+                if isinstance(outcome, Exception):
+                    failed, failure = True, failure or outcome
+                    continue
+                self._told(each, outcome)
+                saved += outcome is not None
+            failed_in_a_row = failed_in_a_row + 1 if failed else 0
+            if failed_in_a_row == FAILURES_TO_STOP:
+                break  # the database is away: the rest would wait for it too
+        if failure is not None:
+            raise failure
+        return saved
+
+    def _told(self, wanted: ports.Change, after: task.Task | None) -> None:
+        """Tell what became of a move."""
+        before = wanted.before
+        if after is None:
             LOG.info(
                 "Task %s was moved by another conductor: %s -> %s dropped",
-                work.id,
-                work.state,
-                to_state,
+                before.id,
+                before.state,
+                wanted.after.state,
             )
-            return None
-        tell(work.state, after)
-        self._observer.moved(work.state, after)
-        return after
+            return
+        tell(before.state, after)
+        self._observer.moved(before.state, after)
 
     def claimed(self, work: task.Task) -> None:
         """Tell of a task that was claimed, which the store does itself."""
         self._observer.moved(task.State.PLANNED, work)
+
+
+def change(
+    work: task.Task,
+    to_state: task.State,
+    now: datetime.datetime,
+    reason: str,
+    *,
+    backup: model.Backup | None = None,
+    forget_backup: str | None = None,
+    record: model.VolumeRecord | None = None,
+    still_busy: bool = False,
+    **changes: object,
+) -> ports.Change:
+    """One move of a task, to be saved with what belongs to it.
+
+    :param changes: other fields of the task that change with it.
+    """
+    return ports.Change(
+        before=work,
+        after=task.advance(work, to_state, now, reason, **changes),
+        backup=backup,
+        forget_backup=forget_backup,
+        record=record,
+        still_busy=still_busy,
+    )
+
+
+def _advance(
+    store: ports.Store, conductor_id: str, changes: Sequence[ports.Change]
+) -> list[task.Task]:
+    return store.advance(changes, conductor_id)
 
 
 def tell(from_state: task.State | None, work: task.Task) -> None:

@@ -31,9 +31,14 @@ class Remover:
         recorder: record.Recorder,
         settings: Settings,
         clock: Callable[[], float],
+        now: Callable[[], datetime.datetime],
     ) -> None:
-        """:param clock: seconds, on one that goes on while we stand still."""
+        """:param clock: seconds, on one that goes on while we stand still.
+
+        :param now: the database's time, which need not be asked for it.
+        """
         self._clock = clock
+        self._now = now
         self._store = store
         self._engine = engine
         self._recorder = recorder
@@ -45,8 +50,9 @@ class Remover:
         """Whether Cinder was at work on a delete of ours a moment ago."""
         return self._busy
 
-    def start(self, claimed: task.Task, now: datetime.datetime) -> None:
+    def start(self, claimed: task.Task) -> None:
         """Ask Cinder once to delete the task's backup."""
+        now = self._now()
         work = self._recorder.move(
             claimed,
             task.State.STARTING,
@@ -80,17 +86,17 @@ class Remover:
                 self._keep(work, row, kept)
                 return
             if row.state is model.BackupState.DELETING and self._is_gone(row):
-                self._gone(work, self._store.now())
+                self._gone(work, self._now())
                 return
             self._engine.delete(row, in_time)
         except errors.NotFoundError:
-            self._unknown_to_cinder(work, row, self._store.now())
+            self._unknown_to_cinder(work, row, self._now())
         except errors.DependentsError as error:
-            self._later(work, str(error), self._store.now())
+            self._later(work, str(error), self._now())
         except errors.InvalidRequestError as error:
             self._refused(work, row, str(error))
         except errors.CloudError as error:
-            self._later(work, str(error), self._store.now())
+            self._later(work, str(error), self._now())
         else:
             self._accepted(work, row, "Cinder accepted the delete")
 
@@ -105,18 +111,18 @@ class Remover:
         if work.attempt > 1:
             shown = self._engine.look(row.id)
             if shown is None:
-                self._unknown_to_cinder(work, row, self._store.now())
+                self._unknown_to_cinder(work, row, self._now())
                 return
             if shown.status == _DELETING:
                 self._accepted(work, row, "Cinder is deleting it already")
                 return
             if shown.status in model.BROKEN:
-                self._failed(work, row, shown.status, self._store.now())
+                self._failed(work, row, shown.status, self._now())
                 return
         self._recorder.move(
             work,
             task.State.SUCCEEDED,
-            self._store.now(),
+            self._now(),
             f"not deleted: {why}",
         )
 
@@ -127,7 +133,7 @@ class Remover:
         self._recorder.move(
             work,
             task.State.RUNNING,
-            self._store.now(),
+            self._now(),
             reason,
             backup=dataclasses.replace(
                 row, state=model.BackupState.DELETING, missing_since=None
@@ -152,9 +158,9 @@ class Remover:
             and shown.status in model.BROKEN
             and row.state is model.BackupState.AVAILABLE
         ):
-            self._failed(work, row, shown.status, self._store.now())
+            self._failed(work, row, shown.status, self._now())
         else:
-            self._later(work, reason, self._store.now())
+            self._later(work, reason, self._now())
 
     def _is_gone(self, row: model.Backup) -> bool:
         """Whether a delete that Cinder accepted has ended meanwhile."""

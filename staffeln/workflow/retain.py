@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import itertools
 import logging
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from staffeln import ports
 from staffeln.domain import (
@@ -45,13 +43,37 @@ MOST_TOLD = 20
 """Lines of a log that one round spends on a sort of trouble, at most."""
 
 
+RECOUNTED = datetime.timedelta(days=1)
+"""When a round that waits for a yes is counted anew, whatever happens."""
+
+RECOUNTED_MORE = 0.02
+"""Or when so many more backups have expired, or fewer, than were counted."""
+
+FRESH = 60.0
+"""Seconds for which the harvest of a cycle is as good as one of our own: what
+somebody has just made longer holds at once."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Harvested:
-    """An inventory, and when its harvest began."""
+    """An inventory, and when it was harvested.
+
+    In seconds on this process's monotonic clock.
+    """
 
     inventory: model.Inventory
     began: float
-    """Seconds on this process's monotonic clock."""
+    ended: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Tripped:
+    """A round that was too large, and that nobody has agreed to."""
+
+    breaker: model.Breaker
+    at: datetime.datetime
+    expired: int
+    """How many backups had expired, whether they could go or not."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -79,8 +101,13 @@ class Retention:
         writer: Writer,
         clocks: Clocks,
         known_gone: set[str],
+        clock: Callable[[], float],
     ) -> None:
-        """:param known_gone: servers that this process has proved gone."""
+        """:param known_gone: servers that this process has proved gone.
+
+        :param clock: monotonic, in seconds.
+        """
+        self._clock = clock
         self._store = store
         self._cloud = cloud
         self._settings = settings
@@ -92,6 +119,7 @@ class Retention:
         """Whether there was no round by the options of now."""
         self._read_at = -math.inf
         """When the harvest began whose values were taken over last."""
+        self._tripped: _Tripped | None = None
         self.complete = False
         """Whether the last round did all that was due: nothing, such as
         an incomplete harvest, held any of it back."""
@@ -105,13 +133,13 @@ class Retention:
         :raises WrongCloudError: the database belongs to another cloud.
         :raises OvertakenError: another scheduler took office.
         """
-        began = time.monotonic()
+        began = self._clock()
         self._store.release_waiting()
         count = _Count()
         self.complete = True
         if self._is_newer(last) or self._anything_is_due():
             self._one_round(last, count)
-            _tell(count, time.monotonic() - began)
+            _tell(count, self._clock() - began)
         self._tell_held()
         return count.planned
 
@@ -121,34 +149,59 @@ class Retention:
         if now is None:
             self.complete = False
             return
+        taken_over: Harvested | None = None
         if last is not None and self._is_newer(last):
             self._take_over(self._outlook(last.inventory, now), count)
             self._read_at = last.began
+            taken_over = last
         if not self._anything_is_due():
             return
-        began = time.monotonic()
-        inventory = harvest(
-            self._cloud,
-            self._settings.rule,
-            deployment.selected_volumes,
-            self._writer.go_on,
-            now=self._store.now(),
-            known_gone=self._known_gone,
-            thorough=True,
-        )
+        if self._still_waits(now):
+            self.complete = False
+            return
+        found = self._harvested(last, deployment.selected_volumes)
         # A harvest takes its time, and one of the clocks may have jumped.
         now = self._clocks.agreed(NOTHING)
         if now is None:
             self.complete = False
             return
-        outlook = self._outlook(inventory, now)
-        outlook.ask_for_servers()
-        self._take_over(outlook, count)
-        self._read_at = began
+        outlook = self._outlook(found.inventory, now)
+        if outlook.ask_for_servers() or found is not taken_over:
+            self._take_over(outlook, count)
+        self._read_at = found.began
         self._is_first = False
         self._cancel(outlook, count)
         self._remove(outlook, count)
-        self._tell_unreadable(inventory)
+        self._tell_unreadable(found.inventory)
+
+    def _harvested(
+        self, last: Harvested | None, last_count: int | None
+    ) -> Harvested:
+        """A complete harvest of just now, or one that is made for this.
+
+        The last cycle's will do where it has read all attachments, as one
+        of our own does: they prove that the list of servers is whole.
+
+        :param last_count: how many volumes the last harvest selected.
+        """
+        began = self._clock()
+        if (
+            last is not None
+            and last.inventory.complete
+            and last.inventory.attachments_read
+            and began - last.ended <= FRESH
+        ):
+            return last
+        inventory = harvest(
+            self._cloud,
+            self._settings.rule,
+            last_count,
+            self._writer.go_on,
+            now=self._store.now(),
+            known_gone=self._known_gone,
+            thorough=True,
+        )
+        return Harvested(inventory, began, self._clock())
 
     def _is_newer(self, last: Harvested | None) -> bool:
         return last is not None and last.began > self._read_at
@@ -166,16 +219,20 @@ class Retention:
         )
 
     def _anything_is_due(self) -> bool:
-        """Whether there is anything to delete, to forget or to cancel."""
+        """Whether there is anything to delete, to forget or to cancel.
+
+        Or a round that waits for a yes, and that may be no more.
+        """
         now = self._store.now()
         oldest = durations.before(now, self._policy.retention_time)
         return bool(
             (self._is_first and self._store.governances("", 1))
-            or self._store.unwanted_backups()
-            or self._store.expired(now, None, 1)
+            or self._store.unwanted_backups(limit=1)
+            or any(self._store.expired_volumes(now, 1))
             or self._store.undated(oldest, "", 1)
             or self._store.missing(now - self._settings.absence_settle_time)
             or self._store.expiring_volumes(1)
+            or self._store.breaker()
         )
 
     # -- what governs ------------------------------------------------------
@@ -259,16 +316,12 @@ class Retention:
     def _remove(self, outlook: Outlook, count: _Count) -> None:
         """Plan all deletes of the round, or none."""
         vanished = self._proved_missing()
-        unwanted = self._store.unwanted_backups()
-        would = len(vanished) + len(unwanted)
-        expiring: list[str] = []
+        would = len(vanished) + sum(map(len, self._unwanted()))
+        waiting = self._store.breaker()
+        total = self._store.count_managed()
+        expiring: Iterable[list[str]] = ()
         if outlook.inventory.complete:
-            for judged in itertools.chain.from_iterable(
-                map(outlook.judge, outlook.due())
-            ):
-                would += len(judged.to_delete)
-                if judged.to_delete:
-                    expiring.append(judged.volume_id)
+            expiring, would = self._expiring(outlook, would, total)
         else:
             self.complete = False
             LOG.warning(
@@ -276,38 +329,70 @@ class Retention:
                 "%s",
                 "; ".join(outlook.inventory.problems[:MOST_TOLD]),
             )
-        if not self._may_remove(would, outlook.now):
+        if not self._may_remove(would, total, waiting, outlook.now):
             self.complete = False
             return
-        written = self._writer.write(
-            ports.PlanRecord(
-                tasks=[
-                    planning.unwanted(row, outlook.now) for row in unwanted
-                ],
-                vanished=vanished,
-            )
-        )
-        count.planned += len(written)
-        count.vanished += len(vanished)
-        self._plan_expired(outlook, expiring, count)
+        if vanished:
+            self._writer.write(ports.PlanRecord(vanished=vanished))
+            count.vanished += len(vanished)
+        self._plan_unwanted(outlook.now, count)
+        self._plan_expired(outlook, expiring, would, count)
         if outlook.inventory.complete and self._store.breaker() is not None:
             # Not before all is written: a yes is for all of it.
             self._writer.reset_breaker()
 
-    def _may_remove(self, would: int, now: datetime.datetime) -> bool:
-        """Whether the round is small enough, or somebody agreed to it."""
-        waiting = self._store.breaker()
-        total = self._store.count_managed()
+    def _expiring(
+        self, outlook: Outlook, would: int, total: int
+    ) -> tuple[Iterable[list[str]], int]:
+        """The volumes whose backups go, in pages, and how many go at most.
+
+        Whether each can go is looked at beforehand only where all that has
+        expired would be too much for one round.
+
+        :param would: how many go besides.
+        """
+        at_most = would + self._store.count_expired(outlook.now)
+        if not breaker.is_too_large(at_most, total, self._policy):
+            return outlook.due(), at_most
+        pages = []
+        for volume_ids in outlook.due():
+            going = [each for each in outlook.judge(volume_ids) if each.goes]
+            would += sum(each.goes for each in going)
+            pages.append([each.volume_id for each in going])
+        return pages, would
+
+    def _unwanted(self) -> Iterator[list[model.Backup]]:
+        """What nobody wants and nobody removes yet, in pages."""
+        after = ""
+        while page := self._store.unwanted_backups(after, PAGE):
+            yield page
+            after = page[-1].id
+
+    def _plan_unwanted(self, now: datetime.datetime, count: _Count) -> None:
+        """Write page by page."""
+        for page in self._unwanted():
+            self._writer.go_on()
+            tasks = [planning.unwanted(row, now) for row in page]
+            written = self._writer.write(ports.PlanRecord(tasks=tasks))
+            count.planned += len(written)
+
+    def _may_remove(
+        self,
+        would: int,
+        total: int,
+        waiting: model.Breaker | None,
+        now: datetime.datetime,
+    ) -> bool:
+        """Whether the round is small enough, or somebody agreed to it.
+
+        :param waiting: as it was before all was counted.
+        """
+        self._tripped = None
         if breaker.is_too_large(would, total, self._policy):
             if not breaker.is_confirmed(waiting, would, now):
                 self._writer.trip_breaker(would, total, waiting)
-                LOG.error(
-                    "Retention does nothing: %d of %d managed backups would "
-                    "be deleted or forgotten in one round; staffeln plan "
-                    "shows them, staffeln retention confirm lets it happen",
-                    would,
-                    total,
-                )
+                self._note_tripped(now)
+                _tell_too_large(would, total)
                 return False
             LOG.warning(
                 "Retention: %d of %d managed backups go, as was confirmed",
@@ -316,17 +401,59 @@ class Retention:
             )
         return True
 
+    def _note_tripped(self, now: datetime.datetime) -> None:
+        """So that the next rounds need not count it all again."""
+        waiting = self._store.breaker()
+        if waiting is not None and waiting.confirmed_at is None:
+            expired = self._store.count_expired(now)
+            self._tripped = _Tripped(waiting, now, expired)
+
+    def _still_waits(self, now: datetime.datetime) -> bool:
+        """Whether a round would come to what the last one came to.
+
+        It was too large, nobody agreed to it, about as much has expired,
+        and no delete is planned that may have to be cancelled.
+        """
+        before = self._tripped
+        if (
+            before is None
+            or self._store.breaker() != before.breaker
+            or not before.at <= now < before.at + RECOUNTED
+            or self._store.expiring_volumes(1)
+        ):
+            return False
+        changed = abs(self._store.count_expired(now) - before.expired)
+        if changed > RECOUNTED_MORE * before.expired:
+            return False
+        _tell_too_large(before.breaker.would, before.breaker.total)
+        return True
+
     def _plan_expired(
-        self, outlook: Outlook, volume_ids: Sequence[str], count: _Count
+        self,
+        outlook: Outlook,
+        pages: Iterable[list[str]],
+        at_most: int,
+        count: _Count,
     ) -> None:
-        """Write page by page, each judged anew: counting took its time."""
-        for start in range(0, len(volume_ids), PAGE):
+        """Write page by page, each judged anew: counting took its time.
+
+        :param at_most: how many the round may plan, by what was counted.
+        """
+        for volume_ids in pages:
             self._writer.go_on()
             tasks = [
                 work
-                for each in outlook.judge(volume_ids[start : start + PAGE])
+                for each in outlook.judge(volume_ids)
                 for work in removals(each.to_delete, outlook.now)
             ]
+            if count.planned + len(tasks) > at_most:
+                self.complete = False
+                LOG.warning(
+                    "Retention: more backups expire than the %d that were "
+                    "counted; the others wait for the next round",
+                    at_most,
+                )
+                return
             if tasks:
                 written = self._writer.write(ports.PlanRecord(tasks=tasks))
                 count.planned += len(written)
@@ -381,6 +508,16 @@ class Retention:
             )
         if len(held) > MOST_TOLD:
             LOG.warning("More backups that are to go are not gone")
+
+
+def _tell_too_large(would: int, total: int) -> None:
+    LOG.error(
+        "Retention does nothing: %d of %d managed backups would be deleted or "
+        "forgotten in one round; staffeln plan shows them, staffeln retention "
+        "confirm lets it happen",
+        would,
+        total,
+    )
 
 
 def removals(

@@ -49,9 +49,14 @@ class Starter:
         settings: Settings,
         deployment_uuid: str,
         clock: Callable[[], float],
+        now: Callable[[], datetime.datetime],
     ) -> None:
-        """:param clock: seconds, on one that goes on while we stand still."""
+        """:param clock: seconds, on one that goes on while we stand still.
+
+        :param now: the database's time, which need not be asked for it.
+        """
         self._clock = clock
+        self._now = now
         self._store = store
         self._engine = engine
         self._recorder = recorder
@@ -63,7 +68,7 @@ class Starter:
 
     # -- one attempt -------------------------------------------------------
 
-    def start(self, claimed: task.Task, now: datetime.datetime) -> None:
+    def start(self, claimed: task.Task) -> None:
         """Make one attempt of a claimed task and record its answer.
 
         A conductor that stands still for as long as the others take it for
@@ -73,6 +78,7 @@ class Starter:
         began = self._clock()
         patience = self._settings.heartbeat_timeout.total_seconds()
         number = claimed.attempt + 1
+        now = self._now()
         work = self._recorder.move(
             claimed,
             task.State.STARTING,
@@ -93,9 +99,9 @@ class Starter:
         except errors.NoAnswerError as error:
             self._note_unanswered(work, str(error))
         except errors.CloudError as error:
-            self._refused(work, error, self._store.now())
+            self._refused(work, error, self._now())
         else:
-            self._made(work, backup_id, self._store.now())
+            self._made(work, backup_id, self._now())
 
     def _made(
         self, work: task.Task, backup_id: str, now: datetime.datetime
@@ -342,7 +348,7 @@ class Starter:
             words,
         )
         self._unanswered[_attempt(work)] = _Unanswered(
-            self._store.now(), words, busy
+            self._now(), words, busy
         )
 
     def _adopt(

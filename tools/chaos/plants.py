@@ -70,7 +70,7 @@ def _absence_from_list() -> None:
     _replace(following.Round, "_one_call_each_is_fine", by_lists)
     real = Follower._absent
 
-    def absent(follower: Any, work: Any, row: Any, now: Any) -> bool:
+    def absent(follower: Any, work: Any, row: Any, now: Any) -> Any:
         object.__setattr__(row, "missing_since", now - 2 * ABSENCE)
         return real(follower, work, row, now)
 

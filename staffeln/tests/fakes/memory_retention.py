@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from staffeln.domain import model, task
@@ -57,20 +57,23 @@ class MemoryRetention(memory_state.MemoryState):
 
     # -- what is due -------------------------------------------------------
 
-    def expired(
-        self, now: datetime.datetime, after: model.Backup | None, limit: int
-    ) -> list[model.Backup]:
-        due = [
-            (row.expires_at, row.id, row)
+    def expired_volumes(
+        self, now: datetime.datetime, at_once: int
+    ) -> Iterator[list[str]]:
+        due = sorted(
+            (row.expires_at, row.id, row.volume_id)
             for row in self._rows(model.BackupState.AVAILABLE)
             if row.expires_at is not None and row.expires_at <= now
-        ]
-        if after is not None:
-            assert after.expires_at
-            place = after.expires_at, after.id
-            due = [each for each in due if each[:2] > place]
-        due.sort(key=lambda each: each[:2])
-        return [row for *_, row in due[:limit]]
+        )
+        for start in range(0, len(due), at_once):
+            page = due[start : start + at_once]
+            yield list({volume_id for *_, volume_id in page})
+
+    def count_expired(self, now: datetime.datetime) -> int:
+        return sum(
+            row.expires_at is not None and row.expires_at <= now
+            for row in self._rows(model.BackupState.AVAILABLE)
+        )
 
     def undated(
         self, created_before: datetime.datetime, after: str, limit: int

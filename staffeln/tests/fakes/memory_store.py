@@ -162,12 +162,25 @@ class MemoryStore(memory_reports.MemoryReports):
     # -- what planning reads -----------------------------------------------
 
     def histories(
-        self, volume_ids: Collection[str]
+        self,
+        volume_ids: Collection[str],
+        chains_until: datetime.datetime | None = None,
     ) -> dict[str, model.History]:
         with self._lock:
             found = {
                 volume_id: self._history(volume_id) for volume_id in volume_ids
             }
+        for volume_id, history in found.items():
+            last = history.last_success_at
+            if (
+                chains_until is not None
+                and last is not None
+                and last > chains_until
+                and history.live_task is None
+            ):
+                found[volume_id] = dataclasses.replace(
+                    history, chain=(), to_go=frozenset()
+                )
         nothing = model.History()
         return {
             volume_id: history
@@ -244,6 +257,11 @@ class MemoryStore(memory_reports.MemoryReports):
         ]
         return queue.Queue(last, front, max(in_round, default=None))
 
+    def volumes_with_backups(self, after: str, limit: int) -> list[str]:
+        with self._lock:
+            found = {row.volume_id for row in self._backups.values()}
+            return sorted(each for each in found if each > after)[:limit]
+
     def planned_backups(self) -> dict[str, str]:
         return {
             work.volume_id: work.id
@@ -252,24 +270,28 @@ class MemoryStore(memory_reports.MemoryReports):
             )
         }
 
-    def unwanted_backups(self) -> list[model.Backup]:
+    def unwanted_backups(
+        self, after: str = "", limit: int | None = None
+    ) -> list[model.Backup]:
         with self._lock:
             removing = {
                 work.backup_id
                 for work in self.tasks(kind=task.Kind.DELETE, states=task.LIVE)
             }
-            return [
+            looked_up = {
+                work.id
+                for work in self.tasks(
+                    kind=task.Kind.BACKUP, states=[task.State.STARTING]
+                )
+            }
+            found = [
                 row
                 for row in self.backups(states=[model.BackupState.UNWANTED])
-                if row.id not in removing
-                and row.task_id
-                not in {
-                    work.id
-                    for work in self.tasks(
-                        kind=task.Kind.BACKUP, states=[task.State.STARTING]
-                    )
-                }
+                if row.id > after
+                and row.id not in removing
+                and row.task_id not in looked_up
             ]
+            return sorted(found, key=lambda row: row.id)[:limit]
 
     # -- tasks -------------------------------------------------------------
 
@@ -602,3 +624,12 @@ class MemoryStore(memory_reports.MemoryReports):
 
     def volume_record(self, volume_id: str) -> model.VolumeRecord | None:
         return self._records.get(volume_id)
+
+    def volume_records(
+        self, volume_ids: Collection[str]
+    ) -> dict[str, model.VolumeRecord]:
+        return {
+            each: self._records[each]
+            for each in volume_ids
+            if each in self._records
+        }

@@ -195,6 +195,69 @@ class MovingSuite(store_case.StoreCase):
             {self.store.events(each)[-1].reason for each in expected},
         )
 
+    def ends(self, count: int) -> list[ports.Change]:
+        """Ends of so many running tasks, each in its own words."""
+        running = [self.run_one(number) for number in range(1, count + 1)]
+        found = []
+        for number, work in enumerate(running, 1):
+            later = NOW + number * SECOND
+            mode = (task.Mode.FULL, task.Mode.INCREMENTAL)[number % 2]
+            failed = number % 5 == 0
+            found.append(
+                ports.Change(
+                    before=work,
+                    after=task.advance(
+                        work,
+                        task.State.FAILED if failed else task.State.SUCCEEDED,
+                        later,
+                        f"backup {number} ended: 'it' is 100 % ?:x",
+                        mode=mode,
+                    ),
+                    backup=self.row(number, size=number),
+                    record=samples.record(
+                        volume_id=f"v{number}", failures=number
+                    )
+                    if failed
+                    else None,
+                )
+            )
+        return found
+
+    def test_moves_that_write_different_things_go_together(self) -> None:
+        changes = self.ends(23)
+        done = self.store.advance(changes, "c1")
+        self.assertEqual([each.after for each in changes], done)
+        for number, each in enumerate(changes, 1):
+            self.assertEqual(each.after, self.store.get_task(each.after.id))
+            self.assertEqual(number, self.backup_in_store(f"b{number}").size)
+            self.assertEqual(
+                each.after.reason,
+                self.store.events(each.after.id)[-1].reason,
+            )
+        records = self.store.volume_records([f"v{n}" for n in range(30)])
+        self.assertEqual(
+            {f"v{n}": n for n in (5, 10, 15, 20)},
+            {key: each.failures for key, each in records.items()},
+        )
+        self.assertEqual({}, self.store.volume_records([]))
+        self.plan(planned(99))
+        self.assertEqual(1, len(self.claim(running=1)))
+
+    def test_those_of_many_that_were_overtaken_are_left(self) -> None:
+        changes = self.ends(23)
+        late = {3, 4, 17}
+        for number in late:
+            self.move(changes[number - 1].before, task.State.FAILED, "first")
+        done = self.store.advance(changes, "c1")
+        self.assertEqual(23 - len(late), len(done))
+        for number, each in enumerate(changes, 1):
+            found = self.in_store(each.after.id)
+            if number in late:
+                self.assertEqual("first", found.reason)
+                self.assertEqual(5, len(self.store.events(found.id)))
+            else:
+                self.assertEqual(each.after, found)
+
     def test_one_of_those_who_move_at_once_wins(self) -> None:
         running = self.run_one()
         ends = [task.State.SUCCEEDED, task.State.FAILED] * 4

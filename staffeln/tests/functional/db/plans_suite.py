@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, ClassVar
@@ -131,6 +132,14 @@ class PlansSuite(databases.DatabaseCase):
 
     # -- what governs --------------------------------------------------------
 
+    def test_volumes_with_backups(self) -> None:
+        for after in ("", _volume(700)):
+            (ids,) = self.plans(
+                partial(self.store.volumes_with_backups, after, 100)
+            )
+            self.assertIn(ids.index, (GOVERNANCE, "ix_backups_volume_id"))
+            self.assertFalse(ids.sorts)
+
     def test_what_governs(self) -> None:
         for after in ("", _volume(700)):
             volumes, kinds = self.plans(
@@ -148,15 +157,16 @@ class PlansSuite(databases.DatabaseCase):
     # -- what is due ---------------------------------------------------------
 
     def test_what_has_expired(self) -> None:
-        first = self.store.expired(NOW, None, 100)
-        self.assertEqual(100, len(first))
+        self.assert_uses(lambda: self.store.count_expired(NOW), EXPIRY)
+        self.assertNotEqual([], next(self.store.expired_volumes(NOW, 100)))
         self.assert_uses(
-            lambda: self.store.expired(NOW, None, 100), EXPIRY, in_order=True
+            lambda: next(self.store.expired_volumes(NOW, 100)), EXPIRY
         )
         self.assert_uses(
-            lambda: self.store.expired(NOW, first[-1], 100),
+            lambda: list(
+                itertools.islice(self.store.expired_volumes(NOW, 100), 3)
+            ),
             EXPIRY,
-            in_order=True,
         )
 
     def test_what_nobody_dated(self) -> None:

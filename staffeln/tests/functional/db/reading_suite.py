@@ -143,6 +143,19 @@ class ReadingSuite(store_case.StoreCase):
         self.assertEqual([False] * 3 + [True], sorted(kept))
         self.assertEqual(kept.index(True), self.backup_in_store("b1").size)
 
+    def test_volumes_with_backups_come_by_pages(self) -> None:
+        self.assertEqual([], self.store.volumes_with_backups("", 9))
+        for number, volume in enumerate("dbbacB"):
+            state = list(model.BackupState)[number % 5]
+            self.keep(self.row(number, volume_id=volume, state=state))
+        everything = self.store.volumes_with_backups("", 9)
+        self.assertEqual(set("abcdB"), set(everything))
+        found, after = [], ""
+        while page := self.store.volumes_with_backups(after, 2):
+            found += page
+            after = page[-1]
+        self.assertEqual(everything, found)
+
     def test_unwanted_backups_are_those_nobody_removes_yet(self) -> None:
         unwanted = model.BackupState.UNWANTED
         self.keep(
@@ -155,9 +168,11 @@ class ReadingSuite(store_case.StoreCase):
         self.plan(removal(1), removal(2))
         one = self.claim(limit=1, kind=task.Kind.DELETE)[0]
         self.move(self.start(one), task.State.FAILED)
-        self.assertEqual(
-            {"b1", "b3"}, {row.id for row in self.store.unwanted_backups()}
-        )
+        found = self.store.unwanted_backups
+        self.assertEqual(["b1", "b3"], [row.id for row in found()])
+        self.assertEqual(["b1"], [row.id for row in found(limit=1)])
+        self.assertEqual(["b3"], [row.id for row in found("b1", 9)])
+        self.assertEqual([], found("b3", 9))
 
     def test_ids_of_any_alphabet_are_looked_for(self) -> None:
         """What somebody types is looked for, and not there."""
@@ -269,6 +284,30 @@ class ReadingSuite(store_case.StoreCase):
         self.link(3, False, created_at=NOW)
         self.link(4, True, created_at=NOW)
         self.assertEqual(["b3", "b1", "b4"], self.chain())
+
+    def test_chains_that_nobody_needs_are_left_out(self) -> None:
+        """Where a backup is young and no task lives."""
+        self.keep(
+            self.row(1, volume_id="old", created_at=NOW - DAY),
+            self.row(2, volume_id="young", created_at=NOW),
+            self.row(3, volume_id="waits", created_at=NOW),
+            self.row(4, volume_id="lost", created_at=NOW, broken_since=NOW),
+        )
+        self.plan(planned(3, volume_id="waits"))
+        volumes = ("old", "young", "waits", "lost", "none")
+        for until, without in (
+            (None, set()),
+            (NOW, set()),
+            (NOW - SECOND, {"young"}),
+            (NOW - DAY, {"young"}),
+            (NOW - DAY - SECOND, {"young", "old"}),
+        ):
+            found = self.store.histories(volumes, until)
+            self.assertEqual(NOW, found["young"].last_success_at)
+            self.assertEqual(
+                {"old", "young", "waits", "lost"} - without,
+                {each for each, history in found.items() if history.chain},
+            )
 
     def test_histories_of_many_volumes_come_together(self) -> None:
         count = 1100

@@ -212,7 +212,8 @@ class RetentionSuite(store_case.StoreCase):
 
     # -- what is due ---------------------------------------------------------
 
-    def test_the_expired_come_in_order_of_expiry(self) -> None:
+    def test_the_volumes_of_the_expired_are_read(self) -> None:
+        self.assertEqual([], list(self.store.expired_volumes(NOW, 1)))
         self.adopt(
             self.row(1, expires_at=NOW),
             self.row(2, expires_at=NOW - DAY),
@@ -223,26 +224,33 @@ class RetentionSuite(store_case.StoreCase):
                 for number, state in enumerate(NOT_AVAILABLE, 5)
             ),
         )
-        self.assertEqual(["b2", "b1"], ids(self.store.expired(NOW, None, 9)))
+        self.assertEqual(
+            [["v2"], ["v1"]], list(self.store.expired_volumes(NOW, 1))
+        )
+        self.assertEqual(2, self.store.count_expired(NOW))
+        self.assertEqual(1, self.store.count_expired(NOW - SECOND))
+        (page,) = self.store.expired_volumes(NOW, 9)
+        self.assertEqual(["v1", "v2"], sorted(page))
 
-    def test_the_expired_are_read_in_pages(self) -> None:
+    def test_the_expired_are_looked_at_in_pages(self) -> None:
         """Many expire at the same moment, as those of one cycle do."""
         at_once = [
-            self.row(number, expires_at=NOW - (number % 2) * SECOND)
+            self.row(
+                number,
+                volume_id=f"v{number // 4}",
+                expires_at=NOW - (number % 2) * SECOND,
+            )
             for number in range(10, 30)
         ]
         self.adopt(*at_once)
-        expected = ids(
-            sorted(at_once, key=lambda row: (row.expires_at, row.id))
-        )
+        ordered = sorted(at_once, key=lambda row: (row.expires_at, row.id))
         for limit in (1, 3, 10, 20, 21):
-            found: list[model.Backup] = []
-            while page := self.store.expired(
-                NOW, found[-1] if found else None, limit
-            ):
-                self.assertLessEqual(len(page), limit)
-                found += page
-            self.assertEqual(expected, ids(found))
+            expected = [
+                sorted({row.volume_id for row in ordered[start:][:limit]})
+                for start in range(0, len(ordered), limit)
+            ]
+            found = map(sorted, self.store.expired_volumes(NOW, limit))
+            self.assertEqual(expected, list(found))
 
     def test_the_undated_are_those_whose_server_was_never_read(self) -> None:
         unread = {"retention_known": False}

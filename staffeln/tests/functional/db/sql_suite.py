@@ -92,6 +92,23 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
         for lost, count in ((1, 4), (2, 2), (3, 1), (12, 1)):
             self.assertEqual(count, len(claim(lost)))
 
+    def test_seats_that_others_took_meanwhile_are_left(self) -> None:
+        """What a claim remembers of free seats is no more than a hint."""
+        self.plan(*(store_case.planned(number) for number in range(60)))
+        other = SqlStore(self.database)
+        limits = ports.Throttle(running=20)
+        won: list[str] = []
+        for _ in range(12):
+            for each, by in ((self.store, "c1"), (other, "c2")):
+                won += [
+                    work.id
+                    for work in each.claim(
+                        by, task.Kind.BACKUP, 3, store_case.NOW, limits
+                    )
+                ]
+        self.assertEqual(20, len(won))
+        self.assertEqual(20, len(set(won)))
+
     def test_a_claim_that_always_comes_too_late_is_empty(self) -> None:
         def too_late(*_: object, **__: object) -> None:
             raise session.OutrunError("deadlock")

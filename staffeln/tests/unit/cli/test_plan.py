@@ -19,7 +19,7 @@ READS = frozenset(
         "breaker",
         "count_managed",
         "deployment",
-        "expired",
+        "expired_volumes",
         "expiring_volumes",
         "governances",
         "histories",
@@ -32,6 +32,7 @@ READS = frozenset(
         "tasks",
         "undated",
         "unwanted_backups",
+        "volumes_with_backups",
     }
 )
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from staffeln import ports
+from staffeln.db import retention
 from staffeln.db.store import SqlStore
 from staffeln.domain import model, report, task
 from staffeln.tests import base
@@ -124,20 +125,35 @@ class IndexTest(base.TestCase):
             self.assertIn("INDEX ix_backups_broken (state=? AND bro", line)
             self.assertEqual([], more)
 
+    def test_what_has_expired(self) -> None:
+        """Their volumes alone are put in order, of one page."""
+        for after, bounds in (
+            (None, "expires_at<?"),
+            (retention.Place(NOW, "b1"), "expires_at>? AND expires_at<?"),
+        ):
+            page = partial(
+                retention.expired_volumes, now=NOW, after=after, at_once=9
+            )
+            lines = self.lines(partial(self.database.read, page))
+            index = f"INDEX ix_backups_expiry (state=? AND {bounds})"
+            self.assertEqual(
+                [
+                    f"SEARCH backups USING COVERING {index}",
+                    f"SEARCH backups USING {index}",
+                ],
+                [each for each in lines if " backups " in f"{each} "],
+            )
+            self.assertNotIn("FOR ORDER BY", "\n".join(lines))
+
     def test_retention(self) -> None:
         store = self.store
-        row = samples.backup("b1", expires_at=NOW)
+        row = samples.backup("b1")
         governance = "COVERING INDEX ix_backups_governance"
         for call, expected in (
             (lambda: store.governances("", 9), governance),
             (
-                lambda: store.expired(NOW, None, 9),
-                "INDEX ix_backups_expiry (state=? AND expires_at<?)",
-            ),
-            (
-                lambda: store.expired(NOW, row, 9),
-                "INDEX ix_backups_expiry "
-                "(state=? AND expires_at>? AND expires_at<?)",
+                lambda: store.volumes_with_backups("", 9),
+                "COVERING INDEX ix_backups_",
             ),
             (
                 lambda: store.undated(NOW, "b1", 9),

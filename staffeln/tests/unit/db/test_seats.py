@@ -6,7 +6,7 @@ from __future__ import annotations
 import hypothesis
 from hypothesis import strategies as st
 
-from staffeln.db.claims import _Numbers
+from staffeln.db.claims import _Numbers, free_numbers
 from staffeln.tests import base
 
 TAKEN = st.lists(st.one_of(st.none(), st.integers(1, 30)), max_size=25).map(
@@ -19,7 +19,7 @@ class NumbersTest(base.TestCase):
     def test_free_and_taken_are_the_limit(
         self, limit: int, taken: list[int | None]
     ) -> None:
-        numbers = _Numbers(limit, taken)
+        numbers = _Numbers(free_numbers(limit, taken), limit)
         won = []
         while not numbers.full:
             won.append(numbers.take())
@@ -35,7 +35,7 @@ class NumbersTest(base.TestCase):
         now = list(taken)
         views = []
         for _ in range(3):
-            views.append(_Numbers(limit, now))
+            views.append(_Numbers(free_numbers(limit, now), limit))
             now = data.draw(st.permutations(now)) if now else now
             now = now[: data.draw(st.integers(0, len(now)))]
         for view in data.draw(st.permutations(views)):

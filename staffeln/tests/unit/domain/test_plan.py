@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 
 import hypothesis
 from hypothesis import strategies as st
@@ -29,6 +30,24 @@ def decide(
         samples.policy(),
         NOW,
         service_up=service_up,
+    )
+
+
+def make(
+    inventory: model.Inventory,
+    histories: Mapping[str, model.History],
+    planned: Mapping[str, str] | None = None,
+    *,
+    service_up: bool = True,
+) -> plan.Plan:
+    """The plan for an inventory, by the past of its volumes."""
+    return plan.make(
+        (
+            decide(each, histories.get(each.volume.id), service_up=service_up)
+            for each in inventory.candidates
+        ),
+        inventory,
+        planned or {},
     )
 
 
@@ -119,13 +138,7 @@ class OrderTest(base.TestCase):
         candidates: list[model.Candidate],
         histories: dict[str, model.History],
     ) -> list[str]:
-        made = plan.make(
-            samples.inventory(*candidates),
-            histories,
-            {},
-            samples.policy(),
-            NOW,
-        )
+        made = make(samples.inventory(*candidates), histories)
         ranks = [each.rank for each in made.decisions]
         self.assertEqual(sorted(set(ranks)), ranks)
         return [each.candidate.volume.id for each in made.decisions]
@@ -211,13 +224,8 @@ class PlanTest(base.TestCase):
             for each in candidates
             if data.draw(st.booleans())
         }
-        made = plan.make(
-            samples.inventory(*candidates),
-            histories,
-            {},
-            samples.policy(),
-            NOW,
-            service_up=service_up,
+        made = make(
+            samples.inventory(*candidates), histories, service_up=service_up
         )
         self.assertEqual(
             sorted(each.volume.id for each in candidates),
@@ -252,14 +260,12 @@ class PlanTest(base.TestCase):
     def make(
         self, volume_ids: list[str], planned: dict[str, str], complete: bool
     ) -> plan.Plan:
-        return plan.make(
+        return make(
             samples.inventory(
                 *map(samples.candidate, volume_ids), complete=complete
             ),
             {},
             planned,
-            samples.policy(),
-            NOW,
         )
 
     @hypothesis.given(

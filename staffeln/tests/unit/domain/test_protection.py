@@ -39,15 +39,11 @@ def judge(
     seen = dataclasses.replace(samples.inventory(*candidates), **inventory)
     rules = policy or samples.policy()
     pasts = histories or {}
-    return protection.judge(
-        plan.make(seen, pasts, {}, rules, NOW),
-        seen,
-        pasts,
-        rules,
-        TOLERANCE,
-        NOW,
-        until=UNTIL,
-    )
+    judging = protection.Judging(seen, rules, TOLERANCE, NOW, until=UNTIL)
+    for each in seen.candidates:
+        past = pasts.get(each.volume.id, model.History())
+        judging.look(plan.decide(each, past, rules, NOW), past)
+    return judging.found()
 
 
 def of(history: model.History, **volume: Any) -> protection.Protection:
@@ -268,7 +264,11 @@ class DroppedTest(base.TestCase):
         seen = model.Inventory(candidates=(), complete=True)
         known = samples.record(dropped_since=NOW - DAY, dropped_why="because")
         found = protection.dropped(
-            backed_up(HOUR, record=known), seen, samples.rule(), NOW
+            backed_up(HOUR, record=known),
+            samples.backup(),
+            seen,
+            samples.rule(),
+            NOW,
         )
         assert found is not None
         self.assertEqual((False, known), (found.is_new, found.record))
@@ -282,7 +282,11 @@ class DroppedTest(base.TestCase):
         seen = model.Inventory(candidates=(), complete=True)
         record = samples.record(failures=3)
         found = protection.dropped(
-            backed_up(HOUR, record=record), seen, samples.rule(), NOW
+            backed_up(HOUR, record=record),
+            samples.backup(),
+            seen,
+            samples.rule(),
+            NOW,
         )
         assert found is not None
         self.assertTrue(found.is_new)
@@ -295,7 +299,9 @@ class DroppedTest(base.TestCase):
         lost = model.History(chain=(samples.backup(broken_since=NOW),))
         for history in (model.History(), lost):
             self.assertIsNone(
-                protection.dropped(history, seen, samples.rule(), NOW)
+                protection.dropped(
+                    history, samples.backup(), seen, samples.rule(), NOW
+                )
             )
 
 
@@ -436,12 +442,15 @@ class PropertiesTest(base.TestCase):
         self, history: model.History
     ) -> None:
         seen = model.Inventory(candidates=(), complete=True)
-        found = protection.dropped(history, seen, samples.rule(), NOW)
+        found = protection.dropped(
+            history, samples.backup(), seen, samples.rule(), NOW
+        )
         if found is not None:
             self.assertIsNotNone(history.last_success_at)
             self.assertTrue(found.record.dropped_why)
             again = protection.dropped(
                 dataclasses.replace(history, record=found.record),
+                samples.backup(),
                 seen,
                 samples.rule(),
                 NOW + DAY,
@@ -450,6 +459,39 @@ class PropertiesTest(base.TestCase):
             self.assertEqual(
                 (False, found.record), (again.is_new, again.record)
             )
+
+
+class ChainsTest(base.TestCase):
+    """What a volume's chain is needed for."""
+
+    @hypothesis.given(
+        samples.histories(),
+        st.sampled_from(["in-use", "attaching", "error"]),
+        st.integers(1, 30),
+        st.integers(1, 10**12),
+    )
+    def test_without_those_that_nobody_needs_all_is_the_same(
+        self, past: model.History, status: str, hours: int, later: int
+    ) -> None:
+        policy = samples.policy(backup_min_interval=hours * HOUR)
+        latest = schedule.last_success_if_due(policy, UNTIL)
+        assert latest is not None
+        history = dataclasses.replace(
+            past,
+            live_task=None,
+            live_since=None,
+            last_success_at=latest + later * MICROSECOND,
+        )
+        without = dataclasses.replace(history, chain=(), to_go=frozenset())
+        candidate = samples.candidate(status=status)
+        self.assertEqual(
+            plan.decide(candidate, history, policy, NOW),
+            plan.decide(candidate, without, policy, NOW),
+        )
+        self.assertEqual(
+            judge(candidate, histories={"v1": history}, policy=policy),
+            judge(candidate, histories={"v1": without}, policy=policy),
+        )
 
 
 class OrderTest(base.TestCase):

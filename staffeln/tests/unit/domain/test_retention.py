@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import Any
 
@@ -358,7 +359,8 @@ class SettledTest(base.TestCase):
     def is_settled(
         self, row: model.Backup, reading: Reading | None, **options: Any
     ) -> bool:
-        return retention.is_settled(row.governance, reading, policy(**options))
+        rules = policy(**options)
+        return retention.rule(row.governance, reading, rules).settled
 
     def test_a_new_backup_is_not(self) -> None:
         self.assertFalse(self.is_settled(backup(), NONE))
@@ -384,6 +386,32 @@ class SettledTest(base.TestCase):
         self.assertFalse(
             self.is_settled(row, Reading("1s"), shortening_grace=DAY)
         )
+
+    def test_what_is_as_ruled_needs_no_second_look(self) -> None:
+        row = governed(backup(retention="5d"), Reading("5d"))
+        for reading, expected in (
+            (Reading("5d"), True),
+            (None, True),
+            (Reading("6d"), False),
+        ):
+            ruling = retention.rule(row.governance, reading, policy())
+            self.assertIs(expected, retention.is_as_ruled(row, ruling))
+
+    def test_what_expires_at_another_time_is_looked_at(self) -> None:
+        row = governed(backup(retention="5d"), Reading("5d"))
+        ruling = retention.rule(row.governance, None, policy())
+        for other in (
+            dataclasses.replace(row, expires_at=None),
+            dataclasses.replace(row, expires_at=row.created_at),
+            dataclasses.replace(row, grace="1s"),
+        ):
+            self.assertFalse(retention.is_as_ruled(other, ruling))
+
+    def test_what_depends_on_the_calendar_is_looked_at(self) -> None:
+        row = governed(backup(retention="1mon"), Reading("1mon"))
+        ruling = retention.rule(row.governance, None, policy())
+        self.assertTrue(ruling.settled)
+        self.assertFalse(retention.is_as_ruled(row, ruling))
 
     def test_one_whose_server_was_never_read_is_until_it_is(self) -> None:
         row = backup(retention_known=False)

@@ -117,6 +117,23 @@ class DueTest(base.TestCase):
             )
 
 
+class LastSuccessTest(base.TestCase):
+    def test_who_had_a_later_one_is_not_due_by_then(self) -> None:
+        policy = samples.policy(backup_min_interval=samples.DAY)
+        latest = schedule.last_success_if_due(policy, NOW)
+        assert latest is not None
+        for last, kind in (
+            (latest, schedule.Due),
+            (latest + samples.MICROSECOND, schedule.NotDue),
+        ):
+            history = model.History(last_success_at=last)
+            self.assertIsInstance(schedule.decide(history, policy, NOW), kind)
+
+    def test_without_an_interval_any(self) -> None:
+        policy = samples.policy(backup_min_interval=samples.DAY * 0)
+        self.assertIsNone(schedule.last_success_if_due(policy, NOW))
+
+
 class BackoffTest(base.TestCase):
     @hypothesis.given(
         st.integers(-5, 10**6),

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import types
 
 import hypothesis
 from hypothesis import strategies as st
@@ -208,3 +210,38 @@ class RetentionTest(base.TestCase):
             max(map(reach, texts)),  # type: ignore[type-var]
             reach(kept),
         )
+
+
+class KeptTest(base.TestCase):
+    """Of what users write no more is kept than the rule reads."""
+
+    MUCH = types.MappingProxyType({f"key{n}": "x" * 255 for n in range(128)})
+
+    def test_of_a_server(self) -> None:
+        rule = samples.rule()
+        read = {KEY: "true", RETENTION: "7d"}
+        whole = samples.server(metadata={**self.MUCH, **read})
+        kept = selection.kept_of_server(rule, whole)
+        self.assertEqual(read, kept.metadata)
+        self.assertEqual(
+            dataclasses.replace(whole, metadata={}),
+            dataclasses.replace(kept, metadata={}),
+        )
+
+    def test_of_a_volume(self) -> None:
+        rule = samples.rule()
+        for read in ({}, {KEY: "false"}):
+            whole = samples.volume(metadata={**self.MUCH, **read})
+            kept = selection.kept_of_volume(rule, whole)
+            self.assertEqual(read, dict(kept.metadata))
+            self.assertEqual(
+                selection.opted_out(rule, whole),
+                selection.opted_out(rule, kept),
+            )
+
+    def test_nothing_where_the_rule_reads_nothing(self) -> None:
+        rule = samples.rule(backup_key="", retention_key="")
+        kept = selection.kept_of_server(
+            rule, samples.server(metadata={"": "x", KEY: "true"})
+        )
+        self.assertEqual({}, dict(kept.metadata))

@@ -241,6 +241,27 @@ class TestFollowing(base.TestCase):
             mixture.follow(), mixture.busy_pages + 2 * mixture.cheap + 4
         )
 
+    def test_pages_alone_where_all_that_is_new_is_ours(self) -> None:
+        """Whichever end: 11 pages hold them, and one call proves rights."""
+        for first, step in ((0, 1), (900, 1), (400, 1), (3, 10)):
+            kinds = ["b"] * 1000
+            for number in range(first, first + 100 * step, step):
+                kinds[number] = "e"
+            for ended in (kinds, ["b"] * 1000):
+                mixture = Mixture(100, "f" * 300 + "".join(ended))
+                self.assertLessEqual(mixture.follow(), 12)
+
+    def test_some_foreign_ones_between_ours(self) -> None:
+        for share in (2, 3, 4, 5, 8, 20):
+            for every in (10, 1001):
+                kinds = "".join(
+                    ("b" if number % every else "e")
+                    + ("f" if number % share == 1 else "")
+                    for number in range(1, 1000)
+                )
+                mixture = Mixture(100, "f" * 300 + kinds)
+                self.assertLessEqual(mixture.follow(), mixture.bound + 2)
+
     def test_one_question_spares_many_pages(self) -> None:
         mixture = Mixture(2, "e" * 20 + "f" * 200 + "e")
         calls = mixture.follow()

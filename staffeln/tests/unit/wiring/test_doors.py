@@ -31,6 +31,7 @@ class DoorsTest(configured.ConfiguredTestCase):
         settings = dataclasses.replace(
             options.cloud_settings(self.read(CREDENTIALS)),
             create_retry_timeout=60,
+            connections=16 + 8 + doors.CONNECTIONS_OF_LOOPS,
         )
 
         def remember(found: object, **_: object) -> None:

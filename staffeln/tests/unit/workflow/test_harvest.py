@@ -74,6 +74,17 @@ class CompleteTest(HarvestTest):
         self.assertEqual(3, inventory.servers_selected)
         self.assertEqual(7, inventory.volumes_seen)
 
+    def test_a_slim_inventory_knows_the_ids_of_its_candidates(self) -> None:
+        self.add_tagged(2)
+        whole = self.harvest()
+        kept = whole.slim()
+        self.assertEqual((), kept.candidates)
+        self.assertEqual(
+            sorted(each.volume.id for each in whole.candidates),
+            sorted(kept.still_selected),
+        )
+        self.assertEqual(whole.servers, kept.servers)
+
     def test_pages_are_as_few_as_promised(self) -> None:
         self.add_tagged(5, volumes=2)
         self.harvest()

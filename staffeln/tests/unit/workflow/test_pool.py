@@ -97,11 +97,15 @@ class PoolTest(world.WorldTest):
         (claimed,) = self.w.store.claim(
             "c1", task.Kind.BACKUP, 1, self.w.clock()
         )
-        pool.submit(claimed, self.worker._starter.start, self.w.clock())
-        self.assertEqual(-1, pool.free)
+        pool.submit(claimed, self.worker._starter.start)
+        cancelled = threading.Event()
+        pool._under_way[claimed.id].add_done_callback(
+            lambda _: cancelled.set()
+        )
+        self.assertEqual(0, pool.wants)
         stopping = threading.Thread(target=self.worker.hand_back)
         stopping.start()
-        self.assertTrue(self.woken.acquire(timeout=PATIENCE))  # cancelled
+        self.assertTrue(cancelled.wait(PATIENCE))
         self.engine.let_go.set()
         stopping.join(PATIENCE)
         self.assertEqual(State.RUNNING, self.w.task_of(self.first).state)

@@ -173,7 +173,7 @@ class RemoveTest(world.WorldTest):
             "c2",
         )
         remover = self.w.processes["c1"].worker._remover
-        remover.start(claimed, self.w.clock())
+        remover.start(claimed)
         self.assertEqual(State.SUCCEEDED, self.removal().state)
         self.assertEqual(0, self.w.cloud.count("delete_backup"))
 
@@ -183,7 +183,7 @@ class RemoveTest(world.WorldTest):
         )
         self.w.store.take_over([claimed], "c2", self.w.clock(), "taken")
         remover = self.w.processes["c1"].worker._remover
-        remover.start(claimed, self.w.clock())
+        remover.start(claimed)
         self.assertEqual(0, self.w.cloud.count("delete_backup"))
 
     def test_the_caller_dies(self) -> None:
@@ -199,7 +199,6 @@ class RemoveTest(world.WorldTest):
             KeyboardInterrupt,
             self.w.processes["c1"].worker._remover.start,
             claimed,
-            self.w.clock(),
         )
         self.assertEqual(State.STARTING, self.removal().state)
         self.w.kill("c1")

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 from typing import Any
+from unittest import mock
 
 from staffeln.domain import durations, errors, model, task
 from staffeln.tests.unit.workflow.world import (
@@ -15,6 +17,7 @@ from staffeln.tests.unit.workflow.world import (
     HOUR,
     MINUTE,
     POLL,
+    SECOND,
     TAG,
     World,
     WorldTest,
@@ -199,7 +202,7 @@ class ServerTest(RetentionCase):
         )
         self.say("1mon")
         self.w.retain()
-        self.w.processes["c1"].worker._remover.start(claimed, self.w.clock())
+        self.w.processes["c1"].worker._remover.start(claimed)
         self.assertEqual(1, self.left)
         self.assertEqual(row.id, self.w.rows(self.volume_id)[0].id)
 
@@ -332,6 +335,57 @@ class NothingTest(RetentionCase):
         self.nothing_happens()
 
 
+class HarvestTest(RetentionCase):
+    """What a cycle has just read is not read once more."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.w = self.old_world()
+
+    def old_world(self, **changes: Any) -> World:
+        """With one backup, which has expired."""
+        w = self.new_world(full_backup_depth=0, **changes)
+        self.chain(w, 1)
+        w.retain()
+        w.pass_time(11 * DAY)
+        w.store.pause(task.Kind.BACKUP, "")
+        return w
+
+    def lists(self) -> int:
+        return self.w.cloud.count("server_pages")
+
+    def test_a_cycle_of_just_now_will_do(self) -> None:
+        self.w.lead()
+        before = self.lists()
+        self.w.pass_time(MINUTE - SECOND)
+        self.assertEqual(1, self.w.retain())
+        self.assertEqual(before, self.lists())
+
+    def test_an_older_one_will_not(self) -> None:
+        self.w.lead()
+        before = self.lists()
+        self.w.pass_time(MINUTE + SECOND)
+        self.assertEqual(1, self.w.retain())
+        self.assertEqual(before + 1, self.lists())
+
+    def test_an_incomplete_one_will_not(self) -> None:
+        server_id = self.w.cloud.add_server("p", readable=False)
+        self.w.lead()
+        self.w.cloud.change_server(server_id, readable=True)
+        before = self.lists()
+        self.assertEqual(1, self.w.retain())
+        self.assertEqual(before + 1, self.lists())
+
+    def test_one_that_read_some_volumes_alone_will_not(self) -> None:
+        self.w = self.old_world(page_size=1)
+        for _ in range(9):
+            self.w.cloud.add_volume("p")
+        self.w.lead()
+        before = self.lists()
+        self.assertEqual(1, self.w.retain())
+        self.assertLess(before, self.lists())
+
+
 class BreakerTest(RetentionCase):
     def setUp(self) -> None:
         super().setUp()
@@ -351,6 +405,64 @@ class BreakerTest(RetentionCase):
         self.assertEqual((6, 6), (breaker.would, breaker.total))
         self.w.store.confirm_breaker()
         self.assertEqual(6, self.retention_round(self.w))
+        self.assertIsNone(self.w.store.breaker())
+
+    def harvests(self, rounds: int = 1) -> int:
+        """How often some rounds list servers."""
+        before = self.w.cloud.count("server_pages")
+        for _ in range(rounds):
+            self.assertEqual(0, self.w.retain())
+        return self.w.cloud.count("server_pages") - before
+
+    def test_no_more_go_than_were_counted(self) -> None:
+        self.w.pass_time(11 * DAY)
+        with mock.patch.object(self.w.store, "count_expired", return_value=0):
+            self.assertEqual(0, self.w.retain())
+        self.assertIn("more backups expire than the 0", self.log.output)
+        self.assertEqual([], self.w.deletes())
+
+    def test_while_it_waits_nothing_is_counted_again(self) -> None:
+        self.w.pass_time(11 * DAY)
+        self.assertEqual(1, self.harvests())
+        tripped = self.w.store.breaker()
+        self.w.pass_time(HOUR)
+        self.assertEqual(0, self.harvests(3))
+        self.assertEqual(tripped, self.w.store.breaker())
+        self.assertEqual(4, self.log.output.count("Retention does nothing"))
+
+    def test_while_it_waits_it_is_counted_once_a_day(self) -> None:
+        self.w.pass_time(11 * DAY)
+        self.w.retain()
+        self.w.pass_time(DAY - MINUTE)
+        self.assertEqual(0, self.harvests())
+        self.w.pass_time(MINUTE)
+        self.assertEqual(1, self.harvests(2))
+
+    def test_what_has_expired_meanwhile_is_counted(self) -> None:
+        (row,) = self.w.rows(self.volumes[0])
+        self.w.store._backups[row.id] = dataclasses.replace(
+            row, created_at=row.created_at + DAY, expires_at=None
+        )
+        self.w.pass_time(10 * DAY + HOUR)
+        self.w.retain()
+        for hours, would, harvests in ((22, 5, 0), (2, 6, 1), (1, 6, 0)):
+            self.w.pass_time(hours * HOUR)
+            self.assertEqual(harvests, self.harvests())
+            breaker = self.w.store.breaker()
+            assert breaker
+            self.assertEqual(would, breaker.would)
+
+    def test_a_longer_value_is_heard_of_while_it_waits(self) -> None:
+        self.w.pass_time(11 * DAY)
+        self.w.retain()
+        for server in list(self.w.cloud.servers.values()):
+            self.w.cloud.change_server(
+                server.id, metadata={**TAG, RETENTION_KEY: "1y"}
+            )
+        self.w.pass_time(HOUR)
+        self.w.store.pause(task.Kind.BACKUP, "")
+        self.w.lead()
+        self.assertEqual(0, self.w.retain())
         self.assertIsNone(self.w.store.breaker())
 
     def test_a_yes_is_not_for_ever(self) -> None:

@@ -446,6 +446,7 @@ class BreakerTest(RetentionCase):
             w.store.confirm_breaker()
             return real()
 
+        w.pass_time(DAY)
         with mock.patch.object(w.store, "count_managed", confirm_and_count):
             w.retain()
         self.assertEqual(8, w.retain())

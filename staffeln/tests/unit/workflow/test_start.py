@@ -270,7 +270,7 @@ class MovedByOthersTest(world.WorldTest):
         starter = w.processes["c1"].worker._starter
         moved = dataclasses.replace(claimed, claimed_by="c9")
         w.store.take_over([claimed], "c9", w.clock(), "taken")
-        starter.start(claimed, w.clock())
+        starter.start(claimed)
         self.assertEqual(0, w.cloud.count("create_backup"))
         self.assertEqual(
             (moved.claimed_by, State.CLAIMED),

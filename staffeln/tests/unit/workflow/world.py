@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -88,6 +89,11 @@ class Clock:
     def __call__(self) -> datetime.datetime:
         return self.time
 
+    @property
+    def seconds(self) -> float:
+        """As a process's own clock counts them."""
+        return (self.time - START).total_seconds()
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,6 +131,7 @@ class Process:
         self.held = True
         """Whether its leadership says that it has the office."""
         self._store = store
+        self._ticks = itertools.count(step=1e-6)
         store.register_conductor(name, "host", 1, "solo")
         self.scheduler = cycle.Scheduler(
             store,
@@ -135,6 +142,7 @@ class Process:
             host_time=clock,
             press=press,
             observer=observer,
+            clock=lambda: clock.seconds + next(self._ticks),
         )
         self.worker = cycle.Worker(
             store,
@@ -143,7 +151,7 @@ class Process:
             binding.prove(cloud, store)[0].uuid,
             name,
             lambda: None,
-            lambda: (clock.time - START).total_seconds(),
+            lambda: clock.seconds,
             clock,
             observer,
         )
