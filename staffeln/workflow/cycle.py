@@ -300,7 +300,13 @@ class Worker:
         self._remover = Remover(
             store, engine, self._recorder, settings, clock, self._time.now
         )
-        self._starts = Pool("start", settings.backup_workers, wake)
+        self._starts = Pool(
+            "start",
+            settings.backup_workers,
+            wake,
+            # While one's answer is saved, another one's call is under way.
+            spare=settings.backup_workers // 2,
+        )
         self._deletes = Pool("delete", settings.rotation_workers, wake)
         self._polled_at: datetime.datetime | None = None
         self._deletes_polled_at: datetime.datetime | None = None
@@ -459,12 +465,24 @@ class Pool:
     to wait for the next claim; they stay claimed until a thread takes them.
     """
 
-    def __init__(self, name: str, size: int, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        wake: Callable[[], None],
+        *,
+        spare: int = 0,
+    ) -> None:
+        """:param size: how many tasks are worked on at a time.
+
+        :param spare: so many threads more, for what goes before a call and
+            comes after it.
+        """
         self._size = size
         self._wake = wake
         self._under_way: dict[str, concurrent.futures.Future[None]] = {}
         self._threads = concurrent.futures.ThreadPoolExecutor(
-            size, thread_name_prefix=name
+            size + spare, thread_name_prefix=name
         )
 
     @property

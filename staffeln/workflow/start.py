@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+import threading
 from collections.abc import Callable, Iterable
 
 from staffeln import ports
@@ -63,6 +64,9 @@ class Starter:
         self._outcomes = outcomes
         self._settings = settings
         self._deployment_uuid = deployment_uuid
+        self._calls = threading.BoundedSemaphore(settings.backup_workers)
+        """Of the create calls that may be under way: there are more threads
+        than these."""
         self._unanswered: dict[tuple[str, int], _Unanswered] = {}
         """By task and attempt: a task may leave us and come back."""
 
@@ -91,11 +95,12 @@ class Starter:
         if work is None:
             return
         try:
-            backup_id = self._engine.start(
-                work,
-                self._deployment_uuid,
-                lambda: self._clock() - began < patience,
-            )
+            with self._calls:
+                backup_id = self._engine.start(
+                    work,
+                    self._deployment_uuid,
+                    lambda: self._clock() - began < patience,
+                )
         except errors.NoAnswerError as error:
             self._note_unanswered(work, str(error))
         except errors.CloudError as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from staffeln.domain import task
@@ -111,3 +112,38 @@ class PoolTest(world.WorldTest):
         self.assertEqual(State.RUNNING, self.w.task_of(self.first).state)
         self.assertEqual(State.PLANNED, self.w.task_of(self.second).state)
         self.assertEqual(frozenset(), pool.under_way)
+
+
+class LimitTest(world.WorldTest):
+    """More threads than calls: they prepare the next, and save answers."""
+
+    def test_no_more_calls_are_under_way_than_workers(self) -> None:
+        w = self.new_world()
+        volumes = [w.protect() for _ in range(8)]
+        w.lead()
+        engine = SlowEngine(w.cloud)
+        engine.begun = threading.Semaphore(0)
+        engine.let_go = threading.Event()
+        worker = cycle.Worker(
+            w.store,
+            engine,
+            world.settings(backup_workers=4),
+            "deployment",
+            "c1",
+            lambda: None,
+        )
+        self.addCleanup(worker.hand_back)
+        self.addCleanup(engine.let_go.set)
+        worker.work()
+        for _ in range(4):
+            self.assertTrue(engine.begun.acquire(timeout=PATIENCE))
+        limit = time.monotonic() + PATIENCE
+        while len(w.store.tasks(states=[State.STARTING])) < 6:
+            self.assertLess(time.monotonic(), limit, "nothing is prepared")
+        self.assertFalse(engine.begun.acquire(blocking=False))
+        engine.let_go.set()
+        worker.hand_back()
+        begun = [w.task_of(each).state for each in volumes]
+        self.assertEqual(6, begun.count(State.RUNNING))
+        self.assertEqual(2, begun.count(State.PLANNED))
+        w.check()
