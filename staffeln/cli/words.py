@@ -18,6 +18,8 @@ def plain(text: str) -> str:
     Control characters, line breaks, marks that turn the direction of
     writing, and what is no character become ``\\n``, ``\\x1b``, ``\\u202e``.
     """
+    if text.isprintable():
+        return text  # nearly all are, and tables may have 100,000 lines
     return "".join(
         each
         if each.isprintable()
@@ -28,6 +30,8 @@ def plain(text: str) -> str:
 
 def cells(text: str) -> int:
     """How many columns of a terminal a line takes."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     return sum(_cells(each) for each in text)
 
 
