@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threads for the calls that start or delete something."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+from collections.abc import Callable
+
+from staffeln.domain import errors, task
+
+LOG = logging.getLogger(__name__)
+
+
+class Pool:
+    """A bounded number of threads, and what each task in them is.
+
+    Some more are claimed than there are threads, so that none of those has
+    to wait for the next claim; they stay claimed until a thread takes them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        wake: Callable[[], None],
+        *,
+        spare: int = 0,
+    ) -> None:
+        """:param size: how many tasks are worked on at a time.
+
+        :param spare: so many threads more, for what goes before a call and
+            comes after it.
+        """
+        self._size = size
+        self._wake = wake
+        self._under_way: dict[str, concurrent.futures.Future[None]] = {}
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            size + spare, thread_name_prefix=name
+        )
+
+    @property
+    def wants(self) -> int:
+        """How many more tasks are to be claimed; 0 while enough wait."""
+        most = self._size + 2 * (self._size - 1)
+        room = most - len(self._under_way)
+        return room if room >= max(1, self._size - 1) else 0
+
+    @property
+    def under_way(self) -> frozenset[str]:
+        """Ids of the tasks whose call is under way here."""
+        return frozenset(list(self._under_way))
+
+    def submit(
+        self,
+        work: task.Task,
+        begin: Callable[[task.Task], None],
+    ) -> None:
+        """Begin a task in a thread; its errors are logged, never lost."""
+        future = self._threads.submit(begin, work)
+        self._under_way[work.id] = future
+        future.add_done_callback(lambda done: self._ended(work, done))
+
+    def close(self) -> None:
+        """Wait for the calls under way."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _ended(
+        self, work: task.Task, done: concurrent.futures.Future[None]
+    ) -> None:
+        self._under_way.pop(work.id, None)
+        if not done.cancelled() and (error := done.exception()):
+            LOG.error(
+                "Task %s (%s of volume %s) ended with an error: %s",
+                work.id,
+                work.kind,
+                work.volume_id,
+                error,
+                exc_info=None
+                if isinstance(error, errors.StaffelnError)
+                else error,
+            )
+        if self.wants:
+            self._wake()
