@@ -165,7 +165,8 @@ class Settings:
             DEFAULT_BASE_PORT,
             DEFAULT_PAGE_LIMIT,
             (),
-            secrets.token_urlsafe(18),
+            # One that began with "-" would be an option to keystone-manage.
+            secrets.token_hex(18),
         )
 
     @classmethod
