@@ -2,11 +2,18 @@
 """What a round of reports costs, by how many tasks have ended.
 
 So many ended tasks of so many projects are written to a database, with
-their stories and backups, and again with a tenth of them. Then a round is
-held, in a process of its own: all in one message, and a message for each
-project. The messages are rendered as they are sent, and their bytes are
-counted; nothing else of them is kept. The cloud answers at once: its calls
-are counted, and their time is not in the figures.
+their stories and backups. Then a round is held, in a process of its own: all
+in one message, and a message for each project. The messages are rendered as
+they are sent, and their bytes are counted; nothing else of them is kept.
+Rendering is what a message takes however tasks are read, so its CPU stands
+by itself. The cloud answers at once: its calls are counted, and their time
+is not in the figures.
+
+Beside it stand the floor, which reads the same rows in one SELECT and
+deletes them in one DELETE through the driver, and the naive way, which reads
+each task and its backup by themselves and deletes task by task, on some of
+the tasks, for what all would take. Neither opens a report, or notes that it
+was delivered: a message takes 13 statements of its own.
 """
 
 from __future__ import annotations
@@ -14,22 +21,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import multiprocessing
+import itertools
+import math
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent import futures
 from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks import memory, retention
+from benchmarks import history, memory, retention
+from benchmarks.scale.measuring import apart
+from benchmarks.scale.tables import Table, ratio
 from benchmarks.statements import Watch
 from staffeln import ports
 from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import receivers, report, task
+from staffeln.domain import receivers, report, summary, task
 from staffeln.report import Pages
 from staffeln.tests.fakes.fake_cloud import FakeCloud
 from staffeln.tests.fakes.post import Witness
@@ -42,14 +51,18 @@ from staffeln.workflow.writer import Writer
 
 HEADINGS = (
     "database  ",
-    "tasks",
-    "projects",
+    "  tasks",
     "messages to",
     "messages",
-    "kB in all",
-    "seconds",
-    "CPU, s",
+    "  kB in all",
+    "rendering, s",
+    "the rest, s",
+    "floor, s",
+    "x      ",
+    "naive, s",
+    "x      ",
     "statements",
+    "    naive",
     "longest, s",
     "MB before",
     "MB at most",
@@ -59,6 +72,8 @@ HEADINGS = (
 AT_ONCE = 5000
 STORY = 5
 """Events of each task."""
+MOST_SINGLY = 300
+"""Tasks that are told of one by one; what all take is told by them."""
 READERS = {
     "one for all": ("operators@example.org",),
     "one each": (),
@@ -71,9 +86,10 @@ class Outcome:
 
     messages: int
     kilobytes: float
-    seconds: float
-    cpu: float
-    """Seconds of this process alone."""
+    rendering: float
+    """CPU seconds of this process alone."""
+    others: float
+    """Likewise: reading, opening, noting, purging."""
     statements: int
     longest: float
     """Seconds of the longest statement."""
@@ -105,6 +121,29 @@ class _Scales:
         """There is no connection."""
 
 
+class _Timed:
+    """Renders as ever, and counts the CPU that it takes."""
+
+    def __init__(self) -> None:
+        self._pages = Pages()
+        self.spent = 0.0
+
+    def render(self, what: report.Report) -> report.Rendered:
+        began = time.process_time()
+        found = self._pages.render(what)
+        self.spent += time.process_time() - began
+        return found
+
+    def render_summary(self, what: summary.Summary) -> report.Rendered:
+        return self._pages.render_summary(what)
+
+    def log_lines(self, what: report.Report) -> tuple[str, ...]:
+        return self._pages.log_lines(what)
+
+
+# -- what there is to tell ---------------------------------------------------
+
+
 def write(url: str, tasks: int, projects: int) -> None:
     """Fill a new database: of ten tasks one failed and one was a delete."""
     database = session.connect(databases.configuration(url), create=True)
@@ -130,6 +169,7 @@ def write(url: str, tasks: int, projects: int) -> None:
                 sa.insert(rows.BACKUPS),
                 [_backup(each) for each in ended if each.backup_id],
             )
+    history.learn(database)
     database.close()
 
 
@@ -167,12 +207,15 @@ def _backup(work: task.Task) -> dict[str, Any]:
     return rows.backup_values(row)
 
 
+# -- the ways to tell it, each in a process of its own -----------------------
+
+
 def hold(url: str, projects: int, readers: tuple[str, ...]) -> Outcome:
     """One round, in this process."""
     database = session.connect(databases.configuration(url))
     store = SqlStore(database)
     term = store.take_office("c1")
-    cloud, scales = FakeCloud(), _Scales()
+    cloud, scales, renderer = FakeCloud(), _Scales(), _Timed()
     for number in range(projects):
         name = f"project-{number:05}"
         cloud.add_project(name, name=f"the project {number}")
@@ -182,7 +225,7 @@ def hold(url: str, projects: int, readers: tuple[str, ...]) -> Outcome:
     reporting = Reporting(
         store,
         cloud,
-        Press(policy=policy, renderer=Pages(), mailer=scales),
+        Press(policy=policy, renderer=renderer, mailer=scales),
         Writer(store, "c1", term, lambda _term: True),
         lambda: Concerns(
             cycle=None, notices={}, demands={}, brakes=(), hands=()
@@ -191,69 +234,157 @@ def hold(url: str, projects: int, readers: tuple[str, ...]) -> Outcome:
     )
     watch = Watch(database.engine)
     before = memory.begin()
-    began, busy = time.monotonic(), time.process_time()
+    busy = time.process_time()
     reporting.round()
     busy = time.process_time() - busy
-    seconds = time.monotonic() - began
-    calls = Counter(each.name for each in cloud.calls)
     outcome = Outcome(
         messages=scales.messages,
         kilobytes=scales.bytes / 1000,
-        seconds=seconds,
-        cpu=busy,
+        rendering=renderer.spent,
+        others=busy - renderer.spent,
         statements=watch.count,
         longest=watch.longest,
         before=before,
         at_most=memory.megabytes("VmHWM"),
-        calls=calls.total(),
+        calls=Counter(each.name for each in cloud.calls).total(),
         left=len(store.tasks()),
     )
     database.close()
     return outcome
 
 
-def measure(name: str, tasks: int, projects: int) -> bool:
-    """Hold both sorts of rounds on a database; whether nothing was left."""
-    sound = True
-    with contextlib.ExitStack() as stack:
-        create = retention.DATABASES[name](stack)
-        for many in (tasks // 10, tasks):
-            for number, (to, readers) in enumerate(READERS.items()):
-                url = create(f"reports_{many}_{number}")
-                write(url, many, projects)
-                with futures.ProcessPoolExecutor(
-                    1, multiprocessing.get_context("spawn")
-                ) as apart:
-                    found = apart.submit(hold, url, projects, readers).result()
-                say(
-                    [
-                        name,
-                        f"{many:,}",
-                        f"{projects:,}",
-                        to,
-                        f"{found.messages:,}",
-                        f"{found.kilobytes:,.0f}",
-                        f"{found.seconds:.1f}",
-                        f"{found.cpu:.1f}",
-                        f"{found.statements:,}",
-                        f"{found.longest:.2f}",
-                        f"{found.before:.0f}",
-                        f"{found.at_most:.0f}",
-                        f"{found.calls:,}",
-                        f"{found.left:,}",
-                    ]
+def least(url: str) -> retention.Cost:
+    """Read all that is told of in bulk, and delete it, by the driver.
+
+    The delete is taken back, which is not counted.
+    """
+    database = session.connect(databases.configuration(url))
+    watch = Watch(database.engine)
+    with database.engine.connect() as connection:
+        quote = connection.dialect.identifier_preparer.quote
+        names = ", ".join(
+            f"t.{quote(each.name)}" for each in rows.TASK_COLUMNS
+        )
+        busy = time.process_time()
+        connection.exec_driver_sql(
+            f"SELECT {names}, b.incremental, b.created_at FROM tasks t "
+            "LEFT JOIN backups b ON b.id = t.backup_id "
+            "WHERE t.report_id IS NULL"
+        ).all()
+        connection.exec_driver_sql("DELETE FROM tasks WHERE report_id IS NULL")
+        busy = time.process_time() - busy
+        connection.rollback()
+    database.close()
+    return retention.Cost(busy, watch.count)
+
+
+def one_by_one(url: str, tasks: int) -> retention.Cost:
+    """Read some tasks and their backups, and delete them, one by one.
+
+    All of it is taken back, which is not counted; so a transaction for each
+    delete is not either.
+    """
+    database = session.connect(databases.configuration(url))
+    step = max(1, tasks // MOST_SINGLY)
+    ids = [
+        f"{number:08}-0000-4000-8000-000000000000"
+        for number in range(0, tasks, step)
+    ]
+    table, backups = rows.TASKS, rows.BACKUPS
+    watch = Watch(database.engine)
+    with database.engine.connect() as connection:
+        busy = time.process_time()
+        for each in ids:
+            work = rows.task_of(
+                connection.execute(
+                    sa.select(*rows.TASK_COLUMNS).where(table.c.id == each)
+                ).one()
+            )
+            connection.execute(
+                sa.select(backups.c.incremental, backups.c.created_at).where(
+                    backups.c.id == work.backup_id
                 )
-                sound = sound and not found.left
-    return sound
+            ).one_or_none()
+            connection.execute(sa.delete(table).where(table.c.id == each))
+        busy = time.process_time() - busy
+        connection.rollback()
+    database.close()
+    times = tasks / len(ids)
+    return retention.Cost(busy * times, round(watch.count * times))
 
 
-def say(cells: Sequence[str]) -> None:
-    """Print a line of the table."""
-    line = "".join(
-        cell.ljust(len(heading) + 2)
-        for cell, heading in zip(cells, HEADINGS, strict=True)
-    )
-    print(line.rstrip(), flush=True)
+# -- all of it ---------------------------------------------------------------
+
+
+class Series:
+    """Rounds on one kind of database."""
+
+    def __init__(self, name: str, table: Table) -> None:
+        self._name = name
+        self._table = table
+        self._found: list[tuple[int, str, Outcome]] = []
+
+    def measure(self, sizes: Sequence[int], projects: int) -> None:
+        """Hold both sorts of rounds over each number of tasks."""
+        with contextlib.ExitStack() as stack:
+            create = retention.DATABASES[self._name](stack)
+            for many in sizes:
+                for number, (to, readers) in enumerate(READERS.items()):
+                    url = create(f"reports_{many}_{number}")
+                    write(url, many, projects)
+                    floor = apart(least, url)
+                    naive = apart(one_by_one, url, many)
+                    found = apart(hold, url, projects, readers)
+                    self._tell(many, to, found, floor, naive)
+
+    def _tell(
+        self,
+        many: int,
+        to: str,
+        found: Outcome,
+        floor: retention.Cost,
+        naive: retention.Cost,
+    ) -> None:
+        self._table.line(
+            self._name,
+            many,
+            to,
+            found.messages,
+            round(found.kilobytes),
+            found.rendering,
+            found.others,
+            floor.cpu,
+            ratio(found.others, floor.cpu),
+            naive.cpu,
+            ratio(naive.cpu, found.others),
+            found.statements,
+            naive.statements,
+            found.longest,
+            round(found.before),
+            round(found.at_most),
+            found.calls,
+            found.left,
+        )
+        self._found.append((many, to, found))
+        if found.left:
+            self._table.complain(f"{found.left} tasks are left")
+
+    def tell_slopes(self) -> None:
+        """Say how the CPU grows: 1.00 is as the tasks do."""
+        for to in READERS:
+            its = [
+                (many, found) for many, way, found in self._found if way == to
+            ]
+            for (few, small), (many, large) in itertools.pairwise(its):
+                grown = math.log(many / few)
+                rest = math.log(large.others / small.others) / grown
+                made = math.log(large.rendering / small.rendering) / grown
+                print(
+                    f"  {self._name}, {to}, {few:,} to {many:,} tasks: CPU "
+                    f"grows with their power {rest:.2f}, rendering with "
+                    f"{made:.2f}",
+                    flush=True,
+                )
 
 
 def main() -> int:
@@ -263,9 +394,11 @@ def main() -> int:
         "databases",
         nargs="*",
         metavar="DATABASE",
-        help=", ".join(retention.DATABASES),
+        help=f"{', '.join(retention.DATABASES)}; default: mariadb",
     )
-    parser.add_argument("--tasks", type=int, default=20_000)
+    parser.add_argument(
+        "--tasks", type=int, nargs="+", default=[1_000, 10_000, 100_000]
+    )
     parser.add_argument("--projects", type=int, default=300)
     arguments = parser.parse_args()
     for name in arguments.databases:
@@ -273,12 +406,14 @@ def main() -> int:
             parser.error(
                 f"{name} is not one of {', '.join(retention.DATABASES)}"
             )
-    say(HEADINGS)
-    outcomes = [
-        measure(name, arguments.tasks, arguments.projects)
-        for name in arguments.databases or retention.DATABASES
-    ]
-    return 0 if all(outcomes) else 1
+    if min([*arguments.tasks, arguments.projects]) < 1:
+        parser.error("there is nothing to tell of less than one")
+    table = Table(HEADINGS)
+    for name in arguments.databases or ["mariadb"]:
+        series = Series(name, table)
+        series.measure(arguments.tasks, arguments.projects)
+        series.tell_slopes()
+    return 1 if table.missed else 0
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from concurrent import futures
 from benchmarks import history, memory
 from benchmarks.statements import Plan, Watch
 from staffeln import ports
+from staffeln.conductor import garbage
 from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import durations, model, selection, task
@@ -239,6 +240,7 @@ def hold(
 
     :param before: what the rounds saw that were held before it.
     """
+    garbage.seldom()
     cloud = history.Cloud(before)
     by = settings(deployment.retention_time)
     database = session.connect(databases.configuration(url))

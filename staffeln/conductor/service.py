@@ -25,7 +25,7 @@ from typing import NoReturn, Protocol
 
 from oslo_config import cfg
 
-from staffeln.conductor import life, patience, preflight
+from staffeln.conductor import garbage, life, patience, preflight
 
 with warnings.catch_warnings():
     # A library beneath looks for eventlet, whose import warns.
@@ -85,6 +85,7 @@ class Conductor(service.Service):  # type: ignore[misc]
 
     def start(self) -> None:
         """Begin, in this process; never fails."""
+        garbage.seldom()
         self._life = life.Life(
             self._build_from(self._conf.now), _end_this_process
         )

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import datetime
+import functools
+import operator
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -30,6 +32,9 @@ _ALIKE = (
 """Of those the columns in which the backups of a server are alike."""
 _GOVERNED = (*_ALIKE, "expires_at")
 """Columns that only :func:`govern` writes once a row is there."""
+
+_SIZES = (1, 10, 100, history.CHUNK)
+"""Backups that one statement governs anew: few sizes, each made once."""
 
 GOVERNED: frozenset[str] = frozenset(_GOVERNED)
 
@@ -71,32 +76,70 @@ def govern(
 
     Those that one thing governs are one statement.
     """
-    alike: defaultdict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
+    alike: defaultdict[tuple[Any, ...], list[model.Backup]] = defaultdict(list)
     for each in backups:
-        values = rows.backup_values(each)
-        governed = tuple(values[name] for name in _ALIKE)
-        alike[governed][each.id] = values["expires_at"]
-    table = rows.BACKUPS
-    for governed, expiries in alike.items():
-        for chunk in history.chunks(expiries):
-            expires_at = sa.case(
-                {
-                    backup_id: sa.literal(
-                        expiries[backup_id], table.c.expires_at.type
-                    )
-                    for backup_id in chunk
-                },
-                value=table.c.id,
-            )
+        alike[_governance(each)].append(each)
+    for governed, its in alike.items():
+        values = {
+            name: rows.plain(name, value)
+            for name, value in zip(_ALIKE, governed, strict=True)
+        }
+        for chunk in history.chunks(its):
             connection.execute(
-                sa.update(table)
-                .where(table.c.id.in_(chunk))
-                .values(
-                    **dict(zip(_ALIKE, governed, strict=True)),
-                    expires_at=expires_at,
-                    updated_at=now,
-                )
+                _governing(_size(len(chunk))),
+                {
+                    "now": now,
+                    **{f"its_{name}": each for name, each in values.items()},
+                    **_expiries(chunk),
+                },
             )
+
+
+_governance = operator.attrgetter(*_ALIKE)
+
+
+def _size(many: int) -> int:
+    """Backups of the smallest statement that so many fit into."""
+    return next(each for each in _SIZES if each >= many)
+
+
+def _expiries(chunk: Sequence[model.Backup]) -> dict[str, Any]:
+    """Ids and times; the last ones again and again, to the statement's end."""
+    values: dict[str, Any] = {}
+    for number in range(_size(len(chunk))):
+        each = chunk[min(number, len(chunk) - 1)]
+        values[f"id_{number}"] = each.id
+        values[f"at_{number}"] = each.expires_at
+    return values
+
+
+@functools.cache
+def _governing(many: int) -> sa.Update:
+    """Write what governs so many backups.
+
+    Kept, for making it costs more than all else that is done of it here.
+    """
+    table = rows.BACKUPS
+    ids = [
+        sa.bindparam(f"id_{number}", type_=table.c.id.type)
+        for number in range(many)
+    ]
+    expires_at = sa.case(
+        {
+            each: sa.bindparam(f"at_{number}", type_=table.c.expires_at.type)
+            for number, each in enumerate(ids)
+        },
+        value=table.c.id,
+    )
+    return (
+        sa.update(table)
+        .where(table.c.id.in_(ids))
+        .values(
+            **{name: sa.bindparam(f"its_{name}") for name in _ALIKE},
+            expires_at=expires_at,
+            updated_at=sa.bindparam("now"),
+        )
+    )
 
 
 def of_volumes(

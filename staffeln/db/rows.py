@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import operator
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -53,6 +54,10 @@ _LONGEST = {
 """Characters that are kept of texts that others write."""
 
 
+_STATES = {each.value: each for each in model.BackupState}
+"""Quicker than to call the class."""
+
+
 def task_of(row: sa.Row[Any]) -> task.Task:
     """A task from a row of TASK_COLUMNS."""
     return task_from(dict(row._mapping))
@@ -79,7 +84,7 @@ def task_values(work: task.Task) -> dict[str, Any]:
 def task_difference(before: task.Task, after: task.Task) -> dict[str, Any]:
     """The columns in which a task differs, but for its slot."""
     return {
-        name: _plain(name, value)
+        name: plain(name, value)
         for name in _TASK_FIELDS
         if (value := getattr(after, name)) != getattr(before, name)
     }
@@ -136,7 +141,7 @@ def identity_of(row: sa.Row[Any]) -> model.CloudIdentity | None:
 def backup_of(row: sa.Row[Any]) -> model.Backup:
     """A backup from a row of BACKUP_COLUMNS."""
     values = dict(zip(_BACKUP_FIELDS, row, strict=True))
-    values["state"] = model.BackupState(values["state"])
+    values["state"] = _STATES[values["state"]]
     return model.Backup(**values)
 
 
@@ -183,23 +188,32 @@ def storable(name: str, text: str) -> str:
     No NUL, which PostgreSQL refuses, no halves of characters, which no
     driver can send, and no longer than the column.
     """
-    text = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    if not text.isascii() or "\0" in text:
+        whole = text.replace("\0", "").encode("utf-8", "replace")
+        text = whole.decode("utf-8")
     return text[: _LONGEST[name]]
 
 
 def _fields(thing: Any) -> dict[str, Any]:
     """A flat dataclass as column values."""
     kind: Any = type(thing)
-    return {name: _plain(name, getattr(thing, name)) for name in _names(kind)}
+    names, read = _names(kind)
+    values = dict(zip(names, read(thing), strict=True))
+    for name in names:
+        value = values[name]
+        if name in _LONGEST or isinstance(value, enum.Enum):
+            values[name] = plain(name, value)
+    return values
 
 
 @functools.cache
-def _names(of: Any) -> tuple[str, ...]:
-    """The fields of a dataclass: looking them up costs more than them."""
-    return tuple(each.name for each in dataclasses.fields(of))
+def _names(of: Any) -> tuple[tuple[str, ...], operator.attrgetter[Any]]:
+    """The fields of a dataclass, and what reads them all at once."""
+    names = tuple(each.name for each in dataclasses.fields(of))
+    return names, operator.attrgetter(*names)
 
 
-def _plain(name: str, value: Any) -> Any:
+def plain(name: str, value: Any) -> Any:
     """A field's value as its column has it."""
     if isinstance(value, enum.Enum):
         return value.value

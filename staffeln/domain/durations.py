@@ -13,6 +13,7 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import datetime
+import functools
 import re
 
 from staffeln.domain import errors
@@ -39,6 +40,7 @@ _UNITS = (
     ("seconds", "s"),
 )
 _DAYS_OF_100_YEARS = 36525
+_DAYS_OF_ANY_MONTH = 28
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,6 +133,15 @@ def _longer_than_allowed(duration: Duration) -> bool:
     return fixed > datetime.timedelta(days=_DAYS_OF_100_YEARS * left / 1200)
 
 
+@functools.lru_cache(maxsize=1024)
+def _parts(duration: Duration) -> tuple[int, datetime.timedelta]:
+    """The calendar months, and the fixed parts.
+
+    :raises OverflowError: they are longer than a timedelta can be.
+    """
+    return duration.calendar_months, duration.fixed
+
+
 def after(start: datetime.datetime, duration: Duration) -> datetime.datetime:
     """The time that lies ``duration`` after ``start``.
 
@@ -138,7 +149,8 @@ def after(start: datetime.datetime, duration: Duration) -> datetime.datetime:
     that a datetime can hold becomes that last one.
     """
     try:
-        return _add_months(start, duration.calendar_months) + duration.fixed
+        months, fixed = _parts(duration)
+        return (_add_months(start, months) if months else start) + fixed
     except (OverflowError, ValueError):
         return datetime.datetime.max.replace(tzinfo=start.tzinfo)
 
@@ -167,6 +179,7 @@ def reach(duration: Duration) -> datetime.datetime:
     return after(_YEAR, duration)
 
 
+@functools.lru_cache(maxsize=1024)
 def longest(*candidates: Duration) -> Duration:
     """The longest of some durations; of equally long ones the first."""
     return max(candidates, key=reach)
@@ -177,7 +190,7 @@ def _add_months(when: datetime.datetime, months: int) -> datetime.datetime:
     year, month = divmod(index, 12)
     if not datetime.MINYEAR <= year <= datetime.MAXYEAR:
         raise OverflowError("year out of range")
-    last_day = calendar.monthrange(year, month + 1)[1]
-    return when.replace(
-        year=year, month=month + 1, day=min(when.day, last_day)
-    )
+    day = when.day
+    if day > _DAYS_OF_ANY_MONTH:
+        day = min(day, calendar.monthrange(year, month + 1)[1])
+    return when.replace(year=year, month=month + 1, day=day)

@@ -130,21 +130,23 @@ def governed(
         backup = _promised(backup, reading, policy)
     noted = _noted(backup.governance, reading)
     duration = _duration(noted, policy)
-    backup = dataclasses.replace(
-        backup,
-        retention=noted.retention,
-        retention_known=noted.retention_known,
-        retention_valid=noted.retention_valid,
-    )
     if duration is None:
-        return backup
+        return dataclasses.replace(
+            backup,
+            retention=noted.retention,
+            retention_known=noted.retention_known,
+            retention_valid=noted.retention_valid,
+        )
     expires_at = wanted = _wanted(backup, duration, policy)
     if backup.expires_at is not None:
         soonest = now + policy.shortening_grace
         expires_at = max(wanted, min(backup.expires_at, soonest))
     return dataclasses.replace(
         backup,
-        kept_for=str(duration),
+        retention=noted.retention,
+        retention_known=noted.retention_known,
+        retention_valid=noted.retention_valid,
+        kept_for=_in_words(duration),
         grace=_grace(policy) if expires_at > wanted else "",
         expires_at=expires_at,
     )
@@ -263,6 +265,9 @@ def _noted(
     if reading is None:
         return kept
     if reading.text is None:
+        texts = (kept.retention, kept.retention_valid)
+        if kept.retention_known and texts == (None, None):
+            return kept
         return dataclasses.replace(
             kept, retention=None, retention_known=True, retention_valid=None
         )
@@ -311,6 +316,11 @@ def _duration(
 def is_readable(text: str) -> bool:
     """Whether a server's value is a duration."""
     return _parsed(_storable(text)) is not None
+
+
+@functools.lru_cache(maxsize=1024)
+def _in_words(duration: durations.Duration) -> str:
+    return str(duration)
 
 
 def _grace(policy: model.RetentionPolicy) -> str:
