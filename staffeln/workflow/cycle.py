@@ -14,7 +14,7 @@ import datetime
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from staffeln import ports
 from staffeln.domain import errors, task
@@ -149,10 +149,11 @@ class Scheduler:
                 ahead=self._settings.backup_service_period,
                 go_on=writer.go_on,
                 known_gone=self._known_gone,
+                clock=self._clock,
             )
             if writer is self._writer:
                 self._last_harvest = Harvested(
-                    drawn.inventory.slim(), began, self._clock()
+                    drawn.inventory.slim(), began, drawn.harvested_at
                 )
         planning.tell(drawn, self._clock() - began)
         planned = 0
@@ -304,9 +305,12 @@ class Worker:
             "start",
             settings.backup_workers,
             wake,
+            ahead=2 * (settings.backup_workers - 1),
             # While one's answer is saved, another one's call is under way.
             spare=settings.backup_workers // 2,
         )
+        # None ahead: whoever pauses deletes, or whose clock jumps, is heard
+        # before the next begins.
         self._deletes = Pool("delete", settings.rotation_workers, wake)
         self._polled_at: datetime.datetime | None = None
         self._deletes_polled_at: datetime.datetime | None = None
@@ -319,7 +323,12 @@ class Worker:
         """
         now = self._time.ask()
         # Deletes take seconds, and the parent of each waits for it.
-        steps = [self._poll_deletes, self._claim_backups, self._claim_deletes]
+        steps = [
+            self._poll_deletes,
+            self._give_back_paused,
+            self._claim_backups,
+            self._claim_deletes,
+        ]
         if self._poll_is_due(now):
             self._polled_at = now
             steps += [
@@ -363,15 +372,38 @@ class Worker:
         self._deletes.close()
         now = self._time.ask()
         held = self._held([task.State.CLAIMED])
+        self._give_back(held, now, "its conductor stops")
+        return len(held)
+
+    def _give_back_paused(self, now: datetime.datetime) -> int:
+        """Whoever pauses backups means those that are claimed ahead too."""
+        if not self._starts.anything_waits:
+            return 0
+        paused = {
+            each.project_id
+            for each in self._store.brakes()
+            if each.kind is task.Kind.BACKUP
+        }
+        if paused:
+            self._give_back(
+                self._starts.take_back(
+                    lambda work: not paused.isdisjoint(("", work.project_id))
+                ),
+                now,
+                "its backups are paused",
+            )
+        return 0
+
+    def _give_back(
+        self, claimed: Sequence[task.Task], now: datetime.datetime, why: str
+    ) -> None:
+        """Let any conductor claim tasks that this one did not begin."""
         self._recorder.save_all(
             [
-                record.change(
-                    work, task.State.PLANNED, now, "its conductor stops"
-                )
-                for work in held
+                record.change(work, task.State.PLANNED, now, why)
+                for work in claimed
             ]
         )
-        return len(held)
 
     def _claim_backups(self, now: datetime.datetime) -> int:
         """Claim backups as far as threads, and the limits of all, allow."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,9 @@ class Drawn:
     """A plan with all that it was drawn from."""
 
     now: datetime.datetime
+    harvested_at: float
+    """When the harvest ended, in seconds on this process's monotonic
+    clock."""
     inventory: model.Inventory
     plan: plan.Plan
     protection: protection.Protection
@@ -73,6 +77,7 @@ def draw(
     ahead: datetime.timedelta = datetime.timedelta(),
     go_on: Callable[[], None] = lambda: None,
     known_gone: set[str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Drawn:
     """Harvest and decide; writes nothing but the binding of a new database.
 
@@ -82,6 +87,7 @@ def draw(
     :param go_on: called with each page of what is read; what it raises ends
         it.
     :param known_gone: servers that this process has proved gone.
+    :param clock: monotonic, in seconds.
     :raises CloudError: the cloud could not be asked at all.
     :raises WrongCloudError: the database belongs to another cloud.
     """
@@ -98,6 +104,7 @@ def draw(
         known_gone=known_gone,
         thorough=thorough,
     )
+    harvested_at = clock()
     now = store.now()
     records: list[model.VolumeRecord] = []
     judging = protection.Judging(
@@ -123,6 +130,7 @@ def draw(
 
     return Drawn(
         now=now,
+        harvested_at=harvested_at,
         inventory=inventory,
         plan=plan.make(
             list(decide()),

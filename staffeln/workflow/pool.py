@@ -15,8 +15,9 @@ LOG = logging.getLogger(__name__)
 class Pool:
     """A bounded number of threads, and what each task in them is.
 
-    Some more are claimed than there are threads, so that none of those has
-    to wait for the next claim; they stay claimed until a thread takes them.
+    Some more may be claimed than there are threads, so that none of those
+    has to wait for the next claim; they stay claimed until a thread takes
+    them.
     """
 
     def __init__(
@@ -25,16 +26,22 @@ class Pool:
         size: int,
         wake: Callable[[], None],
         *,
+        ahead: int = 0,
         spare: int = 0,
     ) -> None:
         """:param size: how many tasks are worked on at a time.
 
+        :param ahead: so many more are claimed.
         :param spare: so many threads more, for what goes before a call and
             comes after it.
         """
         self._size = size
+        self._most = size + ahead
+        self._worth_a_claim = max(1, ahead // 2)
         self._wake = wake
-        self._under_way: dict[str, concurrent.futures.Future[None]] = {}
+        self._under_way: dict[
+            str, tuple[task.Task, concurrent.futures.Future[None]]
+        ] = {}
         self._threads = concurrent.futures.ThreadPoolExecutor(
             size + spare, thread_name_prefix=name
         )
@@ -42,9 +49,8 @@ class Pool:
     @property
     def wants(self) -> int:
         """How many more tasks are to be claimed; 0 while enough wait."""
-        most = self._size + 2 * (self._size - 1)
-        room = most - len(self._under_way)
-        return room if room >= max(1, self._size - 1) else 0
+        room = self._most - len(self._under_way)
+        return room if room >= self._worth_a_claim else 0
 
     @property
     def under_way(self) -> frozenset[str]:
@@ -58,8 +64,24 @@ class Pool:
     ) -> None:
         """Begin a task in a thread; its errors are logged, never lost."""
         future = self._threads.submit(begin, work)
-        self._under_way[work.id] = future
+        self._under_way[work.id] = (work, future)
         future.add_done_callback(lambda done: self._ended(work, done))
+
+    @property
+    def anything_waits(self) -> bool:
+        """Whether more is claimed than threads can have taken."""
+        return len(self._under_way) > self._size
+
+    def take_back(self, which: Callable[[task.Task], bool]) -> list[task.Task]:
+        """Do not begin these, but for those that a thread has taken.
+
+        :returns: those that will not begin.
+        """
+        return [
+            work
+            for work, future in list(self._under_way.values())
+            if which(work) and future.cancel()
+        ]
 
     def close(self) -> None:
         """Wait for the calls under way."""

@@ -47,7 +47,7 @@ RECOUNTED = datetime.timedelta(days=1)
 """When a round that waits for a yes is counted anew, whatever happens."""
 
 RECOUNTED_MORE = 0.02
-"""Or when so many more backups have expired, or fewer, than were counted."""
+"""Or when so many more backups are to go, or fewer, than were counted."""
 
 FRESH = 60.0
 """Seconds for which the harvest of a cycle is as good as one of our own: what
@@ -72,8 +72,9 @@ class _Tripped:
 
     breaker: model.Breaker
     at: datetime.datetime
-    expired: int
-    """How many backups had expired, whether they could go or not."""
+    removable: int
+    """How many backups had expired, whether they could go or not, or were
+    unwanted or missing."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -316,7 +317,8 @@ class Retention:
     def _remove(self, outlook: Outlook, count: _Count) -> None:
         """Plan all deletes of the round, or none."""
         vanished = self._proved_missing()
-        would = len(vanished) + sum(map(len, self._unwanted()))
+        unwanted = sum(map(len, self._unwanted()))
+        would = len(vanished) + unwanted
         waiting = self._store.breaker()
         total = self._store.count_managed()
         expiring: Iterable[list[str]] = ()
@@ -335,7 +337,7 @@ class Retention:
         if vanished:
             self._writer.write(ports.PlanRecord(vanished=vanished))
             count.vanished += len(vanished)
-        self._plan_unwanted(outlook.now, count)
+        self._plan_unwanted(outlook.now, unwanted, count)
         self._plan_expired(outlook, expiring, would, count)
         if outlook.inventory.complete and self._store.breaker() is not None:
             # Not before all is written: a yes is for all of it.
@@ -368,11 +370,21 @@ class Retention:
             yield page
             after = page[-1].id
 
-    def _plan_unwanted(self, now: datetime.datetime, count: _Count) -> None:
-        """Write page by page."""
+    def _plan_unwanted(
+        self, now: datetime.datetime, at_most: int, count: _Count
+    ) -> None:
+        """Write page by page.
+
+        :param at_most: how many were counted. What nobody wants since then
+            is left to the next round, which counts it.
+        """
         for page in self._unwanted():
             self._writer.go_on()
-            tasks = [planning.unwanted(row, now) for row in page]
+            counted = page[:at_most]
+            at_most -= len(counted)
+            if not counted:
+                return
+            tasks = [planning.unwanted(row, now) for row in counted]
             written = self._writer.write(ports.PlanRecord(tasks=tasks))
             count.planned += len(written)
 
@@ -405,14 +417,23 @@ class Retention:
         """So that the next rounds need not count it all again."""
         waiting = self._store.breaker()
         if waiting is not None and waiting.confirmed_at is None:
-            expired = self._store.count_expired(now)
-            self._tripped = _Tripped(waiting, now, expired)
+            self._tripped = _Tripped(waiting, now, self._removable(now))
+
+    def _removable(self, now: datetime.datetime) -> int:
+        """How many backups a round would look at, by the database alone."""
+        return (
+            self._store.count_expired(now)
+            + sum(map(len, self._unwanted()))
+            + len(
+                self._store.missing(now - self._settings.absence_settle_time)
+            )
+        )
 
     def _still_waits(self, now: datetime.datetime) -> bool:
         """Whether a round would come to what the last one came to.
 
-        It was too large, nobody agreed to it, about as much has expired,
-        and no delete is planned that may have to be cancelled.
+        It was too large, nobody agreed to it, about as much is to go, and
+        no delete is planned that may have to be cancelled.
         """
         before = self._tripped
         if (
@@ -422,8 +443,8 @@ class Retention:
             or self._store.expiring_volumes(1)
         ):
             return False
-        changed = abs(self._store.count_expired(now) - before.expired)
-        if changed > RECOUNTED_MORE * before.expired:
+        changed = abs(self._removable(now) - before.removable)
+        if changed > RECOUNTED_MORE * before.removable:
             return False
         _tell_too_large(before.breaker.would, before.breaker.total)
         return True

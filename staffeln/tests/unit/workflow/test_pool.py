@@ -100,9 +100,8 @@ class PoolTest(world.WorldTest):
         )
         pool.submit(claimed, self.worker._starter.start)
         cancelled = threading.Event()
-        pool._under_way[claimed.id].add_done_callback(
-            lambda _: cancelled.set()
-        )
+        _, future = pool._under_way[claimed.id]
+        future.add_done_callback(lambda _: cancelled.set())
         self.assertEqual(0, pool.wants)
         stopping = threading.Thread(target=self.worker.hand_back)
         stopping.start()
@@ -117,33 +116,60 @@ class PoolTest(world.WorldTest):
 class LimitTest(world.WorldTest):
     """More threads than calls: they prepare the next, and save answers."""
 
-    def test_no_more_calls_are_under_way_than_workers(self) -> None:
-        w = self.new_world()
-        volumes = [w.protect() for _ in range(8)]
-        w.lead()
-        engine = SlowEngine(w.cloud)
-        engine.begun = threading.Semaphore(0)
-        engine.let_go = threading.Event()
-        worker = cycle.Worker(
-            w.store,
-            engine,
+    def setUp(self) -> None:
+        """Four calls are under way, and what is claimed is begun."""
+        super().setUp()
+        self.w = self.new_world()
+        self.volumes = [self.w.protect() for _ in range(12)]
+        self.w.lead()
+        self.engine = SlowEngine(self.w.cloud)
+        self.engine.begun = threading.Semaphore(0)
+        self.engine.let_go = threading.Event()
+        self.worker = cycle.Worker(
+            self.w.store,
+            self.engine,
             world.settings(backup_workers=4),
             "deployment",
             "c1",
             lambda: None,
         )
-        self.addCleanup(worker.hand_back)
-        self.addCleanup(engine.let_go.set)
-        worker.work()
+        self.addCleanup(self.worker.hand_back)
+        self.addCleanup(self.engine.let_go.set)
+        self.worker.work()
         for _ in range(4):
-            self.assertTrue(engine.begun.acquire(timeout=PATIENCE))
+            self.assertTrue(self.engine.begun.acquire(timeout=PATIENCE))
         limit = time.monotonic() + PATIENCE
-        while len(w.store.tasks(states=[State.STARTING])) < 6:
+        while len(self.w.store.tasks(states=[State.STARTING])) < 6:
             self.assertLess(time.monotonic(), limit, "nothing is prepared")
-        self.assertFalse(engine.begun.acquire(blocking=False))
-        engine.let_go.set()
-        worker.hand_back()
-        begun = [w.task_of(each).state for each in volumes]
-        self.assertEqual(6, begun.count(State.RUNNING))
-        self.assertEqual(2, begun.count(State.PLANNED))
-        w.check()
+
+    def claimed(self) -> int:
+        return len(self.w.store.tasks(states=[State.CLAIMED]))
+
+    def all_that_begins(self) -> int:
+        """How many backups run once Cinder has answered."""
+        self.engine.let_go.set()
+        self.worker.hand_back()
+        self.w.check()
+        states = [self.w.task_of(each).state for each in self.volumes]
+        self.assertEqual({State.RUNNING, State.PLANNED}, set(states))
+        return states.count(State.RUNNING)
+
+    def test_no_more_calls_are_under_way_than_workers(self) -> None:
+        self.assertFalse(self.engine.begun.acquire(blocking=False))
+        self.assertEqual(6, self.all_that_begins())
+
+    def test_what_is_claimed_ahead_waits_when_it_is_paused(self) -> None:
+        self.assertEqual(4, self.claimed())
+        self.w.store.pause(task.Kind.BACKUP, "p")
+        self.worker.work()
+        self.assertEqual(0, self.claimed())
+        self.assertEqual(6, self.all_that_begins())
+
+    def test_what_is_claimed_ahead_of_others_goes_on(self) -> None:
+        self.w.store.pause(task.Kind.BACKUP, "another")
+        self.w.store.pause(task.Kind.DELETE, "")
+        self.worker.work()
+        self.assertEqual(4, self.claimed())
+
+    def test_no_delete_is_claimed_ahead(self) -> None:
+        self.assertEqual(2, self.worker._deletes.wants)
