@@ -67,6 +67,35 @@ def governances(
     return [rows.governance_of(row) for row in found]
 
 
+def shortened(
+    connection: sa.Connection, after: tuple[str, str], limit: int
+) -> list[tuple[str, str]]:
+    """Graces, and volumes with a backup that waits for one; from an index.
+
+    The rest of the last grace first: each statement reads one stretch.
+    """
+    grace, volume_id = after
+    table = rows.BACKUPS
+    stretches = [table.c.grace > grace]
+    if grace:
+        stretches.insert(
+            0,
+            sa.and_(table.c.grace == grace, table.c.volume_id > volume_id),
+        )
+    found: list[tuple[str, str]] = []
+    for stretch in stretches:
+        if len(found) < limit:
+            some = connection.execute(
+                sa.select(table.c.grace, table.c.volume_id)
+                .where(stretch)
+                .distinct()
+                .order_by(table.c.grace, table.c.volume_id)
+                .limit(limit - len(found))
+            )
+            found += [(row.grace, row.volume_id) for row in some]
+    return found
+
+
 def govern(
     connection: sa.Connection,
     backups: Sequence[model.Backup],

@@ -214,6 +214,14 @@ class SqlStore(ReportStore):
             partial(retention.governances, after=after, limit=limit)
         )
 
+    def shortened(
+        self, after: tuple[str, str], limit: int
+    ) -> list[tuple[str, str]]:
+        """Graces, and volumes with a backup that waits for one."""
+        return self._read(
+            partial(retention.shortened, after=after, limit=limit)
+        )
+
     def backups_of_volumes(
         self, volume_ids: Collection[str]
     ) -> dict[str, list[model.Backup]]:
