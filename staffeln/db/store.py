@@ -24,6 +24,7 @@ from staffeln.db import (
     claims,
     clock,
     counting,
+    governing,
     history,
     listing,
     registry,
@@ -114,7 +115,7 @@ class SqlStore(ReportStore):
             now = clock.now(connection)
             for backup in plan.adopted:
                 changes.insert_backup(connection, backup, now)
-            retention.govern(connection, plan.governed, now)
+            governing.govern(connection, plan.governed, now)
             retention.note_vanished(connection, plan.vanished, now)
             if plan.selected_volumes is not None:
                 registry.note_selected(connection, plan.selected_volumes)
@@ -211,7 +212,7 @@ class SqlStore(ReportStore):
     def governances(self, after: str, limit: int) -> list[model.Governance]:
         """What governs the backups of the next volumes."""
         return self._read(
-            partial(retention.governances, after=after, limit=limit)
+            partial(governing.governances, after=after, limit=limit)
         )
 
     def shortened(
@@ -219,7 +220,7 @@ class SqlStore(ReportStore):
     ) -> list[tuple[str, str]]:
         """Graces, and volumes with a backup that waits for one."""
         return self._read(
-            partial(retention.shortened, after=after, limit=limit)
+            partial(governing.shortened, after=after, limit=limit)
         )
 
     def backups_of_volumes(
