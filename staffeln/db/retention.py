@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from staffeln.db import clock, history, rows
+from staffeln.db import history, rows
 from staffeln.domain import model, task
 
 _AVAILABLE = model.BackupState.AVAILABLE.value
@@ -387,53 +387,3 @@ def note_reconciled(
 ) -> None:
     """Note that they were."""
     connection.execute(sa.update(rows.DEPLOYMENT).values(reconciled_at=when))
-
-
-# -- the breaker -------------------------------------------------------------
-
-_ONE = rows.BREAKER.c.id == 1
-
-
-def breaker(connection: sa.Connection) -> model.Breaker | None:
-    """The round that waits for a yes."""
-    row = connection.execute(sa.select(rows.BREAKER).where(_ONE)).first()
-    return rows.breaker_of(row) if row else None
-
-
-def trip_breaker(
-    connection: sa.Connection,
-    would: int,
-    total: int,
-    seen: model.Breaker | None,
-) -> None:
-    """Note that a round did nothing, and since when there is one.
-
-    A yes that came after the round had looked is left for the next one.
-    """
-    before = breaker(connection)
-    if before and before.confirmed_at != (seen and seen.confirmed_at):
-        return
-    values = {"would": would, "total": total, "confirmed_at": None}
-    if before is None:
-        connection.execute(
-            sa.insert(rows.BREAKER).values(
-                id=1, tripped_at=clock.now(connection), **values
-            )
-        )
-    else:
-        connection.execute(sa.update(rows.BREAKER).where(_ONE).values(values))
-
-
-def reset_breaker(connection: sa.Connection) -> None:
-    """Note that no round waits."""
-    connection.execute(sa.delete(rows.BREAKER).where(_ONE))
-
-
-def confirm_breaker(connection: sa.Connection) -> model.Breaker | None:
-    """Agree to the round that waits, as it is now."""
-    connection.execute(
-        sa.update(rows.BREAKER)
-        .where(_ONE)
-        .values(confirmed_at=clock.now(connection))
-    )
-    return breaker(connection)

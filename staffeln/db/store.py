@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from staffeln import ports
 from staffeln.db import (
     brakes,
+    breaker,
     changes,
     claims,
     clock,
@@ -310,7 +311,7 @@ class SqlStore(ReportStore):
 
     def breaker(self) -> model.Breaker | None:
         """The round of retention that waits for a yes."""
-        return self._read(retention.breaker)
+        return self._read(breaker.waiting)
 
     def trip_breaker(
         self, term: int, would: int, total: int, seen: model.Breaker | None
@@ -318,18 +319,16 @@ class SqlStore(ReportStore):
         """Note, fenced, that a round did nothing."""
         self._fenced(
             term,
-            partial(
-                retention.trip_breaker, would=would, total=total, seen=seen
-            ),
+            partial(breaker.trip, would=would, total=total, seen=seen),
         )
 
     def reset_breaker(self, term: int) -> None:
         """Note, fenced, that no round waits."""
-        self._fenced(term, retention.reset_breaker)
+        self._fenced(term, breaker.reset)
 
     def confirm_breaker(self) -> model.Breaker | None:
         """Agree to the round that waits."""
-        return self._write(retention.confirm_breaker)
+        return self._write(breaker.confirm)
 
     def made_between(
         self,
