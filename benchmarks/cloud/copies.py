@@ -34,6 +34,8 @@ class Backup:
     fail_reason: str | None = None
     ends_at: float = float("inf")
     """When what goes on with it ends, in seconds since the epoch."""
+    deletes: int = 0
+    """How often its deletion was begun."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,6 +178,7 @@ class Making:
         if not self.services_up():
             raise not_found("Service cinder-backup could not be found.")
         found.updated_at = self.now()
+        found.deletes += 1
         self.backups.change(found, "deleting")
         self._let_end(found, self._behaviour().delete_time)
 
@@ -253,9 +254,12 @@ class Making:
 
     def _outcome(self, backup: Backup) -> str:
         behaviour = self._behaviour()
-        chance = self._chance("outcome", backup.number).random()
         if backup.status == "deleting":
+            # Each try has its own luck, and none that of the making.
+            what = f"delete {backup.deletes}"
+            chance = self._chance(what, backup.number).random()
             return "error_deleting" * (chance < behaviour.delete_errors)
+        chance = self._chance("outcome", backup.number).random()
         if chance < behaviour.backup_errors or not self.services_up():
             return "error"
         return "available"

@@ -20,7 +20,7 @@ from oslo_db import exception as oslo_exception
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from staffeln import ports
-from staffeln.db import history, listing, retention, rows
+from staffeln.db import governing, history, listing, retention, rows
 from staffeln.domain import deletion, model, queue, task
 
 _INSERT: dict[str, Any] = {
@@ -77,7 +77,7 @@ def advance(
             for each in done
             if each.backup is not None
         ),
-        left_alone=retention.GOVERNED,
+        left_alone=governing.GOVERNED,
     )
     _forget(connection, [each.forget_backup for each in done])
     retention.release(connection, filter(None, map(_gone, done)))

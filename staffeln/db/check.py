@@ -22,7 +22,7 @@ from sqlalchemy import exc
 from staffeln.db import faults, fuse, prompt, urls, watchdog
 from staffeln.domain import errors, model, task
 
-HEAD = "a4d18c6e2b97"
+HEAD = "d7b3e5f08a46"
 """The revision that this release needs, without loading alembic."""
 
 POOL_SIZE = 8

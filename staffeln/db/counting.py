@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import brakes, clock, retention, rows
+from staffeln.db import brakes, breaker, clock, rows
 from staffeln.domain import census, task
 
 _PRESENT = [each.value for each in sorted(census.PRESENT)]
@@ -15,7 +15,7 @@ _PRESENT = [each.value for each in sorted(census.PRESENT)]
 
 def census_of(connection: sa.Connection, most_projects: int) -> census.Census:
     """Count all that there is."""
-    breaker = retention.breaker(connection)
+    waiting = breaker.waiting(connection)
     return census.Census(
         taken_at=clock.now(connection),
         term=connection.execute(sa.select(rows.TERM.c.term)).scalar() or 0,
@@ -25,7 +25,7 @@ def census_of(connection: sa.Connection, most_projects: int) -> census.Census:
         tasks=_tasks(connection),
         projects=_projects(connection, most_projects),
         brakes=tuple(brakes.brakes(connection)),
-        breaker_waits=breaker is not None and breaker.confirmed_at is None,
+        breaker_waits=waiting is not None and waiting.confirmed_at is None,
     )
 
 

@@ -262,6 +262,8 @@ class Backup(Base):
         sa.Index("ix_backups_project_id", "project_id", "state", "size"),
         # What Cinder shows in a status of error.
         sa.Index("ix_backups_broken", "state", "broken_since", "id"),
+        # What waits for a grace, of which volumes.
+        sa.Index("ix_backups_grace", "grace", "volume_id"),
         # What governs the backups of each volume, read from here alone.
         sa.Index(
             "ix_backups_governance",

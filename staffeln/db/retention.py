@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import datetime
-import functools
-import operator
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from staffeln.db import clock, history, rows
+from staffeln.db import history, rows
 from staffeln.domain import model, task
 
 _AVAILABLE = model.BackupState.AVAILABLE.value
@@ -22,124 +20,9 @@ _NOT_VANISHED = [
     for each in model.BackupState
     if each is not model.BackupState.VANISHED
 ]
-_ALIKE = (
-    "retention",
-    "retention_known",
-    "retention_valid",
-    "kept_for",
-    "grace",
-)
-"""Of those the columns in which the backups of a server are alike."""
-_GOVERNED = (*_ALIKE, "expires_at")
-"""Columns that only :func:`govern` writes once a row is there."""
-
-_SIZES = (1, 10, 100, history.CHUNK)
-"""Backups that one statement governs anew: few sizes, each made once."""
-
-GOVERNED: frozenset[str] = frozenset(_GOVERNED)
 
 
-# -- what governs ------------------------------------------------------------
-
-
-def governances(
-    connection: sa.Connection, after: str, limit: int
-) -> list[model.Governance]:
-    """What governs the backups of the next volumes; read from an index."""
-    table = rows.BACKUPS
-    volumes = list(
-        connection.execute(
-            sa.select(table.c.volume_id)
-            .where(table.c.volume_id > after)
-            .distinct()
-            .order_by(table.c.volume_id)
-            .limit(limit)
-        ).scalars()
-    )
-    if not volumes:
-        return []
-    found = connection.execute(
-        sa.select(*rows.GOVERNANCE_COLUMNS)
-        .where(table.c.volume_id > after, table.c.volume_id <= volumes[-1])
-        .distinct()
-        .order_by(table.c.volume_id)
-    )
-    return [rows.governance_of(row) for row in found]
-
-
-def govern(
-    connection: sa.Connection,
-    backups: Sequence[model.Backup],
-    now: datetime.datetime,
-) -> None:
-    """Write what governs backups, and their expiry, and nothing else.
-
-    Those that one thing governs are one statement.
-    """
-    alike: defaultdict[tuple[Any, ...], list[model.Backup]] = defaultdict(list)
-    for each in backups:
-        alike[_governance(each)].append(each)
-    for governed, its in alike.items():
-        values = {
-            name: rows.plain(name, value)
-            for name, value in zip(_ALIKE, governed, strict=True)
-        }
-        for chunk in history.chunks(its):
-            connection.execute(
-                _governing(_size(len(chunk))),
-                {
-                    "now": now,
-                    **{f"its_{name}": each for name, each in values.items()},
-                    **_expiries(chunk),
-                },
-            )
-
-
-_governance = operator.attrgetter(*_ALIKE)
-
-
-def _size(many: int) -> int:
-    """Backups of the smallest statement that so many fit into."""
-    return next(each for each in _SIZES if each >= many)
-
-
-def _expiries(chunk: Sequence[model.Backup]) -> dict[str, Any]:
-    """Ids and times; the last ones again and again, to the statement's end."""
-    values: dict[str, Any] = {}
-    for number in range(_size(len(chunk))):
-        each = chunk[min(number, len(chunk) - 1)]
-        values[f"id_{number}"] = each.id
-        values[f"at_{number}"] = each.expires_at
-    return values
-
-
-@functools.cache
-def _governing(many: int) -> sa.Update:
-    """Write what governs so many backups.
-
-    Kept, for making it costs more than all else that is done of it here.
-    """
-    table = rows.BACKUPS
-    ids = [
-        sa.bindparam(f"id_{number}", type_=table.c.id.type)
-        for number in range(many)
-    ]
-    expires_at = sa.case(
-        {
-            each: sa.bindparam(f"at_{number}", type_=table.c.expires_at.type)
-            for number, each in enumerate(ids)
-        },
-        value=table.c.id,
-    )
-    return (
-        sa.update(table)
-        .where(table.c.id.in_(ids))
-        .values(
-            **{name: sa.bindparam(f"its_{name}") for name in _ALIKE},
-            expires_at=expires_at,
-            updated_at=sa.bindparam("now"),
-        )
-    )
+# -- of some volumes ---------------------------------------------------------
 
 
 def of_volumes(
@@ -504,53 +387,3 @@ def note_reconciled(
 ) -> None:
     """Note that they were."""
     connection.execute(sa.update(rows.DEPLOYMENT).values(reconciled_at=when))
-
-
-# -- the breaker -------------------------------------------------------------
-
-_ONE = rows.BREAKER.c.id == 1
-
-
-def breaker(connection: sa.Connection) -> model.Breaker | None:
-    """The round that waits for a yes."""
-    row = connection.execute(sa.select(rows.BREAKER).where(_ONE)).first()
-    return rows.breaker_of(row) if row else None
-
-
-def trip_breaker(
-    connection: sa.Connection,
-    would: int,
-    total: int,
-    seen: model.Breaker | None,
-) -> None:
-    """Note that a round did nothing, and since when there is one.
-
-    A yes that came after the round had looked is left for the next one.
-    """
-    before = breaker(connection)
-    if before and before.confirmed_at != (seen and seen.confirmed_at):
-        return
-    values = {"would": would, "total": total, "confirmed_at": None}
-    if before is None:
-        connection.execute(
-            sa.insert(rows.BREAKER).values(
-                id=1, tripped_at=clock.now(connection), **values
-            )
-        )
-    else:
-        connection.execute(sa.update(rows.BREAKER).where(_ONE).values(values))
-
-
-def reset_breaker(connection: sa.Connection) -> None:
-    """Note that no round waits."""
-    connection.execute(sa.delete(rows.BREAKER).where(_ONE))
-
-
-def confirm_breaker(connection: sa.Connection) -> model.Breaker | None:
-    """Agree to the round that waits, as it is now."""
-    connection.execute(
-        sa.update(rows.BREAKER)
-        .where(_ONE)
-        .values(confirmed_at=clock.now(connection))
-    )
-    return breaker(connection)

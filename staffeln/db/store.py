@@ -20,10 +20,12 @@ import sqlalchemy as sa
 from staffeln import ports
 from staffeln.db import (
     brakes,
+    breaker,
     changes,
     claims,
     clock,
     counting,
+    governing,
     history,
     listing,
     registry,
@@ -114,7 +116,7 @@ class SqlStore(ReportStore):
             now = clock.now(connection)
             for backup in plan.adopted:
                 changes.insert_backup(connection, backup, now)
-            retention.govern(connection, plan.governed, now)
+            governing.govern(connection, plan.governed, now)
             retention.note_vanished(connection, plan.vanished, now)
             if plan.selected_volumes is not None:
                 registry.note_selected(connection, plan.selected_volumes)
@@ -211,7 +213,15 @@ class SqlStore(ReportStore):
     def governances(self, after: str, limit: int) -> list[model.Governance]:
         """What governs the backups of the next volumes."""
         return self._read(
-            partial(retention.governances, after=after, limit=limit)
+            partial(governing.governances, after=after, limit=limit)
+        )
+
+    def shortened(
+        self, after: tuple[str, str], limit: int
+    ) -> list[tuple[str, str]]:
+        """Graces, and volumes with a backup that waits for one."""
+        return self._read(
+            partial(governing.shortened, after=after, limit=limit)
         )
 
     def backups_of_volumes(
@@ -301,7 +311,7 @@ class SqlStore(ReportStore):
 
     def breaker(self) -> model.Breaker | None:
         """The round of retention that waits for a yes."""
-        return self._read(retention.breaker)
+        return self._read(breaker.waiting)
 
     def trip_breaker(
         self, term: int, would: int, total: int, seen: model.Breaker | None
@@ -309,18 +319,16 @@ class SqlStore(ReportStore):
         """Note, fenced, that a round did nothing."""
         self._fenced(
             term,
-            partial(
-                retention.trip_breaker, would=would, total=total, seen=seen
-            ),
+            partial(breaker.trip, would=would, total=total, seen=seen),
         )
 
     def reset_breaker(self, term: int) -> None:
         """Note, fenced, that no round waits."""
-        self._fenced(term, retention.reset_breaker)
+        self._fenced(term, breaker.reset)
 
     def confirm_breaker(self) -> model.Breaker | None:
         """Agree to the round that waits."""
-        return self._write(retention.confirm_breaker)
+        return self._write(breaker.confirm)
 
     def made_between(
         self,

@@ -143,6 +143,17 @@ class Store(Protocol):
         :param limit: of how many volumes; all sorts of each are returned.
         """
 
+    def shortened(
+        self, after: tuple[str, str], limit: int
+    ) -> list[tuple[str, str]]:
+        """Graces, and volumes with a backup that waits for one; in order.
+
+        Each pair comes once.
+
+        :param after: the last pair of the page before; of empty texts: the
+            first page.
+        """
+
     def backups_of_volumes(
         self, volume_ids: Collection[str]
     ) -> dict[str, list[model.Backup]]:

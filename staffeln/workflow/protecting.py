@@ -241,13 +241,13 @@ def announced(
     store: ports.Store, now: datetime.datetime
 ) -> Iterator[report.Notice]:
     """Backups that will be kept for less long, one notice per volume."""
-    after = ""
-    while page := store.governances(after, PAGE):
-        after = page[-1].volume_id
-        shortened = {each.volume_id for each in page if each.grace}
-        if not shortened:
-            continue
-        volumes = store.backups_of_volumes(shortened)
+    after = ("", "")
+    looked_at: set[str] = set()
+    while page := store.shortened(after, PAGE):
+        after = page[-1]
+        new = {volume_id for _, volume_id in page} - looked_at
+        looked_at |= new
+        volumes = store.backups_of_volumes(new)
         for volume_id in sorted(volumes):
             notice = protection.announcement(volumes[volume_id], now)
             if notice is not None:

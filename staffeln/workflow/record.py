@@ -15,12 +15,20 @@ from collections.abc import Sequence
 from staffeln import ports
 from staffeln.domain import model, task
 from staffeln.workflow import observing
-from staffeln.workflow.together import MOST, Together, carry_out
+from staffeln.workflow.together import (
+    MOST,
+    Together,
+    carry_out,
+    may_be_written,
+)
 
 LOG = logging.getLogger(__name__)
 
 FAILURES_TO_STOP = 2
-"""Transactions that fail in a row before the rest is left for later."""
+"""Batches in a row that the database fails on, after which the rest is left.
+
+What it refuses does not count: it answers, and takes the others.
+"""
 
 
 class Recorder:
@@ -79,24 +87,26 @@ class Recorder:
     def save_all(self, wanted: Sequence[ports.Change]) -> int:
         """Save moves, many of them in a transaction; how many were saved.
 
-        One that cannot be saved keeps no other from it.
+        One that the database refuses keeps no other from it.
 
-        :raises StoreError: what one failed with, when all were tried.
+        :raises StoreError: what the first that failed did so with, when all
+            were tried, or the database went away.
         """
         saved, failed_in_a_row = 0, 0
         failure: Exception | None = None
         for start in range(0, len(wanted), MOST):
             some = wanted[start : start + MOST]
-            failed = False
+            away = False
             for each, outcome in zip(
                 some, carry_out(self._save, some), strict=True
             ):
                 if isinstance(outcome, Exception):
-                    failed, failure = True, failure or outcome
+                    failure = failure or outcome
+                    away = away or may_be_written(outcome)
                     continue
                 self._told(each, outcome)
                 saved += outcome is not None
-            failed_in_a_row = failed_in_a_row + 1 if failed else 0
+            failed_in_a_row = failed_in_a_row + 1 if away else 0
             if failed_in_a_row == FAILURES_TO_STOP:
                 break  # the database is away: the rest would wait for it too
         if failure is not None:

@@ -52,6 +52,9 @@ class Remover:
 
     def start(self, claimed: task.Task) -> None:
         """Ask Cinder once to delete the task's backup."""
+        # Before the save, which may be what takes long.
+        began = self._clock()
+        patience = self._settings.heartbeat_timeout.total_seconds()
         now = self._now()
         work = self._recorder.move(
             claimed,
@@ -63,8 +66,6 @@ class Remover:
         )
         if work is None:
             return
-        began = self._clock()
-        patience = self._settings.heartbeat_timeout.total_seconds()
 
         def in_time() -> bool:
             # What it takes to ask may take long: by then the task may be

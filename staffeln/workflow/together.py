@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from staffeln import ports
 from staffeln.domain import errors, task
 
 MOST = 200
 """Moves of one transaction: so that none holds others up for long."""
-
-FAILURES_TO_STOP = 3
-"""Moves that the database refuses in a row before the rest is left."""
 
 Save = Callable[[Sequence[ports.Change]], Sequence[task.Task]]
 """Carries changes out in one transaction; returns the tasks that moved."""
@@ -112,35 +109,33 @@ class Together:
 def carry_out(save: Save, changes: Sequence[ports.Change]) -> list[Outcome]:
     """Carry changes out in one transaction; what became of each.
 
-    Where one cannot be, the others are none the worse: each is carried out
-    by itself. Nothing is tried again after a failure of the database: it may
-    have been written.
+    Where one cannot be, the others are none the worse: each half is carried
+    out by itself, and so on down to the one. Nothing is tried again after a
+    failure of the database: it may have been written.
     """
     try:
         moved = {id(each) for each in save(changes)}
     except Exception as error:  # noqa: BLE001  whoever wants it gets it
-        if len(changes) == 1 or _may_be_written(error):
+        if len(changes) == 1 or may_be_written(error):
             return [error] * len(changes)
-        return list(_one_by_one(save, changes))
+        return _by_halves(save, changes)
     return [
         each.after if id(each.after) in moved else None for each in changes
     ]
 
 
-def _may_be_written(error: Exception) -> bool:
-    return isinstance(error, errors.StoreError) and not isinstance(
-        error, errors.StoreRefusedError
+def may_be_written(outcome: Outcome) -> bool:
+    """Whether the database failed, rather than refused what it was asked."""
+    return isinstance(outcome, errors.StoreError) and not isinstance(
+        outcome, errors.StoreRefusedError
     )
 
 
-def _one_by_one(
-    save: Save, changes: Sequence[ports.Change]
-) -> Iterator[Outcome]:
-    """Carry each out by itself, unless the database refuses whatever comes."""
-    refused = 0
-    last: Outcome = None
-    for each in changes:
-        if refused < FAILURES_TO_STOP:
-            (last,) = carry_out(save, [each])
-            refused = refused + 1 if isinstance(last, Exception) else 0
-        yield last
+def _by_halves(save: Save, changes: Sequence[ports.Change]) -> list[Outcome]:
+    """Carry out one half, then the other unless the database went away."""
+    middle = len(changes) // 2
+    first = carry_out(save, changes[:middle])
+    away = next(filter(may_be_written, first), None)
+    if away is not None:
+        return first + [away] * (len(changes) - middle)
+    return first + carry_out(save, changes[middle:])

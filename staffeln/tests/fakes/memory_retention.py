@@ -38,6 +38,17 @@ class MemoryRetention(memory_state.MemoryState):
             key=lambda each: each.volume_id,
         )
 
+    def shortened(
+        self, after: tuple[str, str], limit: int
+    ) -> list[tuple[str, str]]:
+        with self._lock:
+            pairs = {
+                (row.grace, row.volume_id)
+                for row in self._backups.values()
+                if row.grace
+            }
+        return sorted(each for each in pairs if each > after)[:limit]
+
     def backups_of_volumes(
         self, volume_ids: Collection[str]
     ) -> dict[str, list[model.Backup]]:

@@ -149,6 +149,13 @@ class PlansSuite(databases.DatabaseCase):
             self.assertFalse(volumes.sorts)
             self.assertEqual(GOVERNANCE, kinds.index)
 
+    def test_what_waits_for_a_grace(self) -> None:
+        for after in (("", ""), ("604800s", _volume(700))):
+            found = self.plans(partial(self.store.shortened, after, 100))
+            for each in found:
+                self.assertEqual("ix_backups_grace", each.index)
+                self.assertFalse(each.sorts)
+
     def test_backups_of_volumes(self) -> None:
         wanted = [_volume(number) for number in range(20)]
         (access,) = self.plans(lambda: self.store.backups_of_volumes(wanted))

@@ -95,6 +95,25 @@ class RetentionSuite(store_case.StoreCase):
             [["v0"] * 3 + ["v1"] * 3 + ["v2"] * 3, ["v3"] * 3], pages
         )
 
+    def test_volumes_with_a_grace_are_read_by_pages(self) -> None:
+        self.adopt(
+            self.row(1, volume_id="va", grace="7d"),
+            self.row(2, volume_id="va", grace="7d"),
+            self.row(3, volume_id="va", grace="5d"),
+            self.row(4, volume_id="vb", grace="7d"),
+            self.row(5, volume_id="vc", grace="7d"),
+            self.row(6, volume_id="vd"),
+        )
+        pages = []
+        after = ("", "")
+        while page := self.store.shortened(after, 2):
+            pages.append(page)
+            after = page[-1]
+        self.assertEqual(
+            [[("5d", "va"), ("7d", "va")], [("7d", "vb"), ("7d", "vc")]],
+            pages,
+        )
+
     def test_values_that_differ_by_case_stay_apart(self) -> None:
         self.adopt(
             self.row(1, volume_id="va", retention="1D"),

@@ -152,6 +152,10 @@ class IndexTest(base.TestCase):
         for call, expected in (
             (lambda: store.governances("", 9), governance),
             (
+                lambda: store.shortened(("", ""), 9),
+                "COVERING INDEX ix_backups_grace (grace>?)",
+            ),
+            (
                 lambda: store.volumes_with_backups("", 9),
                 "COVERING INDEX ix_backups_",
             ),

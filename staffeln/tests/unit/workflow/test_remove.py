@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from staffeln import ports
 from staffeln.domain import errors, model, task
 from staffeln.tests.unit.workflow import world
@@ -212,3 +214,25 @@ class RemoveTest(world.WorldTest):
         self.w.work(2)
         self.assertEqual(State.SUCCEEDED, self.removal().state)
         self.assertEqual(BackupState.VANISHED, self.row().state)
+
+    def test_a_save_that_took_too_long_deletes_nothing(self) -> None:
+        """By then the others take this conductor for dead."""
+        store = self.w.store
+        settings = self.w.processes["c1"].worker._remover._settings
+        advance = store.advance
+
+        def slowly(
+            changes: Sequence[ports.Change],
+            conductor_id: str,
+            term: int | None = None,
+        ) -> list[task.Task]:
+            done = advance(changes, conductor_id, term)
+            if changes[0].after.state is State.STARTING:
+                self.w.clock.time += settings.heartbeat_timeout
+            return done
+
+        store.advance = slowly  # type: ignore[method-assign]
+        self.w.work(1)
+        self.assertEqual(0, self.w.cloud.count("delete_backup"))
+        self.assertEqual(State.PLANNED, self.removal().state)
+        self.assertEqual(BackupState.UNWANTED, self.row().state)

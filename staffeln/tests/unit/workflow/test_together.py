@@ -135,13 +135,26 @@ class TogetherTest(base.TestCase):
         self.assertEqual({"t0", "t1", "t3", "t4", "t5"}, self.moved())
         self.assertIsInstance(self.outcomes["t2"], errors.StoreRefusedError)
 
-    def test_where_all_are_refused_not_each_is_tried(self) -> None:
-        self.database.refused = {f"t{number}" for number in range(1, 20)}
-        self.at_once(20)
-        self.assertEqual({"t0"}, self.moved())
-        self.assertEqual(
-            2 + together.FAILURES_TO_STOP, len(self.database.transactions)
-        )
+    def test_many_that_are_refused_harm_no_other(self) -> None:
+        bad = {"t2", "t3", "t4", "t5", "t6", "t19"}
+        self.database.refused = bad
+        self.at_once(30)
+        self.assertEqual({f"t{n}" for n in range(30)} - bad, self.moved())
+
+    def test_where_the_database_goes_away_meanwhile_the_rest_is_left(
+        self,
+    ) -> None:
+        asked: list[int] = []
+
+        def save(changes: Sequence[ports.Change]) -> list[task.Task]:
+            asked.append(len(changes))
+            if len(changes) > 1:
+                raise errors.StoreRefusedError("one of them")
+            raise errors.StoreError("gone")
+
+        outcomes = together.carry_out(save, [change(n) for n in range(8)])
+        self.assertEqual([8, 4, 2, 1], asked)
+        self.assertEqual([True] * 8, [*map(together.may_be_written, outcomes)])
 
     def test_what_may_be_written_is_not_written_again(self) -> None:
         self.database.failure = errors.StoreError("lost during a commit")
