@@ -8,11 +8,8 @@ from typing import Any
 from unittest import mock
 
 from staffeln.domain import model
-from staffeln.tests.unit.workflow.test_retain import (
-    DAY,
-    HOUR,
-    RetentionCase,
-)
+from staffeln.tests.unit.workflow.test_retain import RetentionCase
+from staffeln.tests.unit.workflow.world import DAY, HOUR
 
 
 class UnwantedTest(RetentionCase):
