@@ -39,7 +39,8 @@ from staffeln.tests.unit.workflow import world
 from staffeln.workflow.cycle import Scheduler
 from staffeln.workflow.harvest import harvest
 from staffeln.workflow.outlook import PAGE, Outlook
-from staffeln.workflow.retain import Harvested, removals
+from staffeln.workflow.removal import removals
+from staffeln.workflow.retain import Harvested
 from staffeln.workflow.settings import Settings
 
 SLOW = 60.0

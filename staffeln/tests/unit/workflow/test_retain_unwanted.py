@@ -30,15 +30,15 @@ class UnwantedTest(RetentionCase):
 
     def test_no_more_go_than_were_counted(self) -> None:
         self.nobody_wants(self.rows[0])
-        retention = self.w.processes["c1"].scheduler._retention
-        may_remove = retention._may_remove
+        removal = self.w.processes["c1"].scheduler._retention._removal
+        may_remove = removal._may_remove
 
         def meanwhile(*arguments: Any) -> bool:
             for row in self.rows[1:]:
                 self.nobody_wants(row)
             return may_remove(*arguments)
 
-        with mock.patch.object(retention, "_may_remove", meanwhile):
+        with mock.patch.object(removal, "_may_remove", meanwhile):
             self.assertEqual(1, self.w.retain())
         # Counted, they are too many for one round.
         self.assertEqual(0, self.w.retain())
