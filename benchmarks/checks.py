@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from benchmarks import history
+from benchmarks import arguments, history
 from staffeln.db import migration, rows, session
 from staffeln.tests.functional.db import databases
 from staffeln.tests.servers import mariadb, process
@@ -76,19 +76,19 @@ class Figures:
 def main() -> int:
     """Measure and print; 1: a check costs more than it may."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backups", type=int, default=1_000_000)
-    parser.add_argument("--requests", type=int, default=500_000)
-    parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
+    parser.add_argument("--backups", type=arguments.whole(), default=1_000_000)
+    parser.add_argument("--requests", type=arguments.whole(0), default=500_000)
+    parser.add_argument("--workers", type=arguments.whole(), default=2)
+    options = parser.parse_args()
     if shutil.which("wrk") is None:
         parser.error("wrk is not installed: apt-get install wrk")
     server = mariadb.MariaDB()
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            url = _fill(server, folder, arguments.backups)
-            with _served(folder, url, arguments.workers) as (port, parent):
-                return _measure(folder, port, parent, arguments.requests)
+            url = _fill(server, folder, options.backups)
+            with _served(folder, url, options.workers) as (port, parent):
+                return _measure(folder, port, parent, options.requests)
     finally:
         server.stop()
 
@@ -251,4 +251,4 @@ def _say(cells: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
+from benchmarks import arguments
 from staffeln.db import migration, session
 from staffeln.tests.functional.db import contest, databases
 from staffeln.tests.servers import galera, mariadb, postgresql
@@ -126,24 +127,31 @@ def main() -> int:
     """Measure and print; 1: something was claimed twice, left or too much."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "databases", nargs="*", metavar="DATABASE", help=", ".join(DATABASES)
+        "databases",
+        nargs="*",
+        type=arguments.one_of(DATABASES),
+        metavar="DATABASE",
+        help=", ".join(DATABASES),
     )
-    parser.add_argument("--tasks", type=int, default=5000)
-    parser.add_argument("--processes", type=int, default=8)
+    parser.add_argument("--tasks", type=arguments.whole(), default=5000)
+    parser.add_argument("--processes", type=arguments.whole(), default=8)
     parser.add_argument(
-        "--running", type=int, default=64, help="at once, over all processes"
+        "--running",
+        type=arguments.whole(),
+        default=64,
+        help="at once, over all processes",
     )
     parser.add_argument(
-        "--per-project", type=int, default=12, help="of one project at once"
+        "--per-project",
+        type=arguments.whole(),
+        default=12,
+        help="of one project at once",
     )
-    arguments = parser.parse_args()
-    for name in arguments.databases:
-        if name not in DATABASES:
-            parser.error(f"{name} is not one of {', '.join(DATABASES)}")
+    options = parser.parse_args()
     _say(list(HEADINGS))
     sound = True
-    for name in arguments.databases or DATABASES:
-        outcome = measure(name, arguments)
+    for name in options.databases or DATABASES:
+        outcome = measure(name, options)
         _say(_row(name, outcome))
         sound &= is_sound(outcome)
         for line in outcome.problems:
@@ -152,4 +160,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

@@ -17,10 +17,10 @@ import argparse
 import contextlib
 import dataclasses
 import itertools
-import sys
 import uuid
 from collections.abc import Iterator
 
+from benchmarks import arguments
 from benchmarks.cloud import Counts, Shape, Simulated
 from benchmarks.scale import floors, seeding, serving, targets
 from benchmarks.scale.measuring import Cost, Meter, apart
@@ -338,28 +338,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--volumes",
-        type=int,
+        type=arguments.whole(),
         nargs="+",
         default=[1_000, 10_000, 50_000, 100_000],
     )
     parser.add_argument(
-        "--chain", type=int, default=3, help="backups that each volume has"
+        "--chain",
+        type=arguments.whole(0),
+        default=3,
+        help="backups that each volume has",
     )
     parser.add_argument(
         "--singly",
-        type=int,
+        type=arguments.whole(0),
         default=1_000,
         help="volumes that are read one by one, of the smallest cloud",
     )
     parser.add_argument("--database", choices=serving.KINDS, default="mariadb")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     table = Table(HEADINGS)
     found: dict[int, Series] = {}
     with contextlib.ExitStack() as stack:
-        databases = serving.Databases(arguments.database, stack)
-        for volumes in sorted(arguments.volumes):
+        databases = serving.Databases(options.database, stack)
+        for volumes in sorted(options.volumes):
             series = Series(table, databases, volumes)
-            series.measure(arguments.chain, 0 if found else arguments.singly)
+            series.measure(options.chain, 0 if found else options.singly)
             found[volumes] = series
     tell_growth(found)
     judge(table, found)
@@ -367,4 +370,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks import arguments
 from sandbox.scenery import Sandbox, Tenant, wait_for
 from staffeln.db import session
 from staffeln.db.store import SqlStore
@@ -41,22 +42,25 @@ HEADINGS = ("way", "backups", "volumes", "seconds", "deletes/min", "ratio")
 def main() -> int:
     """Measure and print; 1: something was left."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--volumes", type=int, default=40)
-    parser.add_argument("--links", type=int, default=5)
+    parser.add_argument("--volumes", type=arguments.whole(), default=40)
+    parser.add_argument("--links", type=arguments.whole(), default=5)
     parser.add_argument(
-        "--volumes-one-by-one", type=int, default=6, help="of the last way"
+        "--volumes-one-by-one",
+        type=arguments.whole(),
+        default=6,
+        help="of the last way",
     )
     parser.add_argument(
         "--lifted",
         action="store_true",
         help="also without a limit of deletes that run at once",
     )
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     with (
         Sandbox.started(NAME, BASE_PORT) as cloud,
         tempfile.TemporaryDirectory() as folder,
     ):
-        _measure(cloud, pathlib.Path(folder), arguments)
+        _measure(cloud, pathlib.Path(folder), options)
     return 0
 
 
@@ -248,4 +252,4 @@ def _say(cells: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

@@ -17,9 +17,9 @@ import argparse
 import contextlib
 import dataclasses
 import datetime
-import sys
 from collections.abc import Iterator, Sequence
 
+from benchmarks import arguments
 from benchmarks.cloud import Counts, Shape, Simulated
 from benchmarks.scale import floors, seeding, serving, targets
 from benchmarks.scale.measuring import Cost, Meter, apart
@@ -280,23 +280,26 @@ def main() -> int:
     """Measure and print; 1: a target was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--running", type=int, nargs="+", default=[1_000, LARGE]
+        "--running",
+        type=arguments.whole(),
+        nargs="+",
+        default=[1_000, LARGE],
     )
     parser.add_argument(
         "--singly",
-        type=int,
+        type=arguments.whole(0),
         default=1_000,
         help="backups that are read one by one, of the fewest",
     )
     parser.add_argument("--database", choices=serving.KINDS, default="mariadb")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     table = Table(HEADINGS)
     found: dict[int, Series] = {}
     with contextlib.ExitStack() as stack:
-        databases = serving.Databases(arguments.database, stack)
-        for running in sorted(arguments.running):
+        databases = serving.Databases(options.database, stack)
+        for running in sorted(options.running):
             series = Series(table, databases, running)
-            series.measure(0 if found else arguments.singly)
+            series.measure(0 if found else options.singly)
             found[running] = series
     print()
     if LARGE in found:
@@ -307,4 +310,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

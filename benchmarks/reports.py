@@ -23,7 +23,6 @@ import contextlib
 import dataclasses
 import itertools
 import math
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks import history, memory, retention
+from benchmarks import arguments, history, memory, retention
 from benchmarks.scale.measuring import apart
 from benchmarks.scale.tables import Table, ratio
 from benchmarks.statements import Watch
@@ -393,28 +392,25 @@ def main() -> int:
     parser.add_argument(
         "databases",
         nargs="*",
+        type=arguments.one_of(retention.DATABASES),
         metavar="DATABASE",
         help=f"{', '.join(retention.DATABASES)}; default: mariadb",
     )
     parser.add_argument(
-        "--tasks", type=int, nargs="+", default=[1_000, 10_000, 100_000]
+        "--tasks",
+        type=arguments.whole(),
+        nargs="+",
+        default=[1_000, 10_000, 100_000],
     )
-    parser.add_argument("--projects", type=int, default=300)
-    arguments = parser.parse_args()
-    for name in arguments.databases:
-        if name not in retention.DATABASES:
-            parser.error(
-                f"{name} is not one of {', '.join(retention.DATABASES)}"
-            )
-    if min([*arguments.tasks, arguments.projects]) < 1:
-        parser.error("there is nothing to tell of less than one")
+    parser.add_argument("--projects", type=arguments.whole(), default=300)
+    options = parser.parse_args()
     table = Table(HEADINGS)
-    for name in arguments.databases or ["mariadb"]:
+    for name in options.databases or ["mariadb"]:
         series = Series(name, table)
-        series.measure(arguments.tasks, arguments.projects)
+        series.measure(options.tasks, options.projects)
         series.tell_slopes()
     return 1 if table.missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

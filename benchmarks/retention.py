@@ -17,16 +17,14 @@ import contextlib
 import dataclasses
 import enum
 import math
-import multiprocessing
 import pathlib
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent import futures
 
-from benchmarks import history, memory
+from benchmarks import arguments, history, memory
+from benchmarks.scale.measuring import apart
 from benchmarks.statements import Plan, Watch
 from staffeln import ports
 from staffeln.conductor import garbage
@@ -335,12 +333,7 @@ class Series:
         """
         before = self._now
         self._now = dataclasses.replace(before, **changes)  # type: ignore[arg-type]
-        with futures.ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn")
-        ) as pool:
-            found = pool.submit(
-                hold, self._url, which, self._now, before
-            ).result()
+        found = apart(hold, self._url, which, self._now, before)
         self.outcomes[case] = found
         self._say(case, found)
         self._expect("deletes planned", planned, found.planned)
@@ -363,11 +356,8 @@ class Series:
         found = self.outcomes[case]
         harvested = self.outcomes[HARVEST_ALONE]
         history.forget_deletes(self._database)
-        with futures.ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn")
-        ) as pool:
-            floor = pool.submit(least, self._url, due).result()
-            naive = pool.submit(one_by_one, self._url, self._now, due).result()
+        floor = apart(least, self._url, due)
+        naive = apart(one_by_one, self._url, self._now, due)
         history.forget_deletes(self._database)
         cpu = max(found.cpu - harvested.cpu, 0.01)
         print(
@@ -547,29 +537,28 @@ def main() -> int:
     """Measure and print; 1: a round did not do what it had to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "databases", nargs="*", metavar="DATABASE", help=", ".join(DATABASES)
+        "databases",
+        nargs="*",
+        type=arguments.one_of(DATABASES),
+        metavar="DATABASE",
+        help=", ".join(DATABASES),
     )
     parser.add_argument(
         "--backups",
-        type=int,
+        type=arguments.whole(multiple_of=10_000),
         default=1_000_000,
         help="a multiple of 10000, default: 1000000",
     )
     parser.add_argument(
         "--plans", action="store_true", help="print the plans of the queries"
     )
-    arguments = parser.parse_args()
-    for name in arguments.databases:
-        if name not in DATABASES:
-            parser.error(f"{name} is not one of {', '.join(DATABASES)}")
-    if arguments.backups <= 0 or arguments.backups % 10_000:
-        parser.error(f"{arguments.backups} is no multiple of 10000")
+    options = parser.parse_args()
     say(HEADINGS)
     outcomes = [
-        measure(name, arguments) for name in arguments.databases or DATABASES
+        measure(name, options) for name in options.databases or DATABASES
     ]
     return 0 if all(outcomes) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

@@ -17,12 +17,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 
+from benchmarks import arguments
 from benchmarks.cloud import Counts, Shape, Simulated
 from benchmarks.scale import serving, targets
 from benchmarks.scale.measuring import Cost, Meter, apart
@@ -354,35 +354,44 @@ def judge(table: Table, series: Series, few: int) -> None:
 def main() -> int:
     """Measure and print; 1: a target was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
+    multiple = arguments.whole(multiple_of=OF_A_PROJECT * WORKING)
     parser.add_argument(
-        "--backups", type=int, nargs="+", default=[1_000, 10_000]
-    )
-    parser.add_argument("--workers", type=int, nargs="*", default=[4, 64])
-    parser.add_argument(
-        "--few", type=int, default=200, help="that are started one at a time"
+        "--backups", type=multiple, nargs="+", default=[1_000, 10_000]
     )
     parser.add_argument(
-        "--latency", type=float, default=50, help="of each call, ms"
+        "--workers", type=arguments.whole(), nargs="*", default=[4, 64]
+    )
+    parser.add_argument(
+        "--few",
+        type=multiple,
+        default=200,
+        help="that are started one at a time",
+    )
+    parser.add_argument(
+        "--latency",
+        type=arguments.duration,
+        default=50,
+        help="of each call, ms",
     )
     parser.add_argument("--database", choices=serving.KINDS, default="mariadb")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     table = Table(HEADINGS)
     with contextlib.ExitStack() as stack:
-        databases = serving.Databases(arguments.database, stack)
-        series = Series(table, databases, arguments.latency / 1000)
-        series.measure(arguments.few, ONE, 1)
-        series.measure(arguments.few, "by itself", None)
-        first = min(arguments.backups)
-        for backups in sorted(arguments.backups):
+        databases = serving.Databases(options.database, stack)
+        series = Series(table, databases, options.latency / 1000)
+        series.measure(options.few, ONE, 1)
+        series.measure(options.few, "by itself", None)
+        first = min(options.backups)
+        for backups in sorted(options.backups):
             series.measure(backups, DEFAULT, serving.default_workers())
         # Twice, for whatever else runs then; the faster one counts.
-        series.measure(arguments.few, ONE, 1)
-        for workers in arguments.workers:
+        series.measure(options.few, ONE, 1)
+        for workers in options.workers:
             series.measure(first, f"{workers} workers", workers)
     print()
-    judge(table, series, arguments.few)
+    judge(table, series, options.few)
     return 1 if table.missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from benchmarks import arguments
 from benchmarks.cloud import Shape, Simulated
 from benchmarks.scale import seeding, serving
 from benchmarks.scale.tables import Table, ratio
@@ -269,19 +270,22 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--volumes", type=int, nargs="*", default=[1_000, 10_000]
+        "--volumes",
+        type=arguments.whole(),
+        nargs="*",
+        default=[1_000, 10_000],
     )
     parser.add_argument("--database", choices=serving.KINDS, default="mariadb")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     table = Table(HEADINGS)
     libraries = python(LIBRARIES)
     measure_programs(table, libraries)
     with contextlib.ExitStack() as stack:
-        databases = serving.Databases(arguments.database, stack)
-        for volumes in arguments.volumes:
+        databases = serving.Databases(options.database, stack)
+        for volumes in options.volumes:
             measure_deployment(table, databases, volumes, libraries)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

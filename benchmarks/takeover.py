@@ -20,14 +20,13 @@ import pathlib
 import random
 import signal
 import statistics
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent import futures
 
-from benchmarks import services
+from benchmarks import arguments, services
 from benchmarks.services import Backend
 from staffeln import leadership, ports
 from staffeln.domain import errors
@@ -101,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.takeover", description=__doc__
     )
-    parser.add_argument("--rounds", type=int, default=3, help="of each (3)")
+    parser.add_argument(
+        "--rounds", type=arguments.whole(), default=3, help="of each (3)"
+    )
     parser.add_argument(
         "--quick",
         action="store_true",
@@ -343,4 +344,4 @@ def _cell(seconds: list[float | None]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments.leave(main)

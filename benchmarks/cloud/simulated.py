@@ -74,6 +74,8 @@ class Simulated:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # Who interrupts the terminal's programs means its parent.
+            start_new_session=True,
             text=True,
         )
         assert self._process.stdout is not None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -131,8 +132,22 @@ class Meter:
 
 
 def apart(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function in a new process; what it raised is raised here."""
+    """Call a function in a new process; what it raised is raised here.
+
+    What interrupts this process ends that one, without a word of its own.
+    """
     with futures.ProcessPoolExecutor(
         1, multiprocessing.get_context("spawn")
     ) as pool:
-        return pool.submit(function, *args, **kwargs).result()
+        # What is ignored at its beginning is so in a new process to its end.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            outcome = pool.submit(function, *args, **kwargs)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        try:
+            return outcome.result()
+        except KeyboardInterrupt:
+            for each in multiprocessing.active_children():
+                each.terminate()
+            raise

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,20 +14,11 @@ import sqlalchemy as sa
 from staffeln import ports
 from staffeln.db import migration, retention, rows, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import model, report, task
-from staffeln.tests.functional.db import databases
-from staffeln.tests.unit.domain import samples
-
-NOW = samples.NOW
-HOUR = samples.HOUR
-VOLUMES = 1500
-OF_EACH = 10
-"""Backups of each volume, and tasks: enough that a scan would cost more."""
+from staffeln.domain import report, task
+from staffeln.tests.functional.db import databases, plans_rows
+from staffeln.tests.functional.db.plans_rows import HOUR, NOW
 
 GROWING = ("tasks", "task_events", "backups", "volumes", "reports")
-REPORTS = 2000
-OF_A_REPORT = 5
-
 GOVERNANCE = "ix_backups_governance"
 EXPIRY = "ix_backups_expiry"
 
@@ -66,17 +56,23 @@ class PlansSuite(databases.DatabaseCase):
     def fill(self) -> None:
         migration.create_schema(self.database)
         with self.database.engine.begin() as connection:
-            _insert(connection, rows.BACKUPS, _backups())
-            _insert(connection, rows.TASKS, _tasks())
-            connection.execute(sa.insert(rows.REPORTS), list(_reports()))
-            for number in range(VOLUMES // 2):
+            plans_rows.insert(connection, rows.BACKUPS, plans_rows.backups())
+            plans_rows.insert(connection, rows.TASKS, plans_rows.tasks())
+            connection.execute(
+                sa.insert(rows.REPORTS), list(plans_rows.reports())
+            )
+            for number in range(plans_rows.VOLUMES // 2):
                 connection.execute(
                     sa.update(rows.TASKS)
                     .where(
-                        rows.TASKS.c.volume_id == _volume(number),
+                        rows.TASKS.c.volume_id == plans_rows.volume_id(number),
                         rows.TASKS.c.state == task.State.SUCCEEDED.value,
                     )
-                    .values(report_id=_report(number // OF_A_REPORT))
+                    .values(
+                        report_id=plans_rows.report_id(
+                            number // plans_rows.OF_A_REPORT
+                        )
+                    )
                 )
         self.learn()
 
@@ -133,7 +129,7 @@ class PlansSuite(databases.DatabaseCase):
     # -- what governs --------------------------------------------------------
 
     def test_volumes_with_backups(self) -> None:
-        for after in ("", _volume(700)):
+        for after in ("", plans_rows.volume_id(700)):
             (ids,) = self.plans(
                 partial(self.store.volumes_with_backups, after, 100)
             )
@@ -141,7 +137,7 @@ class PlansSuite(databases.DatabaseCase):
             self.assertFalse(ids.sorts)
 
     def test_what_governs(self) -> None:
-        for after in ("", _volume(700)):
+        for after in ("", plans_rows.volume_id(700)):
             volumes, kinds = self.plans(
                 partial(self.store.governances, after, 100)
             )
@@ -150,14 +146,14 @@ class PlansSuite(databases.DatabaseCase):
             self.assertEqual(GOVERNANCE, kinds.index)
 
     def test_what_waits_for_a_grace(self) -> None:
-        for after in (("", ""), ("604800s", _volume(700))):
+        for after in (("", ""), ("604800s", plans_rows.volume_id(700))):
             found = self.plans(partial(self.store.shortened, after, 100))
             for each in found:
                 self.assertEqual("ix_backups_grace", each.index)
                 self.assertFalse(each.sorts)
 
     def test_backups_of_volumes(self) -> None:
-        wanted = [_volume(number) for number in range(20)]
+        wanted = [plans_rows.volume_id(number) for number in range(20)]
         (access,) = self.plans(lambda: self.store.backups_of_volumes(wanted))
         self.assertIn(access.index, (GOVERNANCE, "ix_backups_volume_id"))
 
@@ -180,7 +176,8 @@ class PlansSuite(databases.DatabaseCase):
         self.assertEqual(50, len(self.store.undated(NOW, "", 50)))
         self.assert_uses(lambda: self.store.undated(NOW, "", 50), EXPIRY)
         self.assert_uses(
-            lambda: self.store.undated(NOW, _backup_id(40, 9), 50), EXPIRY
+            lambda: self.store.undated(NOW, plans_rows.backup_id(40, 9), 50),
+            EXPIRY,
         )
 
     def test_what_is_missing(self) -> None:
@@ -267,7 +264,8 @@ class PlansSuite(databases.DatabaseCase):
 
     def test_live_tasks(self) -> None:
         slots = [
-            task.delete_slot(_backup_id(number, 9)) for number in range(50)
+            task.delete_slot(plans_rows.backup_id(number, 9))
+            for number in range(50)
         ]
         self.assertNotEqual([], self.store.live_tasks(slots))
         self.assert_uses(lambda: self.store.live_tasks(slots), "uq_tasks_slot")
@@ -279,7 +277,7 @@ class PlansSuite(databases.DatabaseCase):
 
     def test_what_waits_is_released_without_a_look_at_the_rest(self) -> None:
         """A server would lock all that it looks at."""
-        gone = [_backup_id(number, 9) for number in range(1, 40, 20)]
+        gone = [plans_rows.backup_id(number, 9) for number in range(1, 40, 20)]
         self.assert_uses(
             lambda: self.database.write(
                 lambda connection: retention.release(connection, gone)
@@ -295,9 +293,11 @@ class PlansSuite(databases.DatabaseCase):
         )
 
     def test_what_a_report_tells_of(self) -> None:
-        found = list(self.store.finished(_report(1)))
+        found = list(self.store.finished(plans_rows.report_id(1)))
         self.assertLess(9, len(found))
-        plan = self.plans(lambda: list(self.store.finished(_report(1))))
+        plan = self.plans(
+            lambda: list(self.store.finished(plans_rows.report_id(1)))
+        )
         self.assertNotIn(None, {each.index for each in plan}, str(plan))
         self.assertIn("ix_tasks_report_id", {each.index for each in plan})
 
@@ -310,10 +310,12 @@ class PlansSuite(databases.DatabaseCase):
             lambda: self.store.attempt_report(term, "new", NOW),
             lambda: self.store.note_refused(term, "new"),
             lambda: self.store.dissolve_report(term, "new"),
-            lambda: self.store.note_delivered(_report(3), "p@example"),
-            lambda: self.store.purge_report(term, _report(3)),
+            lambda: self.store.note_delivered(
+                plans_rows.report_id(3), "p@example"
+            ),
+            lambda: self.store.purge_report(term, plans_rows.report_id(3)),
             lambda: self.store.forget_reports(
-                term, NOW - (REPORTS - 9) * HOUR
+                term, NOW - (plans_rows.REPORTS - 9) * HOUR
             ),
             self.store.reports_not_done,
         ):
@@ -321,91 +323,8 @@ class PlansSuite(databases.DatabaseCase):
             self.assertNotIn(None, {each.index for each in found}, str(found))
 
     def test_reasons_that_nobody_was_told_of(self) -> None:
-        wanted = [_volume(number) for number in range(20)]
+        wanted = [plans_rows.volume_id(number) for number in range(20)]
         found = self.plans(lambda: self.store.histories(wanted))
         for each in found:
             if each.table in ("tasks", "reports"):
                 self.assertIsNotNone(each.index, str(found))
-
-
-def _report(number: int) -> str:
-    return f"report-{number:06}"
-
-
-def _reports() -> Iterator[dict[str, Any]]:
-    """Nearly all of which are done with."""
-    for number in range(REPORTS):
-        at = NOW - number * HOUR
-        done = number >= OF_A_REPORT
-        yield {
-            "id": _report(number),
-            "audience": "project",
-            "project_id": "p1",
-            "receiver": "",
-            "created_at": at,
-            "attempted_at": at,
-            "attempts": 1,
-            "delivered_at": at if done else None,
-            "purged_at": at if done else None,
-        }
-
-
-def _volume(number: int) -> str:
-    return f"volume-{number:06}"
-
-
-def _backup_id(volume: int, number: int) -> str:
-    return f"backup-{volume:06}-{number}"
-
-
-def _backups() -> Iterator[model.Backup]:
-    """Each 20th volume has old ones, each 15th is of a server unknown."""
-    for volume in range(VOLUMES):
-        unknown = volume % 15 == 0
-        for number in range(OF_EACH):
-            made = NOW - number * samples.DAY
-            kept = datetime.timedelta(days=7 if volume % 20 == 1 else 30)
-            yield samples.backup(
-                _backup_id(volume, number),
-                volume_id=_volume(volume),
-                volume_name=f"name of volume {volume}",
-                server_id=f"server-{volume:06}",
-                created_at=made,
-                completed_at=made,
-                retention_known=not unknown,
-                kept_for="" if unknown else f"{kept.days}d",
-                expires_at=None if unknown else made + kept,
-                missing_since=NOW if volume % 300 == 7 else None,
-                broken_since=NOW if volume % 100 == 9 else None,
-                state=model.BackupState.VANISHED
-                if volume % 300 == 8
-                else model.BackupState.AVAILABLE,
-                updated_at=made,
-            )
-
-
-def _tasks() -> Iterator[task.Task]:
-    """One for each backup, most of which have ended."""
-    for volume in range(VOLUMES):
-        for number in range(OF_EACH):
-            delete = number >= OF_EACH // 2
-            live = volume % 20 == 1 and number >= OF_EACH - 2
-            yield samples.backup_task(
-                f"task-{volume:06}-{number}",
-                kind=task.Kind.DELETE if delete else task.Kind.BACKUP,
-                state=task.State.PLANNED if live else task.State.SUCCEEDED,
-                volume_id=_volume(volume),
-                mode=None,
-                backup_id=_backup_id(volume, number),
-                waits_for=_backup_id(volume, number + 1)
-                if live and number < OF_EACH - 1
-                else None,
-                created_at=NOW - number * HOUR,
-            )
-
-
-def _insert(
-    connection: sa.Connection, table: Any, things: Iterable[Any]
-) -> None:
-    values = rows.backup_values if table is rows.BACKUPS else rows.task_values
-    connection.execute(sa.insert(table), [values(each) for each in things])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from typing import Any
 
 from staffeln.domain import model, task
@@ -36,9 +35,6 @@ def ids(found: list[model.Backup]) -> list[str]:
 
 class RetentionSuite(store_case.StoreCase):
     """Part of :class:`suite.StoreSuite`."""
-
-    def adopt(self, *rows: model.Backup) -> None:
-        self.plan(adopted=rows)
 
     # -- what governs --------------------------------------------------------
 
@@ -329,112 +325,3 @@ class RetentionSuite(store_case.StoreCase):
             self.row(9),
         )
         self.assertEqual(len(model.BackupState), self.store.count_managed())
-
-    # -- rows that come and go -----------------------------------------------
-
-    def test_adopting_leaves_a_row_that_is_there(self) -> None:
-        self.adopt(self.row(1, retention="1d"))
-        before = self.backup_in_store("b1")
-        self.adopt(
-            self.row(1, retention="2d", reason="other"),
-            self.row(2, retention="3d", reason="adopted"),
-        )
-        self.assertEqual(before, self.backup_in_store("b1"))
-        adopted = self.backup_in_store("b2")
-        self.assertIsNotNone(adopted.updated_at)
-        self.assertEqual(
-            self.row(2, retention="3d", reason="adopted"),
-            dataclasses.replace(adopted, updated_at=None),
-        )
-
-    def test_what_is_proved_gone_vanishes(self) -> None:
-        self.adopt(self.row(1, missing_since=NOW, **GOVERNED))
-        before = self.backup_in_store("b1")
-        self.plan(vanished=[before])
-        after = self.backup_in_store("b1")
-        self.assertNotEqual("", after.reason)
-        self.assertEqual(
-            dataclasses.replace(
-                before,
-                state=VANISHED,
-                reason=after.reason,
-                updated_at=after.updated_at,
-            ),
-            after,
-        )
-        self.plan(vanished=[before])
-        self.assertEqual(after, self.backup_in_store("b1"))
-
-    def test_what_came_back_does_not_vanish(self) -> None:
-        """It was seen, or was given another state, after it was proved."""
-        proved = [
-            self.row(number, missing_since=NOW) for number in range(1, 5)
-        ]
-        self.adopt(*proved[:3])
-        first, second, _ = proved[:3]
-        self.store.note_missing(first, None)
-        self.store.note_missing(second, NOW + SECOND)
-        self.keep(
-            self.row(3, missing_since=NOW, state=model.BackupState.DELETING)
-        )
-        before = self.store.backups()
-        self.plan(vanished=proved)
-        self.assertEqual(before, self.store.backups())
-
-    def test_the_vanished_are_forgotten_after_a_while(self) -> None:
-        self.adopt(
-            self.row(1, state=VANISHED, missing_since=NOW),
-            self.row(2, state=VANISHED, missing_since=NOW - DAY),
-            self.row(3, state=VANISHED, missing_since=NOW + SECOND),
-            self.row(4, state=VANISHED),
-            *(
-                self.row(number, state=state, missing_since=NOW)
-                for number, state in enumerate(model.BackupState, 5)
-                if state is not VANISHED
-            ),
-        )
-        self.assertEqual(2, self.store.forget_vanished(self.term, NOW))
-        self.assertEqual(0, self.store.forget_vanished(self.term, NOW))
-        self.assertEqual(
-            {"b3", "b4", "b5", "b6", "b7", "b8"},
-            set(ids(self.store.backups())),
-        )
-
-    def test_rows_are_read_by_when_they_were_made(self) -> None:
-        self.adopt(
-            *(
-                self.row(number, created_at=NOW + number * SECOND)
-                for number in range(6)
-            ),
-            self.row(6, created_at=NOW + 3 * SECOND, state=VANISHED),
-            self.row(7, created_at=NOW + 3 * SECOND, missing_since=NOW),
-        )
-        span = NOW + SECOND, NOW + 4 * SECOND
-        whole = ["b4", "b7", "b6", "b3", "b2"]
-        self.assertEqual(whole, ids(self.store.made_between(*span, None, 9)))
-
-    def test_rows_of_a_time_are_read_in_pages(self) -> None:
-        self.adopt(
-            *(
-                self.row(number, created_at=NOW + number // 4 * SECOND)
-                for number in range(4, 12)
-            ),
-        )
-        span = NOW, NOW + 9 * SECOND
-        whole = self.store.made_between(*span, None, 99)
-        self.assertEqual(8, len(whole))
-        pages = []
-        last = None
-        while page := self.store.made_between(*span, last, 3):
-            pages.append(ids(page))
-            last = page[-1]
-        self.assertEqual([3, 3, 2], [len(page) for page in pages])
-        self.assertEqual(ids(whole), [each for page in pages for each in page])
-        early = self.store.made_between(NOW, NOW + SECOND, whole[0], 99)
-        self.assertEqual(ids(whole[4:]), ids(early))
-
-    def test_a_reconciliation_is_noted(self) -> None:
-        self.assertIsNone(self.store.reconciled_at())
-        when = NOW + datetime.timedelta(microseconds=1)
-        self.store.note_reconciled(self.term, when)
-        self.assertEqual(when, self.store.reconciled_at())

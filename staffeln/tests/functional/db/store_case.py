@@ -133,6 +133,10 @@ class StoreCase(base.TestCase):
             f"b{number}", **{"volume_id": f"v{number}", **changes}
         )
 
+    def adopt(self, *rows: model.Backup) -> None:
+        """Put rows into the store, as found in Cinder."""
+        self.plan(adopted=rows)
+
     def keep(self, *rows: model.Backup) -> None:
         """Put rows into the store, by the move of a passing task."""
         for row in rows:

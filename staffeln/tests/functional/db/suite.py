@@ -3,6 +3,7 @@
 
 from staffeln.tests.functional.db import (
     census_suite,
+    lasting_suite,
     moving_suite,
     planning_suite,
     reading_suite,
@@ -19,6 +20,7 @@ class StoreSuite(
     reading_suite.ReadingSuite,
     throttle_suite.ThrottleSuite,
     retention_suite.RetentionSuite,
+    lasting_suite.LastingSuite,
     reports_suite.ReportsSuite,
     waiting_suite.WaitingSuite,
     census_suite.CensusSuite,

@@ -14,6 +14,7 @@ from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.tests.functional.db import (
     databases,
+    lasting_suite,
     moving_suite,
     planning_suite,
     reports_suite,
@@ -43,6 +44,7 @@ class GaleraStoreTest(
     moving_suite.MovingSuite,
     throttle_suite.ThrottleSuite,
     retention_suite.RetentionSuite,
+    lasting_suite.LastingSuite,
     reports_suite.ReportsSuite,
     waiting_suite.WaitingSuite,
 ):
