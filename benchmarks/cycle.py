@@ -25,7 +25,7 @@ from benchmarks.cloud import Counts, Shape, Simulated
 from benchmarks.scale import floors, seeding, serving, targets
 from benchmarks.scale.measuring import Cost, Meter, apart
 from benchmarks.scale.serving import ME, Conductor, Place
-from benchmarks.scale.tables import Table, ratio
+from benchmarks.scale.tables import Table, Taken, ratio, tell_growth
 from staffeln import ports
 from staffeln.db import rows
 from staffeln.domain import model, plan, selection, task
@@ -316,23 +316,6 @@ def judge(table: Table, found: dict[int, Series]) -> None:
         table.judge(targets.IDLE_WRITES, others, case)
 
 
-def tell_growth(found: dict[int, Series]) -> None:
-    """Say how much more the next larger cloud takes."""
-    for small, large in itertools.pairwise(sorted(found)):
-        print(f"\n{large / small:g} x the volumes ({large:,}) take")
-        for case, after in found[large].outcomes.items():
-            before = found[small].outcomes[case]
-            print(
-                f"  {case:28}"
-                f"{after.cost.cpu / before.cost.cpu:6.1f} x the CPU, "
-                f"{after.cost.at_most / before.cost.at_most:5.2f} x the "
-                "memory, "
-                f"{after.cost.statements / before.cost.statements:6.1f} x "
-                "the statements"
-            )
-    print(flush=True)
-
-
 def main() -> int:
     """Measure and print; 1: a target was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -364,7 +347,16 @@ def main() -> int:
             series = Series(table, databases, volumes)
             series.measure(options.chain, 0 if found else options.singly)
             found[volumes] = series
-    tell_growth(found)
+    tell_growth(
+        {
+            volumes: {
+                case: Taken.of(outcome.cost)
+                for case, outcome in series.outcomes.items()
+            }
+            for volumes, series in found.items()
+        },
+        "volumes",
+    )
     judge(table, found)
     return 1 if table.missed else 0
 

@@ -24,7 +24,7 @@ from benchmarks.cloud import Counts, Shape, Simulated
 from benchmarks.scale import floors, seeding, serving, targets
 from benchmarks.scale.measuring import Cost, Meter, apart
 from benchmarks.scale.serving import ME, Conductor, Place
-from benchmarks.scale.tables import Table, ratio
+from benchmarks.scale.tables import Table, Taken, ratio, tell_growth
 from staffeln import ports
 from staffeln.db import rows
 from staffeln.domain import model, task
@@ -283,7 +283,7 @@ def main() -> int:
         "--running",
         type=arguments.whole(),
         nargs="+",
-        default=[1_000, LARGE],
+        default=[1_000, LARGE, 100_000],
     )
     parser.add_argument(
         "--singly",
@@ -301,7 +301,16 @@ def main() -> int:
             series = Series(table, databases, running)
             series.measure(0 if found else options.singly)
             found[running] = series
-    print()
+    tell_growth(
+        {
+            running: {
+                case.rpartition(", ")[2]: Taken.of(outcome.cost)
+                for case, outcome in series.outcomes.items()
+            }
+            for running, series in found.items()
+        },
+        "running backups",
+    )
     if LARGE in found:
         for case, outcome in found[LARGE].outcomes.items():
             table.judge(targets.POLL_CALLS, outcome.calls, case)

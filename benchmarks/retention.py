@@ -497,7 +497,7 @@ def tell_growth(
         was, is_now = small[before], large[after]
         print(
             f"  {after:36}"
-            f"{is_now.seconds / max(was.seconds, 0.001):6.1f} x the time, "
+            f"{is_now.cpu / max(was.cpu, 0.001):6.1f} x the CPU, "
             f"{is_now.statements / max(was.statements, 1):6.1f} x the "
             "statements, "
             f"{is_now.at_most / was.at_most:5.2f} x the memory"

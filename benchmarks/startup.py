@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from benchmarks import arguments
 from benchmarks.cloud import Shape, Simulated
 from benchmarks.scale import seeding, serving
-from benchmarks.scale.tables import Table, ratio
+from benchmarks.scale.tables import Table, Taken, ratio, tell_growth
 
 HEADINGS = (
     "what" + 36 * " ",
@@ -221,7 +221,7 @@ def tell(
     found: Outcome,
     floor: Outcome,
     volumes: int | None = None,
-) -> None:
+) -> Taken:
     """Print a line."""
     table.line(
         what,
@@ -232,6 +232,7 @@ def tell(
         found.seconds,
         round(found.memory),
     )
+    return Taken(found.cpu, found.memory)
 
 
 def measure_programs(table: Table, libraries: Outcome) -> None:
@@ -254,16 +255,19 @@ def measure_deployment(
     databases: serving.Databases,
     volumes: int,
     libraries: Outcome,
-) -> None:
+) -> dict[str, Taken]:
     """What starts beside a cloud and a database of some size take."""
     with held(databases, volumes) as (cloud, configuration, variables):
-        found = start_conductor(cloud, configuration, variables)
-        what = "conductor, until it harvests"
-        tell(table, what, found, libraries, volumes)
+        started = start_conductor(cloud, configuration, variables)
         arguments = ("--config-file", str(configuration), "plan")
-        found = module("cli", *arguments, **variables)
-        what = "staffeln plan, to its end"
-        tell(table, what, found, libraries, volumes)
+        planned = module("cli", *arguments, **variables)
+        return {
+            what: tell(table, what, found, libraries, volumes)
+            for what, found in (
+                ("conductor, until it harvests", started),
+                ("staffeln plan, to its end", planned),
+            )
+        }
 
 
 def main() -> int:
@@ -273,7 +277,7 @@ def main() -> int:
         "--volumes",
         type=arguments.whole(),
         nargs="*",
-        default=[1_000, 10_000],
+        default=[1_000, 10_000, 100_000],
     )
     parser.add_argument("--database", choices=serving.KINDS, default="mariadb")
     options = parser.parse_args()
@@ -282,8 +286,15 @@ def main() -> int:
     measure_programs(table, libraries)
     with contextlib.ExitStack() as stack:
         databases = serving.Databases(options.database, stack)
-        for volumes in options.volumes:
-            measure_deployment(table, databases, volumes, libraries)
+        tell_growth(
+            {
+                volumes: measure_deployment(
+                    table, databases, volumes, libraries
+                )
+                for volumes in options.volumes
+            },
+            "volumes",
+        )
     return 0
 
 

@@ -3,9 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
 
+from benchmarks.scale.measuring import Cost
 from benchmarks.scale.targets import Target
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Taken:
+    """What something took at one size."""
+
+    cpu: float
+    """Seconds."""
+    memory: float
+    """MiB."""
+    statements: int | None = None
+    """None: they were not counted."""
+
+    @classmethod
+    def of(cls, cost: Cost) -> Taken:
+        """What was measured within the process."""
+        return cls(cost.cpu, cost.at_most, cost.statements)
 
 
 class Table:
@@ -48,6 +68,29 @@ class Table:
 def ratio(figure: float, floor: float) -> str:
     """How many times its floor a figure is."""
     return f"{figure / floor:.1f} x" if floor else "-"
+
+
+def tell_growth(found: Mapping[int, Mapping[str, Taken]], things: str) -> None:
+    """Say how much more the next larger size takes, case by case.
+
+    :param found: by size.
+    """
+    for small, large in itertools.pairwise(sorted(found)):
+        print(f"\n{large / small:g} x the {things} ({large:,}) take")
+        for case, after in found[large].items():
+            before = found[small].get(case)
+            if before is None:
+                continue
+            line = (
+                f"  {case:28}"
+                f"{after.cpu / max(before.cpu, 0.001):6.1f} x the CPU, "
+                f"{after.memory / before.memory:5.2f} x the memory"
+            )
+            if after.statements and before.statements:
+                times = after.statements / before.statements
+                line += f", {times:6.1f} x the statements"
+            print(line)
+    print(flush=True)
 
 
 def _shown(cell: object) -> str:

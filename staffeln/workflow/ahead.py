@@ -8,24 +8,40 @@ takes a second for each, that is most of the time of a harvest.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import TypeVar
 
 T = TypeVar("T")
 
+LOOK = 1.0
+"""Seconds of a wait, until it is looked whether to go on waiting."""
 
-def one_ahead(pages: Iterator[T]) -> Iterator[T]:
+
+def one_ahead(
+    pages: Iterator[T], go_on: Callable[[], None] = lambda: None
+) -> Iterator[T]:
     """The same pages, in their order; their errors come where they did.
 
     Nothing is asked before the first page is wanted, nor more than one page
     beyond the one that was taken last. Whoever takes no more waits for
     nothing: the call under way ends by itself.
+
+    :param go_on: called while a page is waited for; what it raises ends the
+        wait.
     """
     coming = _begin(pages)
-    while (page := coming.result()) is not None:
+    while (page := _wait(coming, go_on)) is not None:
         coming = _begin(pages)
         yield page
+
+
+def _wait(
+    coming: futures.Future[T | None], go_on: Callable[[], None]
+) -> T | None:
+    while not futures.wait([coming], LOOK).done:
+        go_on()
+    return coming.result()
 
 
 def _begin(pages: Iterator[T]) -> futures.Future[T | None]:

@@ -98,6 +98,7 @@ class Scheduler:
             term,
             self._in_office,
             self._observer,
+            self._stopping,
         )
         self._retention = Retention(
             self._store,
@@ -147,7 +148,7 @@ class Scheduler:
                 self._cloud,
                 self._settings,
                 ahead=self._settings.backup_service_period,
-                go_on=writer.go_on,
+                go_on=writer.read_on,
                 known_gone=self._known_gone,
                 clock=self._clock,
             )

@@ -99,7 +99,8 @@ def harvest(
         later harvest could go on where this one stops.
     :param thorough: read the attachments of all volumes, whatever is to be
         protected: they prove whether the list of servers is whole.
-    :param go_on: called with each page; what it raises ends the harvest.
+    :param go_on: called with each page, and while one is waited for; what it
+        raises ends the harvest.
     """
     reading = _Reading(rule, go_on, now - SLACK)
     _read_servers(cloud, reading)
@@ -153,13 +154,15 @@ def harvest(
 
 def _read_servers(cloud: ports.Cloud, reading: _Reading) -> None:
     try:
-        for page in one_ahead(cloud.server_pages()):
+        for page in one_ahead(cloud.server_pages(), reading.go_on):
             reading.go_on()
             for problem in page.problems:
                 reading.incomplete(problem)
             for server in page.items:
                 _take_server(server, reading)
         reading.servers_listed = True
+    except errors.StoppedError:
+        raise
     except errors.CloudError as error:
         reading.incomplete(f"the list of servers ended early: {error}")
 
@@ -227,8 +230,10 @@ def _read_volumes(
             if few and not all_pages:
                 _read_volumes_singly(cloud, missing, reading)
                 return
-        for page in one_ahead(pages):
+        for page in one_ahead(pages, reading.go_on):
             _take_page(page, wanted, reading)
+    except errors.StoppedError:
+        raise
     except errors.CloudError as error:
         reading.incomplete(f"the list of volumes ended early: {error}")
         return

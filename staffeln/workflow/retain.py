@@ -177,7 +177,7 @@ class Retention:
             self._cloud,
             self._settings.rule,
             last_count,
-            self._writer.go_on,
+            self._writer.read_on,
             now=self._store.now(),
             known_gone=self._known_gone,
             thorough=True,

@@ -30,8 +30,13 @@ class Writer:
         term: int,
         in_office: Callable[[int], bool],
         observer: ports.Observer = observing.NOBODY,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """:param in_office: whether this conductor is in office in a term."""
+        """:param in_office: whether this conductor is in office in a term.
+
+        :param stopping: whether this process is to end.
+        """
+        self._stopping = stopping
         self._store = store
         self._conductor_id = conductor_id
         self._term = term
@@ -48,6 +53,16 @@ class Writer:
                 f"term {self._term} is over: the office was lost, and nothing "
                 "is written"
             )
+
+    def read_on(self) -> None:
+        """Read nothing more in vain; what was begun may still be written.
+
+        :raises OvertakenError: the office was lost.
+        :raises StoppedError: the process is to end.
+        """
+        self.go_on()
+        if self._stopping():
+            raise errors.StoppedError("the conductor stops: it reads no more")
 
     def write(self, rows: ports.PlanRecord) -> list[task.Task]:
         """Write what was planned, and tell it.

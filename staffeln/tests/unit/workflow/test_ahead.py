@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from unittest import mock
 
 from staffeln.domain import errors
 from staffeln.tests import base
+from staffeln.workflow import ahead
 from staffeln.workflow.ahead import one_ahead
 
 PATIENCE = 30
@@ -71,3 +73,14 @@ class OneAheadTest(base.TestCase):
             break
         # The second page has not come, and this line is reached.
         pages.given[1].set()
+
+    def test_who_is_told_to_stop_waits_no_longer(self) -> None:
+        pages = Pages(1)
+
+        def go_on() -> None:
+            raise errors.StoppedError("the process is to end")
+
+        with mock.patch.object(ahead, "LOOK", 0.01):
+            found = one_ahead(pages.read(), go_on)
+            self.assertRaises(errors.StoppedError, next, found)
+        pages.given[0].set()

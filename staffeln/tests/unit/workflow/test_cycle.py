@@ -9,7 +9,7 @@ from staffeln.domain import errors, model, task
 from staffeln.tests.fakes.memory_store import MemoryStore
 from staffeln.tests.unit.workflow import world
 from staffeln.tests.unit.workflow.world import DAY, HOUR, MINUTE
-from staffeln.workflow import binding
+from staffeln.workflow import binding, cycle
 
 State = task.State
 
@@ -230,6 +230,23 @@ class PlanningTest(world.WorldTest):
 
 
 class OfficeTest(world.WorldTest):
+    def test_a_process_that_is_to_end_leaves_its_cycle(self) -> None:
+        w = self.new_world()
+        w.protect()
+        scheduler = cycle.Scheduler(
+            w.store,
+            w.cloud,
+            w.settings,
+            "c1",
+            held=lambda: True,
+            host_time=w.clock,
+            stopping=lambda: True,
+        )
+        scheduler.take_office()
+        self.assertRaises(errors.StoppedError, scheduler.lead)
+        self.assertEqual([], w.store.tasks())
+        self.assertEqual(0, w.cloud.count("volume_pages"))
+
     def test_an_overtaken_scheduler_writes_nothing(self) -> None:
         w = self.new_world(conductors=2)
         w.protect()

@@ -55,6 +55,14 @@ class HarvestTest(base.TestCase):
             self.assertIn(word, " | ".join(inventory.problems))
 
 
+class StoppedTest(HarvestTest):
+    def test_a_call_that_a_stop_ends_is_no_incomplete_list(self) -> None:
+        self.add_tagged(3)
+        for name in ("server_pages", "volume_pages"):
+            self.cloud.fail(name, errors.StoppedError("the process ends"))
+            self.assertRaises(errors.StoppedError, self.harvest)
+
+
 class CompleteTest(HarvestTest):
     def test_an_empty_cloud(self) -> None:
         inventory = self.harvest()
