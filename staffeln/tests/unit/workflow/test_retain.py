@@ -119,7 +119,7 @@ class ExpiryTest(RetentionCase):
         w.work(3)
         w.cloud.hidden.add(volume_id)
         w.pass_time(30 * DAY)
-        self.retention_round(w, 9)
+        self.retention_round(w, 50)
         self.assertEqual(1, len(w.made(volume_id)))
         self.assertEqual(1, len(w.made(shown[0])))
 
