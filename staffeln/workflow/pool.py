@@ -35,7 +35,7 @@ class Pool:
         :param spare: so many threads more, for what goes before a call and
             comes after it.
         """
-        self._size = size
+        self._taken_at_most = size + spare
         self._most = size + ahead
         self._worth_a_claim = max(1, ahead // 2)
         self._wake = wake
@@ -43,7 +43,7 @@ class Pool:
             str, tuple[task.Task, concurrent.futures.Future[None]]
         ] = {}
         self._threads = concurrent.futures.ThreadPoolExecutor(
-            size + spare, thread_name_prefix=name
+            self._taken_at_most, thread_name_prefix=name
         )
 
     @property
@@ -70,7 +70,7 @@ class Pool:
     @property
     def anything_waits(self) -> bool:
         """Whether more is claimed than threads can have taken."""
-        return len(self._under_way) > self._size
+        return len(self._under_way) > self._taken_at_most
 
     def take_back(self, which: Callable[[task.Task], bool]) -> list[task.Task]:
         """Do not begin these, but for those that a thread has taken.
