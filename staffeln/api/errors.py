@@ -17,6 +17,7 @@ import flask
 from werkzeug import exceptions
 
 from staffeln.api import trace
+from staffeln.ports import occasion
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -70,7 +71,8 @@ def guard(inner: WSGIApplication) -> WSGIApplication:
         environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         try:
-            return inner(environ, start_response)
+            with occasion.about(request=trace.request_id(environ)):
+                return inner(environ, start_response)
         except exceptions.HTTPException as error:
             code = error.code or 500
         except Exception as error:  # noqa: BLE001  a server would tell more

@@ -13,7 +13,12 @@ from typing import Any
 import requests
 from keystoneauth1 import session as ksa_session
 
+from staffeln.ports import occasion
+
 LOG = logging.getLogger(__name__)
+
+_REQUEST = "X-Openstack-Request-Id"
+"""Services write what came with it beside ids of their own."""
 
 Observe = Callable[[str, str, str, int | None, float], None]
 """Told of each call: service type, method, path with ``{id}`` in place of
@@ -77,8 +82,10 @@ class Wire(ksa_session.TCPKeepAliveAdapter):
         cert: str | tuple[str, str] | None = None,
         proxies: dict[str, str] | None = None,
     ) -> requests.Response:
-        """Send one request, with our own timeouts."""
+        """Send one request, with our own timeouts and the id of its cause."""
         started = time.monotonic()
+        if ours := occasion.ids().get(occasion.REQUEST):
+            request.headers.setdefault(_REQUEST, ours)
         response: requests.Response | None = None
         try:
             response = super().send(

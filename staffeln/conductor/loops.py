@@ -16,6 +16,7 @@ from collections.abc import Callable
 from staffeln import leadership, ports
 from staffeln.conductor.rounds import Rhythm, Scheduling, Working
 from staffeln.domain import errors
+from staffeln.ports import occasion
 
 LOG = logging.getLogger(__name__)
 
@@ -85,6 +86,10 @@ class Loop:
             self._wake.wait(self._one_turn())
 
     def _one_turn(self) -> float:
+        with occasion.about(request=occasion.new_request()):
+            return self._one_turn_told()
+
+    def _one_turn_told(self) -> float:
         try:
             return self._turn()
         except errors.StoppedError as error:

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import sys
+from collections.abc import Mapping
 
 from oslo_config import cfg
-from oslo_log import log
+from oslo_log import formatters, log
 
 from staffeln import version
 from staffeln.conf import files
 from staffeln.domain import errors
+from staffeln.ports import occasion
 
 LOG = logging.getLogger(__name__)
 
@@ -28,23 +31,55 @@ _FAILURES = (
 """What the set-up of a log can come to: files, syslog, plugins, levels."""
 
 
+_WITH_FIELDS = (formatters.JSONFormatter, formatters.FluentFormatter)
+"""Formatters that keep a message apart from what belongs to it."""
+
+
 class _OneLine(logging.Formatter):
-    """The formatter of oslo.log without its summary of any exception.
+    """The formatter of oslo.log, with ids and without summaries.
 
     It adds the text of whatever exception is being handled to every
     warning, also where the message has said it in better words. Only while
     a ValueError is handled it adds nothing.
+
+    Of what a line is about, formats with fields get all ids; others get
+    those behind the message that it does not name itself.
     """
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
         self._inner = inner
+        self._has_fields = isinstance(inner, _WITH_FIELDS)
 
     def format(self, record: logging.LogRecord) -> str:
+        if ids := occasion.ids():
+            # Other handlers have the same record.
+            record = copy.copy(record)
+            if self._has_fields:
+                said = getattr(record, "extra", {})
+                record.extra = {**ids, **said}
+            else:
+                record.msg = record.getMessage() + _missing(record, ids)
+                record.args = ()
         try:
             raise ValueError
         except ValueError:
             return self._inner.format(record)
+
+
+def _missing(record: logging.LogRecord, ids: Mapping[str, str]) -> str:
+    """The ids that a message does not name, to stand behind it.
+
+    A task's requests have the task's own id: one of both is enough.
+    """
+    message = record.getMessage()
+    found = [
+        value if name == occasion.REQUEST else f"{name} {value}"
+        for name, value in ids.items()
+        if value not in message
+        and not (name == occasion.REQUEST and "task" in ids)
+    ]
+    return f" [{', '.join(found)}]" if found else ""
 
 
 def begin(conf: cfg.ConfigOpts) -> None:

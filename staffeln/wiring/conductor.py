@@ -106,6 +106,8 @@ def _connect(
     from staffeln.conductor.rounds import Parts
     from staffeln.leadership.holding import boot_time
     from staffeln.workflow.cycle import Scheduler, Worker
+    from staffeln.workflow.observing import Observers
+    from staffeln.workflow.tally import Tally
 
     with contextlib.ExitStack() as opened:
         database = doors.store(conf)
@@ -121,6 +123,8 @@ def _connect(
             *proof,
         )
         watchers = watching.build(conf, office, database, proof[0].uuid)
+        tally = Tally()
+        observer = Observers((watchers.observer, tally))
         door = doors.cloud(conf, stop, observe=watchers.called)
         obeyed = settings.workflow(conf)
         reports = press.build(conf)
@@ -135,9 +139,10 @@ def _connect(
                 obeyed,
                 me.id,
                 held=office.held,
-                observer=watchers.observer,
+                observer=observer,
                 press=reports,
                 stopping=stop.is_set,
+                tally=tally,
             ),
             worker=Worker(
                 database,
@@ -147,7 +152,7 @@ def _connect(
                 me.id,
                 wake,
                 boot_time,
-                observer=watchers.observer,
+                observer=observer,
             ),
             rhythm=settings.rhythm(conf),
             close=database.close,

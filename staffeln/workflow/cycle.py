@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from staffeln import ports
-from staffeln.domain import errors, task
+from staffeln.domain import errors, model, task
+from staffeln.ports import occasion
 from staffeln.workflow import clocks, observing, planning, record, rescue
 from staffeln.workflow.capacity import Capacity
 from staffeln.workflow.follow import Follower
@@ -31,6 +32,7 @@ from staffeln.workflow.reporting import Reporting
 from staffeln.workflow.retain import Harvested, Retention
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.start import Starter
+from staffeln.workflow.tally import Tally
 from staffeln.workflow.writer import Writer
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class Scheduler:
         press: Press | None = None,
         stopping: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
+        tally: Tally | None = None,
     ) -> None:
         """:param held: whether this conductor still has the office.
 
@@ -62,7 +65,9 @@ class Scheduler:
         :param press: brings reports to people; None: there are none.
         :param stopping: whether this process is to end.
         :param clock: monotonic, in seconds.
+        :param tally: what this conductor's worker counts; None: nobody does.
         """
+        self._tally = tally or Tally()
         self._store = store
         self._cloud = cloud
         self._clock = clock
@@ -142,6 +147,7 @@ class Scheduler:
         """
         began = self._clock()
         writer, protecting, term = self._writer, self._protecting, self._term
+        LOG.info("Cycle %d of term %d begins", self._cycles + 1, term)
         with self._drawing:
             drawn = planning.draw(
                 self._store,
@@ -170,7 +176,20 @@ class Scheduler:
         self._observer.cycle_ended(cycle)
         if writer is self._writer:
             self._cycles += 1
+        self._tell_end(cycle, planned)
         return planned
+
+    def _tell_end(self, cycle: model.Cycle, planned: int) -> None:
+        """The last line of a cycle, with its figures."""
+        LOG.info(
+            "Cycle ended after %.1f s: %d backup(s) planned, %d of %d volumes "
+            "without a recent one; this conductor since the last cycle: %s",
+            cycle.seconds,
+            planned,
+            cycle.never_protected + cycle.stale,
+            cycle.selected,
+            self._tally.take(),
+        )
 
     def retain(self) -> int:
         """One round of retention; how many delete tasks were planned.
@@ -473,17 +492,20 @@ class Worker:
         held = self._held([task.State.CLAIMED, task.State.STARTING])
         self._starter.forget_all_but(held)
         for work in held:
-            if work.id in under_way:
-                continue
-            if work.state is task.State.CLAIMED:
-                self._recorder.move(
-                    work, task.State.PLANNED, now, "its start failed"
-                )
-            elif work.kind is task.Kind.BACKUP:
-                self._starter.settle(work, now)
-            else:
-                self._remover.settle(work, now)
+            if work.id not in under_way:
+                with occasion.about_task(work):
+                    self._settle_one(work, now)
         return 0
+
+    def _settle_one(self, work: task.Task, now: datetime.datetime) -> None:
+        if work.state is task.State.CLAIMED:
+            self._recorder.move(
+                work, task.State.PLANNED, now, "its start failed"
+            )
+        elif work.kind is task.Kind.BACKUP:
+            self._starter.settle(work, now)
+        else:
+            self._remover.settle(work, now)
 
     def _held(self, states: list[task.State]) -> list[task.Task]:
         return self._store.tasks(

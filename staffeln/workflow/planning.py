@@ -18,7 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from staffeln import ports
-from staffeln.domain import model, plan, protection, schedule, task
+from staffeln.domain import (
+    model,
+    plan,
+    protection,
+    reasons,
+    schedule,
+    task,
+)
 from staffeln.workflow import binding
 from staffeln.workflow.harvest import harvest
 from staffeln.workflow.settings import Settings
@@ -38,6 +45,9 @@ a cluster has to hand it on to all of its nodes as one."""
 
 MOST_POSTPONED = 20
 """Postponed volumes that a log names."""
+
+MOST_REASONS = 10
+"""Different reasons that a log counts, for each thing that was decided."""
 
 MOST_PROBLEMS = 50
 """Lines of a log that one harvest's problems take, at most."""
@@ -328,6 +338,13 @@ def tell(drawn: Drawn, seconds: float) -> None:
         counts[plan.What.SKIP],
         len(drawn.plan.cancelled),
     )
+    for what in plan.What:
+        if decided := drawn.plan.of(what):
+            LOG.info(
+                "Reasons to %s: %s",
+                what,
+                reasons.counted((each.why for each in decided), MOST_REASONS),
+            )
     for brake in drawn.brakes:
         LOG.warning("Paused: %s", brake.in_words())
     if drawn.overdue:

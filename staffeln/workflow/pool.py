@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 
 from staffeln.domain import errors, task
+from staffeln.ports import occasion
 
 LOG = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Pool:
         begin: Callable[[task.Task], None],
     ) -> None:
         """Begin a task in a thread; its errors are logged, never lost."""
-        future = self._threads.submit(begin, work)
+        future = self._threads.submit(_begin, begin, work)
         self._under_way[work.id] = (work, future)
         future.add_done_callback(lambda done: self._ended(work, done))
 
@@ -92,15 +93,22 @@ class Pool:
     ) -> None:
         self._under_way.pop(work.id, None)
         if not done.cancelled() and (error := done.exception()):
-            LOG.error(
-                "Task %s (%s of volume %s) ended with an error: %s",
-                work.id,
-                work.kind,
-                work.volume_id,
-                error,
-                exc_info=None
-                if isinstance(error, errors.StaffelnError)
-                else error,
-            )
+            with occasion.about_task(work):
+                LOG.error(
+                    "Task %s (%s of volume %s) ended with an error: %s",
+                    work.id,
+                    work.kind,
+                    work.volume_id,
+                    error,
+                    exc_info=None
+                    if isinstance(error, errors.StaffelnError)
+                    else error,
+                )
         if self.wants:
             self._wake()
+
+
+def _begin(begin: Callable[[task.Task], None], work: task.Task) -> None:
+    """In a thread of its own, whose lines of the log are about the task."""
+    with occasion.about_task(work):
+        begin(work)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from staffeln import ports
 from staffeln.domain import model, task
+from staffeln.ports import occasion
 from staffeln.workflow import observing
 from staffeln.workflow.together import (
     MOST,
@@ -23,6 +24,11 @@ from staffeln.workflow.together import (
 )
 
 LOG = logging.getLogger(__name__)
+
+_IN_BETWEEN = frozenset(
+    {task.State.CANCELLED, task.State.CLAIMED, task.State.STARTING}
+)
+"""States whose moves a log tells of at DEBUG alone."""
 
 FAILURES_TO_STOP = 2
 """Batches in a row that the database fails on, after which the rest is left.
@@ -117,12 +123,13 @@ class Recorder:
         """Tell what became of a move."""
         before = wanted.before
         if after is None:
-            LOG.info(
-                "Task %s was moved by another conductor: %s -> %s dropped",
-                before.id,
-                before.state,
-                wanted.after.state,
-            )
+            with occasion.about_task(before):
+                LOG.info(
+                    "Task %s was moved by another conductor: %s -> %s dropped",
+                    before.id,
+                    before.state,
+                    wanted.after.state,
+                )
             return
         tell(before.state, after)
         self._observer.moved(before.state, after)
@@ -165,21 +172,25 @@ def _advance(
 
 
 def tell(from_state: task.State | None, work: task.Task) -> None:
-    """One line of the log for a task that moved."""
+    """One line of the log for a task that moved.
+
+    What is planned or cancelled are many at a time: a summary counts them.
+    """
     level = logging.INFO
     if work.state is task.State.FAILED:
         level = logging.WARNING
-    elif work.state in (task.State.CLAIMED, task.State.STARTING):
+    elif from_state is None or work.state in _IN_BETWEEN:
         level = logging.DEBUG
-    LOG.log(
-        level,
-        "Task %s (%s of volume %s): %s -> %s: %s",
-        work.id,
-        work.kind
-        if work.kind is task.Kind.BACKUP
-        else f"{work.kind} of backup {work.backup_id}",
-        work.volume_id,
-        from_state or "new",
-        work.state,
-        work.reason,
-    )
+    with occasion.about_task(work):
+        LOG.log(
+            level,
+            "Task %s (%s of volume %s): %s -> %s: %s",
+            work.id,
+            work.kind
+            if work.kind is task.Kind.BACKUP
+            else f"{work.kind} of backup {work.backup_id}",
+            work.volume_id,
+            from_state or "new",
+            work.state,
+            work.reason,
+        )

@@ -119,6 +119,8 @@ class Retention:
         if self._is_newer(last) or self._anything_is_due():
             self._one_round(last, count)
             _tell(count, self._clock() - began)
+        else:
+            LOG.info("Retention: nothing is due")
         self._tell_held()
         return count.planned
 

@@ -15,6 +15,9 @@ LOG = logging.getLogger(__name__)
 
 _EXAMPLES = 5
 
+MOST_FAILED = 20
+"""Tasks that failed at once which a log names for each page of a plan."""
+
 
 class Writer:
     """The scheduler's door to the database, for one term of office.
@@ -71,11 +74,20 @@ class Writer:
         """
         self.go_on()
         written = self._store.write_plan(self._term, rows, self._conductor_id)
+        failed = 0
         for work in written:
             cancelled = work.state is task.State.CANCELLED
             before = task.State.PLANNED if cancelled else None
-            record.tell(before, work)
+            failed += work.state is task.State.FAILED
+            if work.state is not task.State.FAILED or failed <= MOST_FAILED:
+                record.tell(before, work)
             self._observer.moved(before, work)
+        if failed > MOST_FAILED:
+            LOG.warning(
+                "%d more tasks failed at once; staffeln task list --state "
+                "failed names them",
+                failed - MOST_FAILED,
+            )
         _tell_left_out(rows.tasks, {work.id for work in written})
         return written
 
