@@ -13,6 +13,7 @@ from staffeln.cloud import (
     block_storage,
     compute,
     identity,
+    inspection,
     members,
     projects,
     quotas,
@@ -51,6 +52,11 @@ class OpenStackCloud:
     def page_size(self) -> int:
         """How many items a list call asks for."""
         return self._session.settings.page_size
+
+    @property
+    def inspection(self) -> inspection.Inspection:
+        """What only somebody wants to know who looks for faults."""
+        return inspection.Inspection(self._session)
 
     def identity(self) -> model.CloudIdentity:
         """Which cloud this is, by the catalogue and the token."""

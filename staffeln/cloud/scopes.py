@@ -36,6 +36,8 @@ class Access:
     user_id: str
     project_id: str | None
     catalogue: service_catalog.ServiceCatalog = dataclasses.field(repr=False)
+    roles: tuple[str, ...] = ()
+    """Names of the roles that the token has in its scope."""
 
 
 class Scope:
@@ -92,6 +94,7 @@ class Scope:
                 user_id=ref.user_id,
                 project_id=ref.project_id,
                 catalogue=ref.service_catalog,
+                roles=tuple(ref.role_names),
             )
         except answers.FailedCall:
             raise

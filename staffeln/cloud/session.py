@@ -71,6 +71,16 @@ class CloudSession:
             self._scopes.service().access, only_if_not_sent=False
         )
 
+    def project_access(self, project_id: str) -> scopes.Access:
+        """A token of the scope of a project.
+
+        :raises NoRoleError: there is none for the service user.
+        """
+        return self._retries.run(
+            lambda: self._scopes.of(project_id).access(),
+            only_if_not_sent=False,
+        )
+
     def forget_service_token(self) -> None:
         """Begin anew: roles that were given since are in no old token."""
         self._scopes.service().forget()

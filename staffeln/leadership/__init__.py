@@ -8,7 +8,9 @@ database does.
 from staffeln.leadership.backends import (
     check,
     connect,
+    description,
     is_local,
+    missing_rights,
     probe,
     warning,
 )
@@ -19,7 +21,9 @@ __all__ = [
     "Settings",
     "check",
     "connect",
+    "description",
     "is_local",
+    "missing_rights",
     "probe",
     "rival",
     "warning",

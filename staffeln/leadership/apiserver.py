@@ -103,6 +103,42 @@ class ApiServer:
         except (_Conflict, _Missing):
             return None
 
+    def may(self, verb: str, timeout: float) -> bool:
+        """Whether this account may do that with the Lease; changes nothing.
+
+        Kubernetes answers a review of oneself, and keeps none.
+
+        :raises CoordinationError: no answer.
+        :raises ConfigurationError: it tells this account nothing.
+        """
+        attributes = {
+            "group": "coordination.k8s.io",
+            "resource": "leases",
+            "verb": verb,
+            "namespace": self.namespace,
+        }
+        if verb != "create":
+            # What is made has no name yet that a Role could allow.
+            attributes["name"] = self.name
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        found = self._answer(
+            "review",
+            timeout,
+            lambda api, kwargs: client.AuthorizationV1Api(
+                api
+            ).create_self_subject_access_review(body, **kwargs),
+        )
+        status = found.get("status") if found else None
+        if not isinstance(status, dict) or not isinstance(
+            status.get("allowed"), bool
+        ):
+            raise self._silence("review", "the answer is not a review")
+        return bool(status["allowed"])
+
     def close(self) -> None:
         """Close all connections; the next call opens them again."""
         if self._client is not None:
@@ -143,20 +179,11 @@ class ApiServer:
         timeout: float,
         send: Callable[[client.CoordinationV1Api, dict[str, Any]], Any],
     ) -> Json:
-        limit = max(timeout, _SHORTEST)
-        kwargs = {"_preload_content": False, "_request_timeout": limit}
-        try:
-            body = send(client.CoordinationV1Api(self._open()), kwargs).data
-        except refusals.ApiException as error:
-            raise self._refusal(verb, error) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._silence(verb, _words(error, limit)) from None
-        except config_exception.ConfigException:
-            raise self._silence(verb, "the token cannot be read") from None
-        except ValueError:
-            # Its words may quote the token.
-            raise self._silence(verb, "the token cannot be sent") from None
-        found = _parse(body)
+        found = self._answer(
+            verb,
+            timeout,
+            lambda api, kwargs: send(client.CoordinationV1Api(api), kwargs),
+        )
         if found is None or found.get("kind") != "Lease":
             raise self._silence(verb, "the answer is not a Lease")
         metadata = found.get("metadata")
@@ -166,6 +193,28 @@ class ApiServer:
         ):
             raise self._silence(verb, "the answer is half a Lease")
         return found
+
+    def _answer(
+        self,
+        verb: str,
+        timeout: float,
+        send: Callable[[client.ApiClient, dict[str, Any]], Any],
+    ) -> Json | None:
+        """The JSON object that comes; None: none comes."""
+        limit = max(timeout, _SHORTEST)
+        kwargs = {"_preload_content": False, "_request_timeout": limit}
+        try:
+            body = send(self._open(), kwargs).data
+        except refusals.ApiException as error:
+            raise self._refusal(verb, error) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._silence(verb, _words(error, limit)) from None
+        except config_exception.ConfigException:
+            raise self._silence(verb, "the token cannot be read") from None
+        except ValueError:
+            # Its words may quote the token.
+            raise self._silence(verb, "the token cannot be sent") from None
+        return _parse(body)
 
     def _open(self) -> client.ApiClient:
         if self._client is None:

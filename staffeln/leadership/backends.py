@@ -62,6 +62,31 @@ def probe(settings: Settings) -> None:
         backend.close()
 
 
+def description(settings: Settings) -> str:
+    """The backend in words, without secrets; nobody is asked.
+
+    :raises ConfigurationError: it cannot be used as it is set up.
+    """
+    return _backend(settings, "doctor").description
+
+
+def missing_rights(settings: Settings) -> list[str]:
+    """Verbs that Kubernetes would refuse; nothing for other backends.
+
+    :raises CoordinationError: it does not answer.
+    :raises ConfigurationError: it does not tell, or cannot be reached so.
+    """
+    if not _is_lease(settings):
+        return []
+    from staffeln.leadership import lease
+
+    contender = lease.Lease(settings, "doctor")
+    try:
+        return contender.missing_rights(settings.lease_renew_deadline)
+    finally:
+        contender.close()
+
+
 def warning(settings: Settings) -> str | None:
     """Why the backend had better not be used; None: it is a good one."""
     if _is_lease(settings):

@@ -26,6 +26,8 @@ __all__ = ["Lease", "check", "namespace"]
 
 LOG = logging.getLogger(__name__)
 
+VERBS = ("get", "create", "update")
+"""What the office needs to be allowed."""
 _LONGEST_DURATION = 3600
 """Seconds: the most that ``lease_duration`` takes. Nobody who keeps the
 rules writes more."""
@@ -70,6 +72,16 @@ class Lease:
     def probe(self, timeout: float) -> None:
         """Read the Lease once; it need not exist."""
         self._server.get(timeout)
+
+    def missing_rights(self, timeout: float) -> list[str]:
+        """The verbs that this account may not use on the Lease.
+
+        Kubernetes is asked what it would allow; the Lease stays as it is.
+
+        :raises CoordinationError: no answer.
+        :raises ConfigurationError: it does not tell.
+        """
+        return [verb for verb in VERBS if not self._server.may(verb, timeout)]
 
     def acquire(self, timeout: float) -> bool:
         """Try once to take the Lease; False: somebody else has it."""

@@ -113,6 +113,22 @@ class SmtpMailer:
             raise errors.MailStoppedError(wire.STOPS)
         raise uncertain or errors.MailError(delivery.of_all(refused))
 
+    def probe(self) -> str:
+        """Go as far as the login, and leave; no message is begun.
+
+        :returns: how far it went, in a few words.
+        :raises MailError: the server would take no message.
+        """
+        known = self._server
+        with self._connected() as client:
+            secured = client.sock is not None and hasattr(
+                client.sock, "cipher"
+            )
+        words = [known.where, "by TLS" if secured else "without TLS"]
+        if known.password is not None:
+            words.append(f"logged in as {known.login or known.sender}")
+        return ", ".join(words)
+
     # -- the connection ------------------------------------------------------
 
     @contextlib.contextmanager

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What somebody wants to know who looks for faults; nothing is changed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from staffeln.cloud.block_storage import CINDER
+from staffeln.cloud.catalogue import Service
+from staffeln.cloud.compute import NOVA
+from staffeln.cloud.session import CloudSession
+from staffeln.domain import errors
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A service that answered."""
+
+    name: str
+    url: str
+    microversion: str
+    """The one that is spoken with it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who Keystone takes us for, in the scope of the service itself."""
+
+    user_id: str
+    project_id: str | None
+    """None: the scope is no project."""
+    roles: tuple[str, ...]
+
+
+class Inspection:
+    """Looks at single services. Every call may raise CloudError."""
+
+    def __init__(self, session: CloudSession) -> None:
+        self._session = session
+
+    def account(self) -> Account:
+        """Sign in as the service."""
+        access = self._session.service_access()
+        return Account(
+            user_id=access.user_id,
+            project_id=access.project_id,
+            roles=access.roles,
+        )
+
+    def roles(self, project_id: str) -> tuple[str, ...]:
+        """Names of the service user's roles in a project.
+
+        :raises NoRoleError: it has none there.
+        """
+        return self._session.project_access(project_id).roles
+
+    def nova(self) -> Door:
+        """Nova, which shows the servers of all projects.
+
+        :raises NotAdministratorError: it does not show them to us.
+        """
+        door = self._door(NOVA)
+        params = {"all_tenants": 1, "limit": 1}
+        try:
+            self._session.get(NOVA, "/servers", "servers", params)
+        except errors.ForbiddenError as error:
+            if error.status != 403:
+                raise
+            raise errors.NotAdministratorError(
+                f"the service user has no administrator rights in Nova: "
+                f"{error}",
+                status=error.status,
+                request_id=error.request_id,
+            ) from None
+        return door
+
+    def cinder(self) -> Door:
+        """Cinder, as its documents describe it."""
+        return self._door(CINDER)
+
+    def _door(self, service: Service) -> Door:
+        found = self._session.endpoint(service)
+        spoken = found.headers.get("OpenStack-API-Version", "")
+        return Door(
+            name=service.name,
+            url=found.url,
+            microversion=spoken.rpartition(" ")[2],
+        )
