@@ -322,6 +322,12 @@ class _Master(arbiter.Arbiter):
         else:
             self._ours.drop()
 
+    def stop(self, graceful: bool = True) -> None:
+        # Before the workers look for the last time who is waiting.
+        for listener in self._ours.listeners:
+            listener.take_no_newcomers()
+        super().stop(graceful)
+
     def handle_usr2(self) -> None:
         """There is no second master: SIGHUP changes what there is."""
         LOG.warning("SIGUSR2 is not known here")

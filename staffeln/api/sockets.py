@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
 import errno
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,6 +17,19 @@ from typing import Any
 from staffeln.domain import errors
 
 _BACKLOG = 2048
+
+_ATTACH_FILTER = 26
+"""SO_ATTACH_FILTER of Linux (socket(7)); the standard library lacks it."""
+_NO_NEWCOMERS = b"".join(
+    struct.pack("@HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the byte of the TCP header with the flags
+        (0x45, 0, 1, 0x02),  # has it SYN?
+        (0x06, 0, 0, 0),  # then drop it
+        (0x06, 0, 0, 0xFFFFFFFF),  # else all of it may pass
+    )
+)
+"""A program of the classic Berkeley packet filter (RFC 9293 has the flags)."""
 
 
 class AddressError(errors.StaffelnError):
@@ -69,6 +85,20 @@ class Listener(socket.socket):
     def place(self) -> tuple[str, int]:
         """What it was asked to listen on."""
         return self.address.host, self.address.port
+
+    def take_no_newcomers(self) -> None:
+        """Drop who begins to connect, in all processes that have the socket.
+
+        Whoever came between the last look at the queue and the end of the
+        socket would have a connection that is reset. A client whose first
+        packet is dropped sends it again after a second: it finds the next
+        server then, or is refused.
+        """
+        program = ctypes.create_string_buffer(_NO_NEWCOMERS)
+        whole = struct.pack("@HP", 4, ctypes.addressof(program))
+        # Without it (another kernel, a sandbox) only that moment is open.
+        with contextlib.suppress(OSError):
+            self.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, whole)
 
     def accept(self) -> tuple[socket.socket, Any]:
         """A connection that does not wait for its client for ever."""
