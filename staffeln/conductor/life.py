@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-from staffeln.conductor import loops, patience
+from staffeln.conductor import loops, patience, pulse
 from staffeln.conductor.rounds import Parts
 from staffeln.domain import errors
 
@@ -35,12 +35,19 @@ class Life:
     another one at once, and again, with a traceback each time.
     """
 
-    def __init__(self, build: Build, on_crash: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        build: Build,
+        on_crash: Callable[[], None],
+        alive: pulse.Pulse | None = None,
+    ) -> None:
         """Nothing happens yet.
 
         :param build: connects everything; tried until it works.
         :param on_crash: called when the life ends without being asked to.
+        :param alive: told while all turns; None: nobody asks.
         """
+        self._alive = alive or pulse.Pulse("")
         self._build = build
         self._on_crash = on_crash
         self._stop = threading.Event()
@@ -80,6 +87,7 @@ class Life:
         )
 
     def _build_and_register(self) -> Parts:
+        self._alive.beat(pulse.Stage.STARTING)
         parts = self._build(self._stop, self._wake)
         try:
             loops.register(parts.store, parts.me)
@@ -97,20 +105,30 @@ class Life:
         rhythm = parts.rhythm
         heart = loops.Loop(
             "Heartbeat",
-            loops.Heart(
-                parts.me, parts.store, rhythm, parts.worker.after_outage
-            ).turn,
+            self._alive.watched(
+                "Heartbeat",
+                loops.Heart(
+                    parts.me, parts.store, rhythm, parts.worker.after_outage
+                ).turn,
+                pulse.HEART_LIMIT,
+            ),
             rhythm.heartbeat_period,
         )
         self._bench = loops.Loop(
-            "Work", loops.Bench(parts.worker).turn, rhythm.task_poll_period
+            "Work",
+            self._alive.watched(
+                "Work", loops.Bench(parts.worker).turn, pulse.WORK_LIMIT
+            ),
+            rhythm.task_poll_period,
         )
         scheduling = self._scheduling(parts)
         turning = (heart, self._bench, *scheduling)
         for each in (*parts.asides, *turning):
             each.start()
+        self._alive.beat(pulse.Stage.WORKING)
         LOG.info("Conductor %s is up", parts.me.id)
         while not self._stop.wait(WATCH_PERIOD):
+            self._alive.beat(pulse.Stage.WORKING)
             if not all(loop.alive for loop in turning):
                 # Half a conductor would count as alive and do nothing: the
                 # parent starts a whole one.
@@ -148,7 +166,13 @@ class Life:
             ),
         )
         return [
-            loops.Loop("Scheduling", office.turn, rhythm.office_period),
+            loops.Loop(
+                "Scheduling",
+                self._alive.watched(
+                    "Scheduling", office.turn, pulse.WORK_LIMIT
+                ),
+                rhythm.office_period,
+            ),
             *(
                 loops.Loop(
                     name,

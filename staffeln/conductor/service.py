@@ -25,7 +25,7 @@ from typing import NoReturn, Protocol
 
 from oslo_config import cfg
 
-from staffeln.conductor import garbage, life, patience, preflight
+from staffeln.conductor import garbage, life, patience, preflight, pulse
 
 with warnings.catch_warnings():
     # A library beneath looks for eventlet, whose import warns.
@@ -71,6 +71,8 @@ def run(conf: Rereadable, check: Check, build_from: BuildFrom) -> int:
         LOG.info("Told to stop before the start was complete")
     except SystemExit as leaving:
         return int(leaving.code or 0)
+    finally:
+        _pulse(conf).end()
     return 0
 
 
@@ -87,7 +89,9 @@ class Conductor(service.Service):  # type: ignore[misc]
         """Begin, in this process; never fails."""
         garbage.seldom()
         self._life = life.Life(
-            self._build_from(self._conf.now), _end_this_process
+            self._build_from(self._conf.now),
+            _end_this_process,
+            _pulse(self._conf),
         )
         self._life.start()
 
@@ -101,6 +105,10 @@ class Conductor(service.Service):  # type: ignore[misc]
         """Wait for the end."""
         if self._life is not None:
             self._life.wait()
+
+
+def _pulse(conf: Rereadable) -> pulse.Pulse:
+    return pulse.Pulse(conf.now.conductor.alive_file)
 
 
 def _end_this_process() -> None:
@@ -125,13 +133,19 @@ def _check_patiently(conf: Rereadable, check: Check) -> None:
             with _signals():
                 patience.until_done(
                     "Reaching the cloud",
-                    lambda: check(conf.now),
+                    lambda: _check_once(conf, check),
                     preflight.PASSING,
                     _sleep,
                 )
             return
         except _ReadAgain:
             conf.reload_config_files()
+
+
+def _check_once(conf: Rereadable, check: Check) -> object:
+    # A cloud that is away is no reason to end a pod and start another.
+    _pulse(conf).beat(pulse.Stage.STARTING)
+    return check(conf.now)
 
 
 def _sleep(seconds: float) -> bool:

@@ -312,6 +312,16 @@ _LIFE = [
         "in that time. The same on all conductors: too short, and they take "
         "work from each other that is well under way.",
     ),
+    cfg.StrOpt(
+        "alive_file",
+        default="",
+        help="Path of a file for probes, such as a pod's: its time of change "
+        "is that of the last look, every few seconds, that found the loops "
+        "turning, and it holds the word starting or working. A cloud or a "
+        "database that is away does not make it old; after ten minutes it "
+        "is. Each conductor needs one of its own. Empty: none is written. "
+        "Where it cannot be written probes see a conductor that is stuck.",
+    ),
 ]
 
 OPTS = [

@@ -226,6 +226,21 @@ class ServiceTest(base.TestCase):
         self.rest()
         self.assertEqual(0, self.process.wait())
 
+    def test_probes_see_a_file_until_the_end(self) -> None:
+        alive = self.home / "alive"
+        self.configure("one", f"alive_file = {alive}")
+        (self.home / "unreachable").touch()
+        self.start()
+        self.wait_for("next try in 1 s: cannot reach Keystone")
+        self.assertEqual("starting\n", alive.read_text())
+        (self.home / "unreachable").unlink()
+        self.wait_until_up()
+        self.assertEqual("working\n", alive.read_text())
+        self.process.terminate()
+        self.rest()
+        self.assertEqual(0, self.process.wait())
+        self.assertFalse(alive.exists())
+
     def test_signals_while_the_cloud_is_out_of_reach(self) -> None:
         (self.home / "unreachable").touch()
         self.start()
