@@ -147,7 +147,8 @@ class Scheduler:
         """
         began = self._clock()
         writer, protecting, term = self._writer, self._protecting, self._term
-        LOG.info("Cycle %d of term %d begins", self._cycles + 1, term)
+        number = self._cycles + 1
+        LOG.info("Cycle %d of term %d begins", number, term)
         with self._drawing:
             drawn = planning.draw(
                 self._store,
@@ -176,14 +177,17 @@ class Scheduler:
         self._observer.cycle_ended(cycle)
         if writer is self._writer:
             self._cycles += 1
-        self._tell_end(cycle, planned)
+        self._tell_end(number, cycle, planned)
         return planned
 
-    def _tell_end(self, cycle: model.Cycle, planned: int) -> None:
+    def _tell_end(self, number: int, cycle: model.Cycle, planned: int) -> None:
         """The last line of a cycle, with its figures."""
         LOG.info(
-            "Cycle ended after %.1f s: %d backup(s) planned, %d of %d volumes "
-            "without a recent one; this conductor since the last cycle: %s",
+            "Cycle %d of term %d ended after %.1f s: %d backup(s) planned, "
+            "%d of %d volumes without a recent one; this conductor since the "
+            "last cycle: %s",
+            number,
+            cycle.term,
             cycle.seconds,
             planned,
             cycle.never_protected + cycle.stale,

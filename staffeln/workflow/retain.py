@@ -327,6 +327,7 @@ class Retention:
 
 def _tell(count: _Count, seconds: float) -> None:
     if not any(dataclasses.astuple(count)):
+        LOG.info("Retention in %.1f s: nothing changes", seconds)
         return
     LOG.info(
         "Retention in %.1f s: %d delete(s) planned, %d cancelled, %d "

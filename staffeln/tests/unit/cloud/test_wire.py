@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import fixtures
+import requests
 from requests import utils
 
 from staffeln.cloud import wire
+from staffeln.ports import occasion
 from staffeln.tests import base
 
 
@@ -51,3 +53,30 @@ class EnvironmentTest(base.TestCase):
             "http://proxy.example:3128",
             self.proxies("http://far.example/d")["http"],
         )
+
+
+class RequestIdTest(base.TestCase):
+    """Services write the id of what we do into logs of their own."""
+
+    def sent(self, **headers: str) -> str | None:
+        request = requests.Request(
+            "GET", "http://127.0.0.1:1/", headers=headers
+        ).prepare()
+        self.assertRaises(
+            requests.ConnectionError, wire.Wire(1, 1).send, request
+        )
+        found = request.headers.get("x-openstack-request-id")
+        return None if found is None else str(found)
+
+    def test_it_goes_with_each_request(self) -> None:
+        with occasion.about(request="req-1"):
+            self.assertEqual("req-1", self.sent())
+
+    def test_one_that_is_there_stays(self) -> None:
+        with occasion.about(request="req-1"):
+            self.assertEqual(
+                "req-2", self.sent(**{"X-Openstack-Request-Id": "req-2"})
+            )
+
+    def test_without_an_occasion_there_is_none(self) -> None:
+        self.assertIsNone(self.sent())

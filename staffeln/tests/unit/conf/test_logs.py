@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a start says first."""
 
+import json
 import logging
 import shutil
 
@@ -8,6 +9,7 @@ import fixtures
 
 from staffeln.conf import logs
 from staffeln.domain import errors
+from staffeln.ports import occasion
 from staffeln.tests.unit.conf import files
 
 LOG = logging.getLogger("staffeln.test")
@@ -88,3 +90,44 @@ class LogsTest(files.ConfTestCase):
         LOG.warning("still %s", "said")
         said.seek(0)
         self.assertIn("still said (the log cannot be written", said.read())
+
+    def last_line(self) -> str:
+        return self.log_file.read_text().splitlines()[-1]
+
+    def test_ids_that_a_message_does_not_name_stand_behind_it(self) -> None:
+        self.begin()
+        with occasion.about(request="req-1", volume="v-1"):
+            LOG.info("of %s", "v-1")
+            self.assertTrue(self.last_line().endswith("of v-1 [req-1]"))
+            with occasion.about(request="req-t", task="t-1", project="p-1"):
+                LOG.info("100 %")
+        self.assertTrue(
+            self.last_line().endswith(
+                "100 % [volume v-1, task t-1, project p-1]"
+            ),
+            self.last_line(),
+        )
+        LOG.info("nothing")
+        self.assertTrue(self.last_line().endswith(" nothing"))
+
+    def test_json_has_them_as_fields(self) -> None:
+        self.begin("use_json = true\n")
+        with occasion.about(request="req-1", volume="v-1"):
+            LOG.info("of %s", "w", extra={"extra": {"mine": 1}})
+        found = json.loads(self.last_line())
+        self.assertEqual("of w", found["message"])
+        self.assertEqual(
+            {"request": "req-1", "volume": "v-1", "mine": 1}, found["extra"]
+        )
+
+    def test_other_handlers_see_the_message_as_it_was(self) -> None:
+        self.begin()
+        records: list[logging.LogRecord] = []
+        other = logging.Handler()
+        other.emit = records.append  # type: ignore[method-assign, assignment]
+        LOG.addHandler(other)
+        self.addCleanup(LOG.removeHandler, other)
+        with occasion.about(request="req-1"):
+            LOG.info("of %s", "w")
+        self.assertTrue(self.last_line().endswith("of w [req-1]"))
+        self.assertEqual(["of w"], [x.getMessage() for x in records])
