@@ -22,8 +22,8 @@ from staffeln.tests.servers import etcd, freezable, process
 
 VERSION = "1.20.2"
 """What tools/lib/kube_apiserver.sh builds."""
-RBAC = pathlib.Path(__file__).parents[3] / "doc/source/install/lease-rbac.yaml"
-"""What the documentation gives to operators; the tests have no more."""
+RBAC = pathlib.Path(__file__).parents[3] / "etc/kubernetes/rbac.yaml"
+"""What operators are given; the tests have no more."""
 ACCOUNT = "staffeln"
 """The service account in it."""
 POOR = "poor"
@@ -127,7 +127,7 @@ class Kubernetes:
     # -- namespaces and who may do what in them ----------------------------
 
     def make_namespace(self) -> str:
-        """A namespace of its own with what the documentation puts there.
+        """A namespace of its own with what operators put there.
 
         :raises ServerError: the rights do not come.
         """
