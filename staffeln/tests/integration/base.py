@@ -31,7 +31,7 @@ from typing import Any
 from testtools import content
 
 from sandbox.scenery import CLOUD, Sandbox, wait_for
-from staffeln.tests import base
+from staffeln.tests import base, leaks
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -161,7 +161,7 @@ class Deployment:
         self, module: str, *arguments: str
     ) -> subprocess.CompletedProcess[str]:
         """Run one of the commands to its end, by its module in cmd/."""
-        return subprocess.run(
+        done = subprocess.run(
             self._command(module, *arguments),
             env=self.environment,
             capture_output=True,
@@ -169,6 +169,18 @@ class Deployment:
             timeout=120,
             check=False,
         )
+        with (self.directory / "commands.out").open("a") as output:
+            output.write(done.stdout + done.stderr)
+        return done
+
+    def leaks(self) -> list[str]:
+        """Where anything that ran here told a password or a token."""
+        secrets = [
+            *leaks.of_configuration(self.configuration),
+            *leaks.of_clouds(self._clouds_file),
+            *leaks.of_environment(self._environment),
+        ]
+        return leaks.found(leaks.texts_below(self.directory), secrets)
 
     def create_schema(self) -> None:
         """Make the database."""
@@ -365,6 +377,8 @@ class IntegrationTestCase(base.TestCase):
             made.restore(copy_of)
         elif beside is None:
             made.create_schema()
+        # Whatever a test is about: nothing that ran in it told a secret.
+        self.addCleanup(lambda: self.assertEqual([], made.leaks()))
         self.addCleanup(made.kill)
         self.show_log_of(made)
         return made

@@ -72,6 +72,8 @@ class Scene:
             self.master.come_to_rest({"conductor": self.options})
         finally:
             self.master.kill()
+        if leaks := self.master.leaks():
+            raise AssertionError(leaks)
         return [
             Chain(
                 server,

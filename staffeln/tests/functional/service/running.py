@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Mapping
 
 from benchmarks.cloud import Behaviour, Shape, Simulated
-from staffeln.tests import base
+from staffeln.tests import base, leaks
 from staffeln.tests.servers import process
 
 LIMIT = 90
@@ -104,6 +104,14 @@ class Deployment:
         running.send_signal(signal.SIGTERM)
         return running.wait(LIMIT)
 
+    def leaks(self) -> list[str]:
+        """Where a service told a password or a token."""
+        secrets = [
+            *leaks.of_configuration(self.configuration),
+            *leaks.of_clouds(self._clouds),
+        ]
+        return leaks.found(leaks.texts_below(self.folder), secrets)
+
     def kill(self) -> None:
         """End all that runs."""
         for running in self._running.values():
@@ -189,6 +197,7 @@ class ServiceCase(base.TestCase):
         folder = self.make_temp_dir()
         found = url or f"sqlite:///{folder}/staffeln.sqlite"
         made = Deployment(folder, self.cloud, found, options)
+        self.addCleanup(lambda: self.assertEqual([], made.leaks()))
         self.addCleanup(made.kill)
         return made
 
