@@ -11,12 +11,12 @@ from oslo_config import cfg
 
 from staffeln import conf as configuration
 from staffeln.domain import errors
-from staffeln.wiring import doors
+from staffeln.wiring import managing
 
 _PROG = "staffeln-db-manage"
 _ABOUT = (
-    "Makes Staffeln's database, brings it up to date, and says which "
-    "schema it has."
+    "Makes Staffeln's database, brings it up to date, back to release 2.x or "
+    "to another cloud, and says which schema it has."
 )
 
 
@@ -34,12 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
             ],
         )
-        doors.manage_database(
+        managing.run(
             conf,
             conf.command.name,
-            getattr(conf.command, "revision", "head"),
-            forced=getattr(conf.command, "force", False),
-            tell=_tell,
+            managing.Wanted(
+                revision=getattr(conf.command, "revision", "head"),
+                forced=getattr(conf.command, "force", False),
+                really=getattr(conf.command, "yes", False),
+            ),
+            _tell,
         )
     except errors.StaffelnError as error:
         print(f"{_PROG}: {error}", file=sys.stderr)  # noqa: T201
@@ -73,6 +76,35 @@ def _add_commands(commands: Any) -> None:
         "last ten minutes",
     )
     commands.add_parser("version", help="print the revision of the schema")
+    commands.add_parser(
+        "rehearse",
+        help="say what upgrade would do; nothing is written, also while "
+        "release 2.x runs",
+    )
+    back = commands.add_parser(
+        "export-2x",
+        help="the way back: write the rows into tables of release 2.x, which "
+        "can go on with them; what it has no room for is kept aside",
+    )
+    back.add_argument(
+        "--force",
+        action="store_true",
+        help="although a conductor gave a sign of life within the last ten "
+        "minutes",
+    )
+    rebind = commands.add_parser(
+        "rebind",
+        help="bind the database to the cloud, region, endpoint and service "
+        "user of the credentials, in place of those that it belongs to; "
+        "without --yes only show what would change",
+    )
+    rebind.add_argument("--yes", action="store_true", help="do it")
+    rebind.add_argument(
+        "--force",
+        action="store_true",
+        help="although that cloud knows none of the managed backups, or rows "
+        "of conductors are there",
+    )
 
 
 if __name__ == "__main__":

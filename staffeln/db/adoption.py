@@ -53,6 +53,17 @@ def old_tables(connection: sa.Connection) -> list[str]:
 
 def refuse_while_in_use(connection: sa.Connection) -> None:
     """:raises SchemaError: a conductor of that release seems to run."""
+    name = changed_lately(connection)
+    if name is not None:
+        raise errors.SchemaError(
+            f"rows of {name} changed within the last "
+            f"{int(QUIET_TIME.total_seconds() // 60)} minutes: stop all "
+            "conductors of the earlier release and wait, or use --force"
+        )
+
+
+def changed_lately(connection: sa.Connection) -> str | None:
+    """An old table that somebody seems to be at work on, if any."""
     limit = clock.now(connection) - QUIET_TIME
     for name in old_tables(connection):
         columns = _reflected(connection, name).c
@@ -63,11 +74,8 @@ def refuse_while_in_use(connection: sa.Connection) -> None:
             )
         ).one()
         if any(_time(each, limit) > limit for each in newest):
-            raise errors.SchemaError(
-                f"rows of {name} changed within the last "
-                f"{int(QUIET_TIME.total_seconds() // 60)} minutes: stop all "
-                "conductors of the earlier release and wait, or use --force"
-            )
+            return name
+    return None
 
 
 def adopt(connection: sa.Connection, present: list[str], tell: Tell) -> None:
@@ -83,12 +91,12 @@ def adopt(connection: sa.Connection, present: list[str], tell: Tell) -> None:
         _adopt_queue(connection, at, tell)
     taken = set(sa.inspect(connection).get_table_names())
     for name in present:
-        aside = _free_name(ASIDE + name, taken)
+        aside = free_name(ASIDE + name, taken)
         connection.execute(sa.text(f"ALTER TABLE {name} RENAME TO {aside}"))
         tell(f"old table {name} is kept as {aside}")
 
 
-def _free_name(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
     """A name for a table; one of an adoption before may be kept already."""
     numbered = (f"{name}_{number}" for number in itertools.count(2))
     return next(
@@ -104,7 +112,7 @@ def _adopt_backups(
 ) -> None:
     known = set(connection.execute(sa.select(BACKUPS.c.id)).scalars())
     added = []
-    for old in _old_rows(connection, "backup_data"):
+    for old in old_rows(connection, "backup_data"):
         backup_id = _id(old.get("backup_id"))
         if backup_id is None:
             tell(f"backup_data row {old['id']} names no backup: left out")
@@ -155,7 +163,7 @@ def _adopt_queue(
     tasks: list[dict[str, Any]] = []
     made: list[dict[str, Any]] = []
     dropped = 0
-    for old in _old_rows(connection, "queue_data"):
+    for old in old_rows(connection, "queue_data"):
         if old.get("backup_status") == _PLANNED:
             dropped += 1
             continue
@@ -315,9 +323,7 @@ def _reflected(connection: sa.Connection, name: str) -> sa.Table[Any]:
     return sa.Table(name, sa.MetaData(), autoload_with=connection)
 
 
-def _old_rows(
-    connection: sa.Connection, name: str
-) -> Iterator[dict[str, Any]]:
+def old_rows(connection: sa.Connection, name: str) -> Iterator[dict[str, Any]]:
     """Rows oldest first; columns that the release had not yet are None."""
     table = _reflected(connection, name)
     for row in connection.execute(sa.select(table).order_by(table.c.id)).all():

@@ -33,8 +33,8 @@ def create_schema(database: Database) -> None:
 
     :raises SchemaError: the database is not empty.
     """
-    with _connected(database) as connection:
-        found = _State(connection)
+    with connected(database) as connection:
+        found = State(connection)
         if found.tables:
             raise errors.SchemaError(
                 "the database is not empty; to bring it up to date, "
@@ -59,10 +59,10 @@ def upgrade(
     Of several that are started at once, as by the containers of several
     hosts, the others wait for the first and find nothing left to do.
     """
-    with _alone(database) as connection:
+    with alone(database) as connection:
         settings = _settings()
         settings.attributes.update(connection=connection, tell=tell)
-        found = _State(connection)
+        found = State(connection)
         if found.old and not forced:
             adoption.refuse_while_in_use(connection)
         try:
@@ -75,8 +75,8 @@ def upgrade(
 
 def version(database: Database) -> str | None:
     """The revision of the schema; None where there is none."""
-    with _connected(database) as connection:
-        return _State(connection).revision
+    with connected(database) as connection:
+        return State(connection).revision
 
 
 def head() -> str:
@@ -91,8 +91,8 @@ def check(database: Database) -> None:
 
     :raises SchemaError: it is not; one line that says what to do.
     """
-    with _connected(database) as connection:
-        found = _State(connection)
+    with connected(database) as connection:
+        found = State(connection)
     if found.revision == head():
         return
     if found.old:
@@ -115,12 +115,28 @@ def check(database: Database) -> None:
     )
 
 
+def pending(revision: str | None) -> list[tuple[str, str]]:
+    """What lies between a revision and the head, oldest first.
+
+    :param revision: None: nothing is there yet.
+    :returns: each revision with the first line of its description.
+    :raises SchemaError: this release does not know the revision.
+    """
+    if revision is not None and revision not in _known_revisions():
+        raise errors.SchemaError(
+            f"the schema of the database is {revision}: {_INSTALL_NEWER}"
+        )
+    scripts = script.ScriptDirectory.from_config(_settings())
+    found = list(scripts.iterate_revisions("head", revision or "base"))
+    return [(each.revision, each.doc) for each in reversed(found)]
+
+
 def _known_revisions() -> set[str]:
     scripts = script.ScriptDirectory.from_config(_settings())
     return {each.revision for each in scripts.walk_revisions()}
 
 
-class _State:
+class State:
     """What a database shows before anything is done to it.
 
     :raises SchemaError: it is the state of no database of ours.
@@ -147,7 +163,7 @@ def _settings() -> config.Config:
 
 
 @contextmanager
-def _connected(database: Database) -> Iterator[sa.Connection]:
+def connected(database: Database) -> Iterator[sa.Connection]:
     """A connection whose errors are one line."""
     try:
         with database.engine.connect() as connection:
@@ -157,9 +173,9 @@ def _connected(database: Database) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[sa.Connection]:
+def alone(database: Database) -> Iterator[sa.Connection]:
     """A transaction beside which no other migration runs; committed."""
-    with _connected(database) as connection:
+    with connected(database) as connection:
         try:
             with begin_writing(connection):
                 lock = _LOCK.get(connection.dialect.name)

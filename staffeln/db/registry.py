@@ -50,6 +50,20 @@ def bind_cloud(
     )
 
 
+def rebind_cloud(
+    connection: sa.Connection, identity: model.CloudIdentity
+) -> None:
+    """Bind the deployment to a cloud, whatever it was bound to."""
+    connection.execute(
+        sa.update(rows.DEPLOYMENT).values(
+            auth_url=identity.auth_url,
+            region=identity.region,
+            block_storage_url=identity.block_storage_url,
+            user_id=identity.user_id,
+        )
+    )
+
+
 def note_selected(connection: sa.Connection, count: int) -> None:
     """Keep how many volumes a complete harvest selected."""
     connection.execute(

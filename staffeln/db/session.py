@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import pathlib
 import random
 import time
 import warnings
@@ -168,12 +169,16 @@ def _roll_back(transaction: sa.RootTransaction) -> None:
 # -- engines ---------------------------------------------------------------
 
 
-def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
+def connect(
+    conf: cfg.ConfigOpts, *, create: bool = False, touch: bool = True
+) -> Database:
     """Make the engine that group ``[database]`` describes.
 
     :param create: for commands that put a schema into it: an SQLite file
         that is not there is made, and neither a server's silence nor ours
         in a transaction is limited.
+    :param touch: False leaves an SQLite file in the mode that it is in,
+        for those who only look at one of an earlier release.
     :raises ConfigurationError: the URL is none, or its driver is missing.
     :raises StoreError: the database does not answer.
     :raises SchemaError: an SQLite file that is not there.
@@ -211,7 +216,7 @@ def connect(conf: cfg.ConfigOpts, *, create: bool = False) -> Database:
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
         raise _unreachable(url, error) from error
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
+        _prepare_sqlite(engine, touch=touch)
     elif engine.dialect.name == "mysql":
         _leave_unready_nodes(engine)
         times.quicken(engine)
@@ -252,14 +257,22 @@ def _leave_unready_nodes(engine: sa.Engine) -> None:
     sa.event.listen(engine, "handle_error", look, insert=True)
 
 
-def _prepare_sqlite(engine: sa.Engine) -> None:
+def scratch(folder: pathlib.Path) -> Database:
+    """A database in a folder of its own that nobody else uses."""
+    engine = sa.create_engine(f"sqlite:///{folder}/scratch.sqlite")
+    _prepare_sqlite(engine)
+    return Database(engine)
+
+
+def _prepare_sqlite(engine: sa.Engine, *, touch: bool = True) -> None:
     """Write-ahead log, and patience with other writers."""
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: object, _record: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
         cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        if touch:
+            cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
         # SQLite's own clock knows no more than milliseconds.

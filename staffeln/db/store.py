@@ -60,6 +60,10 @@ class SqlStore(ReportStore):
         """Bind the database if nobody did before."""
         self._write(partial(registry.bind_cloud, identity=identity))
 
+    def rebind_cloud(self, identity: model.CloudIdentity) -> None:
+        """Bind the database to another cloud than it was bound to."""
+        self._write(partial(registry.rebind_cloud, identity=identity))
+
     # -- conductors --------------------------------------------------------
 
     def register_conductor(

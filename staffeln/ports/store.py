@@ -40,6 +40,9 @@ class Store(Protocol):
         The caller compares what :meth:`deployment` says afterwards.
         """
 
+    def rebind_cloud(self, identity: model.CloudIdentity) -> None:
+        """Bind the database to a cloud, whatever it was bound to."""
+
     # conductors
 
     def register_conductor(

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
@@ -15,6 +13,7 @@ from staffeln import ports
 from staffeln.wiring import settings
 
 if TYPE_CHECKING:
+    from staffeln.cloud.openstack import OpenStackCloud
     from staffeln.cloud.wire import Observe
     from staffeln.db.store import SqlStore
 
@@ -29,12 +28,15 @@ def cloud(
     *,
     patient: bool = True,
     observe: Observe | None = None,
-) -> ports.Cloud:
+    longest: float | None = None,
+) -> OpenStackCloud:
     """The door to OpenStack; nothing is asked yet.
 
     :param stop: set when the process is to end: no waiting any more.
     :param patient: try calls again, within ``retry_timeout``.
     :param observe: told of each call.
+    :param longest: seconds that each step of a call may take, where the
+        options would allow for more.
     :raises ConfigurationError: no credentials, or ones that cannot work.
     """
     from staffeln.cloud import options
@@ -55,6 +57,12 @@ def cloud(
     )
     if not patient:
         found = dataclasses.replace(found, retry_timeout=0)
+    if longest is not None:
+        found = dataclasses.replace(
+            found,
+            connect_timeout=min(found.connect_timeout, longest),
+            read_timeout=min(found.read_timeout, longest),
+        )
     return OpenStackCloud(found, stop=stop, observe=observe)
 
 
@@ -75,34 +83,6 @@ def store(conf: cfg.ConfigOpts) -> SqlStore:
         database.close()
         raise
     return SqlStore(database)
-
-
-def manage_database(
-    conf: cfg.ConfigOpts,
-    command: str,
-    revision: str,
-    *,
-    forced: bool,
-    tell: Callable[[str], None],
-) -> None:
-    """Carry a command of ``staffeln-db-manage`` out.
-
-    :param tell: gets each line of what was done.
-    :raises StaffelnError: why it cannot be done, in one line.
-    """
-    from staffeln.db import migration, session
-
-    create = command in ("create_schema", "upgrade")
-    with contextlib.closing(session.connect(conf, create=create)) as database:
-        if command == "create_schema":
-            migration.create_schema(database)
-        elif command == "upgrade":
-            migration.upgrade(database, revision, forced=forced, tell=tell)
-        found = migration.version(database)
-        if command == "version":
-            tell(found or "no schema")
-        else:
-            tell(f"the schema is at {found}")
 
 
 def engine(door: ports.Cloud) -> ports.Engine:

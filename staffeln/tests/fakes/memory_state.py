@@ -55,6 +55,12 @@ class MemoryState:
                     self._deployment, identity=identity
                 )
 
+    def rebind_cloud(self, identity: model.CloudIdentity) -> None:
+        with self._lock:
+            self._deployment = dataclasses.replace(
+                self._deployment, identity=identity
+            )
+
     # -- conductors --------------------------------------------------------
 
     def register_conductor(

@@ -43,5 +43,8 @@ def _first_rows(connection: sa.Connection, *, adopted: bool) -> None:
                 adopted=adopted,
             )
         )
+    elif adopted:
+        # Back from 2.x, where export-2x had taken it.
+        connection.execute(sa.update(deployment).values(adopted=True))
     if connection.execute(sa.select(term)).first() is None:
         connection.execute(sa.insert(term).values(id=1, term=0, seq=0))

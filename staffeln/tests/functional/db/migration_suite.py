@@ -4,6 +4,8 @@
 from staffeln.tests.functional.db import (
     adoption_suite,
     crash_suite,
+    export_suite,
+    rehearsal_suite,
     released_suite,
     schema_suite,
 )
@@ -13,6 +15,8 @@ class MigrationSuite(
     schema_suite.SchemaSuite,
     adoption_suite.AdoptionSuite,
     crash_suite.CrashSuite,
+    export_suite.ExportSuite,
+    rehearsal_suite.RehearsalSuite,
     released_suite.ReleasedSuite,
 ):
     """Inherit this with ``new_url``."""

@@ -47,6 +47,12 @@ class PlanningSuite(store_case.StoreCase):
         self.store.bind_cloud(dataclasses.replace(IDENTITY, region="Other"))
         self.assertEqual(IDENTITY, self.store.deployment().identity)
 
+    def test_a_deployment_is_bound_anew_on_purpose(self) -> None:
+        other = dataclasses.replace(IDENTITY, region="Other")
+        for identity in (other, IDENTITY):
+            self.store.rebind_cloud(identity)
+            self.assertEqual(identity, self.store.deployment().identity)
+
     # -- conductors ----------------------------------------------------------
 
     def test_conductors_come_beat_and_go(self) -> None:

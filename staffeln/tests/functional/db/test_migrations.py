@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import pathlib
 import shutil
 from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import migration, models
+from staffeln.db import migration, models, session
 from staffeln.tests.functional.db import (
     databases,
     migration_suite,
@@ -16,21 +17,46 @@ from staffeln.tests.functional.db import (
 )
 from staffeln.tests.servers import mariadb
 
+SAMPLES = {
+    "at-041d9a0f1159": old_release.REVISIONS[0],
+    "create-schema-only": old_release.REVISIONS[-1],
+    "head": old_release.REVISIONS[-1],
+    "upgrade-failed-half-way": old_release.REVISIONS[-1],
+}
+"""Samples by the revision of their tables."""
+
 
 class SqliteMigrationTest(databases.Sqlite, migration_suite.MigrationSuite):
     def test_the_samples_are_adopted_as_they_lie_there(self) -> None:
-        samples = {
-            "at-041d9a0f1159": old_release.REVISIONS[0],
-            "create-schema-only": old_release.REVISIONS[-1],
-            "head": old_release.REVISIONS[-1],
-            "upgrade-failed-half-way": old_release.REVISIONS[-1],
-        }
-        for name, revision in samples.items():
-            path = self.make_temp_dir() / "staffeln.sqlite"
-            shutil.copy(old_release.SAMPLES / f"{name}.sqlite", path)
+        for name, revision in SAMPLES.items():
             self.assert_sample_adopted(
-                self.connect(f"sqlite:///{path}"), revision
+                self.connect(f"sqlite:///{self.copied(name)}"), revision
             )
+
+    def test_the_samples_go_back_as_they_lie_there(self) -> None:
+        for name, revision in SAMPLES.items():
+            self.assert_goes_back(
+                self.connect(f"sqlite:///{self.copied(name)}"), revision
+            )
+
+    def test_a_rehearsal_leaves_the_samples_as_they_are(self) -> None:
+        for name, revision in SAMPLES.items():
+            path = self.copied(name)
+            before = path.read_bytes()
+            self.assert_rehearsed(
+                session.connect(
+                    databases.configuration(f"sqlite:///{path}"), touch=False
+                ),
+                revision,
+            )
+            self.assertEqual(before, path.read_bytes())
+            self.assertEqual([path], list(path.parent.iterdir()))
+
+    def copied(self, name: str) -> pathlib.Path:
+        """A copy of a sample in a folder of its own."""
+        path = self.make_temp_dir() / "staffeln.sqlite"
+        shutil.copy(old_release.SAMPLES / f"{name}.sqlite", path)
+        return path
 
 
 class MariaDbMigrationTest(databases.MariaDb, migration_suite.MigrationSuite):
@@ -75,15 +101,23 @@ class MariaDbMigrationTest(databases.MariaDb, migration_suite.MigrationSuite):
             sorted(narrow),
         )
 
-    def test_the_sample_is_adopted_as_it_was_dumped(self) -> None:
+    def dumped(self) -> session.Database:
+        """The sample, as it was dumped."""
         url = self.new_url()
         mariadb.shared().run(
             (old_release.SAMPLES / "head-mariadb.sql").read_text(),
             url.rpartition("/")[2],
         )
-        self.assert_sample_adopted(
-            self.connect(url), old_release.REVISIONS[-1]
-        )
+        return self.connect(url)
+
+    def test_the_sample_is_adopted_as_it_was_dumped(self) -> None:
+        self.assert_sample_adopted(self.dumped(), old_release.REVISIONS[-1])
+
+    def test_the_sample_goes_back_as_it_was_dumped(self) -> None:
+        self.assert_goes_back(self.dumped(), old_release.REVISIONS[-1])
+
+    def test_the_sample_is_rehearsed_as_it_was_dumped(self) -> None:
+        self.assert_rehearsed(self.dumped(), old_release.REVISIONS[-1])
 
 
 class PostgreSqlMigrationTest(

@@ -13,6 +13,7 @@ import fixtures
 from staffeln.cmd import db_manage
 from staffeln.db import migration
 from staffeln.tests import base
+from staffeln.tests.fakes import fake_cloud
 
 SAMPLES = pathlib.Path(__file__).parents[2] / "data" / "existing-deployment"
 SECRET = "pa55-w0rd!"
@@ -103,6 +104,55 @@ class CommandsTest(DbManageCase):
             "old table backup_data is kept as old_2x_backup_data", said
         )
         self.assertEqual(f"the schema is at {migration.head()}", said[-1])
+
+    def test_a_rehearsal_writes_nothing_and_says_what_is_missing(self) -> None:
+        shutil.copy(SAMPLES / "head.sqlite", self.path)
+        before = self.path.read_bytes()
+        self.assertEqual(0, self.call("rehearse"))
+        said = self.said()
+        self.assertEqual(before, self.path.read_bytes())
+        self.assertIn("127 backup(s) adopted", said)
+        self.assertIn("backup_metadata_key is not set", said[-2])
+        self.assertEqual("nothing was written: this was a rehearsal", said[-1])
+        self.call("version")
+        self.assertEqual(["5b2e78435231"], self.said())
+        self.call("upgrade")
+        self.said()
+        self.assertEqual(0, self.call("rehearse"))
+        self.assertIn("nothing to do", self.said()[0])
+
+    def test_a_database_goes_back_and_comes_again(self) -> None:
+        shutil.copy(SAMPLES / "head.sqlite", self.path)
+        self.assertIn("run staffeln-db-manage", self.complaint("export-2x"))
+        self.call("upgrade")
+        self.said()
+        self.assertEqual(0, self.call("export-2x"))
+        self.assertIn(
+            "122 backup(s) to be kept and 5 to be removed are in backup_data",
+            self.said(),
+        )
+        self.call("version")
+        self.assertEqual(["5b2e78435231"], self.said())
+        # What runs counts from the upgrade, which was just now.
+        self.assertIn("--force", self.complaint("upgrade"))
+        self.assertEqual(0, self.call("upgrade", "--force"))
+        self.assertIn("127 backup(s) adopted", self.said())
+
+    def test_another_cloud_is_bound_on_purpose(self) -> None:
+        self.call("create_schema")
+        self.said()
+        cloud = fake_cloud.FakeCloud()
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "staffeln.wiring.doors.cloud", lambda *_, **__: cloud
+            )
+        )
+        self.assertEqual(0, self.call("rebind"))
+        self.assertEqual("nothing was written: --yes does it", self.said()[-1])
+        self.assertEqual(0, self.call("rebind", "--yes"))
+        self.assertIn("is bound to this cloud now", self.said()[-1])
+        self.assertEqual(0, self.call("rebind", "--yes"))
+        self.assertIn("nothing to do", self.said()[-1])
 
     def test_a_revision_that_nobody_knows_is_refused(self) -> None:
         said = self.complaint("upgrade", "nosuch")
