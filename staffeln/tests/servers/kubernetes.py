@@ -11,7 +11,7 @@ import pathlib
 import secrets
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
@@ -244,6 +244,71 @@ class Kubernetes:
         """The HTTP status that somebody else gets."""
         return self._request(self.url, token, method, path).status_code
 
+    def apply(
+        self, made: Mapping[str, Any], *, dry_run: bool
+    ) -> requests.Response:
+        """Apply an object on the server's side, strictly.
+
+        :param dry_run: all is checked, and nothing is kept.
+        """
+        query = "fieldManager=staffeln&force=true&fieldValidation=Strict"
+        if dry_run:
+            query += "&dryRun=All"
+        return self._request(
+            self.url,
+            self._admin,
+            "PATCH",
+            f"{self._path(made)}?{query}",
+            made,
+            {"Content-Type": "application/apply-patch+yaml"},
+        )
+
+    def _path(self, made: Mapping[str, Any]) -> str:
+        """Where an object is, as the server itself says."""
+        version = made["apiVersion"]
+        group = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        name = made["metadata"]["name"]
+        for resource in self.ask("GET", group)["resources"]:
+            if (
+                resource["kind"] == made["kind"]
+                and "/" not in (resource["name"])
+            ):
+                if resource["namespaced"]:
+                    group += f"/namespaces/{made['metadata']['namespace']}"
+                return f"{group}/{resource['name']}/{name}"
+        raise process.ServerError(f"{version} has no {made['kind']}")
+
+    def rules(self, token: str, namespace: str) -> list[dict[str, Any]]:
+        """What somebody may do with the resources of a namespace."""
+        answer = self._request(
+            self.url,
+            token,
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+            {"spec": {"namespace": namespace}},
+        )
+        answer.raise_for_status()
+        return list(answer.json()["status"]["resourceRules"])
+
+    def listable(self, namespace: str) -> Iterator[str]:
+        """The paths of all lists that there are, of a namespace or not."""
+        groups = [
+            "/api/v1",
+            *(
+                f"/apis/{group['preferredVersion']['groupVersion']}"
+                for group in self.ask("GET", "/apis")["groups"]
+            ),
+        ]
+        for group in groups:
+            for resource in self.ask("GET", group)["resources"]:
+                if "list" in resource["verbs"]:
+                    if resource["namespaced"]:
+                        yield (
+                            f"{group}/namespaces/{namespace}/"
+                            f"{resource['name']}"
+                        )
+                    yield f"{group}/{resource['name']}"
+
     def _request(
         self,
         url: str,
@@ -251,6 +316,7 @@ class Kubernetes:
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         # No setting of the host's: its proxy does not lead to loopback.
         with requests.Session() as session:
@@ -259,7 +325,10 @@ class Kubernetes:
                 method,
                 url + path,
                 json=body,
-                headers={"Authorization": f"Bearer {token}"},
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    **(headers or {}),
+                },
                 verify=str(self.authority),
                 timeout=30,
             )
