@@ -14,7 +14,7 @@ from cliff import app, commandmanager
 
 from staffeln import version
 from staffeln.cli import words
-from staffeln.cli.doors import Doors
+from staffeln.cli.doors import Doors, Examine, nobody_examines
 from staffeln.domain import errors
 
 NAME = "staffeln"
@@ -42,12 +42,17 @@ class StaffelnApp(app.App):
 
     :param open_doors: called with the paths of ``--config-file`` when the
         first command needs something; raises StaffelnError.
+    :param examine: looks at the deployment, also where no door opens.
     """
 
     NAME = NAME
     DEFAULT_VERBOSE_LEVEL = 0
 
-    def __init__(self, open_doors: Callable[[Sequence[str]], Doors]) -> None:
+    def __init__(
+        self,
+        open_doors: Callable[[Sequence[str]], Doors],
+        examine: Examine = nobody_examines,
+    ) -> None:
         super().__init__(
             description=_DESCRIPTION,
             version=version.version_string(),
@@ -55,6 +60,7 @@ class StaffelnApp(app.App):
             deferred_help=True,
         )
         self._open_doors = open_doors
+        self.examine = examine
         self._console: logging.Handler | None = None
 
     @functools.cached_property
@@ -192,11 +198,13 @@ class _OneLine(logging.Formatter):
 
 
 def main(
-    argv: Sequence[str], open_doors: Callable[[Sequence[str]], Doors]
+    argv: Sequence[str],
+    open_doors: Callable[[Sequence[str]], Doors],
+    examine: Examine = nobody_examines,
 ) -> int:
     """Run one command; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         # A name must not be able to end the command in a narrow locale.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    return StaffelnApp(open_doors).run(argv)
+    return StaffelnApp(open_doors, examine).run(argv)

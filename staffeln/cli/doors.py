@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from staffeln import ports
-from staffeln.domain import freshness
+from staffeln.domain import errors, freshness
+from staffeln.domain.findings import CheckRequest, Examination
 from staffeln.workflow import clocks
 from staffeln.workflow.settings import Settings
 
@@ -31,3 +32,15 @@ class Doors:
     """How old rounds and backups may be, by the options in force."""
     host_time: Callable[[], datetime.datetime] = clocks.host_time
     """This host's clock, UTC."""
+
+
+Examine = Callable[[CheckRequest], Examination]
+"""Looks at a deployment; raises nothing, whatever is broken."""
+
+
+def nobody_examines(_asked: CheckRequest) -> Examination:
+    """Stands in where a program brings no doctor.
+
+    :raises StaffelnError: always.
+    """
+    raise errors.StaffelnError("there is no doctor here")

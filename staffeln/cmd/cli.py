@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from staffeln import ports
+    from staffeln.domain.findings import CheckRequest, Examination
     from staffeln.workflow.settings import Settings
 
 _SIGPIPE = 141
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        code = app.main(arguments, _open_doors)
+        code = app.main(arguments, _open_doors, _examine)
         sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes once more when it ends, and would complain then.
@@ -51,6 +52,13 @@ def _open_doors(config_files: Sequence[str]) -> Doors:
         settings=lambda store: _settings(conf, store),
         limits=lambda: settings.freshness_limits(conf),
     )
+
+
+def _examine(asked: CheckRequest) -> Examination:
+    """Look at the deployment, whatever is wrong with it."""
+    from staffeln.wiring import doctor
+
+    return doctor.examine(asked)
 
 
 def _reach_cloud(conf: cfg.ConfigOpts) -> ports.Cloud:

@@ -6,7 +6,7 @@ There is no global CONF: whoever needs a value gets it handed in.
 
 from staffeln.conf.checking import check
 from staffeln.conf.opts import Reader, list_opts, register_opts
-from staffeln.conf.reading import DEFAULT_FILE, load
+from staffeln.conf.reading import DEFAULT_FILE, load, load_unchecked
 from staffeln.conf.rereading import Rereadable
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "check",
     "list_opts",
     "load",
+    "load_unchecked",
     "register_opts",
 ]

@@ -55,6 +55,8 @@ class Reader(enum.Enum):
     """The conductor and the commands of operators."""
     API = (coordination, db_options, api)
     """staffeln-api, which loads nothing of OpenStack's libraries."""
+    DOCTOR = _GROUPS
+    """Who looks at all of a deployment."""
 
 
 def register_opts(
@@ -65,7 +67,7 @@ def register_opts(
     log.set_defaults(
         default_log_levels=[*log.get_default_log_levels(), *_QUIET]
     )
-    if reader is Reader.CONDUCTOR:
+    if reader is not Reader.API:
         from oslo_service import opts as service_opts
 
         service_opts.register_service_opts(conf)

@@ -44,6 +44,23 @@ def load(
     return conf
 
 
+def load_unchecked(
+    config_files: Sequence[str], *, prog: str
+) -> cfg.ConfigOpts:
+    """All options of all programs, whatever is wrong with their values.
+
+    For who looks for what is wrong: :func:`checking.check` says it.
+
+    :param config_files: none: the default one, where it exists.
+    :raises ConfigurationError: a file cannot be read at all.
+    """
+    conf = cfg.ConfigOpts()
+    opts.register_opts(conf, opts.Reader.DOCTOR)
+    argv = [word for path in config_files for word in ("--config-file", path)]
+    _parse(conf, argv, prog, "", (DEFAULT_FILE,))
+    return conf
+
+
 def _parse(
     conf: cfg.ConfigOpts,
     argv: Sequence[str],

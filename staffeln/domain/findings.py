@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 class Result(enum.StrEnum):
@@ -29,6 +29,51 @@ class Result(enum.StrEnum):
 
 
 _BADNESS = {each: place for place, each in enumerate(Result)}
+
+
+CHECKS: Mapping[str, str] = {
+    "configuration": "options that are wrong, unknown or of release 2.x",
+    "files": "permissions of configuration, credentials, state and database",
+    "keystone": "the service user's credentials",
+    "nova": "Nova, its microversion, and administrator rights in it",
+    "cinder": "Cinder, its microversion, and administrator rights in it",
+    "backup-services": "whether cinder-backup is up, and where it is not",
+    "database": "whether the database answers",
+    "schema": "whether the database has the schema of this release",
+    "galera": "whether the nodes of a Galera cluster wait for each other",
+    "deployment": "whether the database belongs to this cloud",
+    "clocks": "clocks of this host, of the database and of Cinder",
+    "coordination": "the scheduler's lock or Lease, and the rights to it",
+    "conductors": "whether conductors live, and share one lock",
+    "rounds": "whether cycles and rounds of retention end in time",
+    "brakes": "what is paused, and retention that waits for a yes",
+    "selection": "which volumes are selected, and what cannot be read",
+    "roles": "projects in which the service user cannot act",
+    "quotas": "projects whose quota has no room for another backup",
+    "protection": "selected volumes without a backup, or without a new one",
+    "orphans": "backups of this deployment in Cinder that have no row",
+    "policy": "whether staffeln-api tells Cinder what may be deleted",
+    "mail": "the mail server, as far as the login",
+}
+"""What is looked at, in the order of a look at all: name and contents."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """What an operator wants to know."""
+
+    config_files: Sequence[str] = ()
+    """Empty: the default one."""
+    checks: Collection[str]
+    """Names of the checks that are shown."""
+    limit: float
+    """Seconds for each check; those that read whole lists get more."""
+    policy_url: str | None = None
+    """Where Cinder asks; None: where staffeln-api of this host answers."""
+    policy_ca: str | None = None
+    """File of the authorities of that URL's certificate."""
+    policy_cert: str | None = None
+    """File of a client certificate with its key."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +139,10 @@ def sorted_findings(found: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(bad or found, key=lambda each: -each.result.badness))
 
 
+HELD = "needs-another"
+"""The kind of what another check has to say first."""
+
+
 # -- how findings are made ---------------------------------------------------
 
 
@@ -121,7 +170,7 @@ def not_checked(kind: str, what: str, todo: str, **where: str) -> Finding:
     return Finding(
         kind=kind,
         result=Result.NOT_CHECKED,
-        what=f"not checked: {what}",
+        what=what,
         todo=todo,
         where=where,
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from staffeln.domain import errors
 from staffeln.domain.findings import (
+    HELD,
     Checked,
     Examination,
     Finding,
@@ -222,14 +223,11 @@ _Answer = tuple[Finding, ...] | BaseException
 
 
 def _held_by(needed: Checked) -> Finding:
-    first = needed.findings[0].what.removeprefix("not checked: ")
+    """What a check says whose need is not met: where it all begins."""
+    first = needed.findings[0]
+    root = first.where["check"] if first.kind == HELD else needed.name
     return not_checked(
-        "needs-another",
-        f"it needs {needed.name} ({first})"
-        if needed.result is Result.ERROR
-        else f"it needs {needed.name}, which could not be checked either",
-        f"see {needed.name}",
-        check=needed.name,
+        HELD, f"it needs {root}, see there", f"see {root}", check=root
     )
 
 

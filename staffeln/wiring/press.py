@@ -13,6 +13,7 @@ from staffeln import ports
 from staffeln.wiring import settings
 
 if TYPE_CHECKING:
+    from staffeln.notify.smtp import SmtpMailer
     from staffeln.workflow.press import Press
 
 LOG = logging.getLogger(__name__)
@@ -34,9 +35,13 @@ def build(conf: cfg.ConfigOpts) -> Press:
     )
 
 
-def mailer(conf: cfg.ConfigOpts) -> ports.Mailer | None:
+def mailer(
+    conf: cfg.ConfigOpts, longest: float | None = None
+) -> SmtpMailer | None:
     """What sends mail; None: reports go into the log.
 
+    :param longest: seconds that a step may take, where the option would
+        allow for more.
     :raises ConfigurationError: the file of authorities cannot be used.
     """
     from staffeln.notify.server import Security, Server
@@ -54,7 +59,11 @@ def mailer(conf: cfg.ConfigOpts) -> ports.Mailer | None:
             ca_file=group.smtp_ca_file or None,
             login=group.smtp_login or None,
             password=group.sender_pwd or None,
-            timeout=group.smtp_timeout,
+            timeout=(
+                group.smtp_timeout
+                if longest is None
+                else min(group.smtp_timeout, longest)
+            ),
         )
     )
 

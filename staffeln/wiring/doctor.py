@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From configuration files to what a doctor can lay hands on.
+
+Whatever is wrong with a file or an option keeps only those checks from
+being made that need it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from oslo_config import cfg
+
+from staffeln import conf as configuration
+from staffeln import leadership as room
+from staffeln.conf import checking, files
+from staffeln.domain import errors
+from staffeln.domain.findings import CheckRequest, Examination
+from staffeln.status import doctor, policy_door
+from staffeln.status.checks import all_checks
+from staffeln.status.patient import (
+    Configured,
+    DatabaseState,
+    Office,
+    Patient,
+    PolicyDoor,
+    once,
+)
+from staffeln.wiring import doors, press, secret_texts, settings
+from staffeln.wiring.on_disk import found_on_disk
+from staffeln.workflow import clocks
+
+if TYPE_CHECKING:
+    from staffeln.cloud.openstack import OpenStackCloud
+    from staffeln.db.session import Database
+    from staffeln.db.store import SqlStore
+
+T = TypeVar("T")
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104 - asked, not served
+"""Where to ask a server that listens on all addresses."""
+
+_OF_A_STEP = 0.4
+"""Of a check's time: so long one call may take, for most need two."""
+
+
+def examine(asked: CheckRequest) -> Examination:
+    """Look at a deployment; nothing raises, and nothing is changed."""
+    prepared = _Prepared(asked)
+    return doctor.examine(
+        all_checks(prepared.patient(), asked.limit),
+        asked.checks,
+        asked.limit,
+        scrub=prepared.scrub,
+    )
+
+
+class _Prepared:
+    """Opens what the checks need, when they need it."""
+
+    def __init__(self, asked: CheckRequest) -> None:
+        self._asked = asked
+        self._conf: cfg.ConfigOpts | None = None
+        self._unreadable: errors.ConfigurationError | None = None
+        try:
+            self._conf = configuration.load_unchecked(
+                asked.config_files, prog="staffeln"
+            )
+        except errors.ConfigurationError as error:
+            self._unreadable = error
+        self._cloud = once(self._open_cloud)
+        self._database = once(self._open_database)
+        self._store = once(self._open_store)
+
+    def patient(self) -> Patient:
+        """What can be laid hands on."""
+        return Patient(
+            configured=self._configured,
+            files=lambda: found_on_disk(self._asked.config_files, self._conf),
+            cloud=self._cloud,
+            inspection=lambda: self._cloud().inspection,
+            database=self._database_state,
+            store=self._store,
+            backup_key_is_set=lambda: settings.backup_key_is_set(self._read()),
+            settings=lambda: self._reading(settings.workflow),
+            freshness_limits=lambda: self._reading(settings.freshness_limits),
+            policy=lambda: self._reading(self._policy),
+            mail=lambda: self._reading(self._mail),
+            office=lambda: self._reading(_office),
+            host_time=clocks.host_time,
+        )
+
+    def scrub(self, text: str) -> str:
+        """The text without what the configuration keeps secret."""
+        return secret_texts.scrubbed(text, self._secrets())
+
+    # -- the configuration ---------------------------------------------------
+
+    def _read(self) -> cfg.ConfigOpts:
+        if self._conf is None:
+            raise doctor.CannotLookError(
+                "the configuration cannot be read", "see configuration"
+            )
+        return self._conf
+
+    def _reading(self, use: Callable[[cfg.ConfigOpts], T]) -> T:
+        """Use options of which any may be wrong.
+
+        :raises CannotLookError: one of these is.
+        """
+        try:
+            return use(self._read())
+        except (cfg.Error, RecursionError):
+            # What they say may hold the value of a secret one.
+            raise doctor.CannotLookError(
+                "an option that it needs is wrong", "see configuration"
+            ) from None
+
+    def _configured(self) -> Configured:
+        if self._unreadable is not None:
+            raise self._unreadable
+        conf = self._read()
+        checking.check(conf)
+        return Configured(
+            files=tuple(files.paths(conf)),
+            unknown=tuple(files.unknown(conf)),
+            outdated=tuple(
+                f"{name} is an option of release 2.x that this release does "
+                "not read"
+                for name in files.unread(conf)
+            ),
+        )
+
+    def _secrets(self) -> Sequence[str]:
+        return secret_texts.of(self._conf)
+
+    # -- doors ---------------------------------------------------------------
+
+    def _open_cloud(self) -> OpenStackCloud:
+        step = self._asked.limit * _OF_A_STEP
+        return self._reading(
+            lambda conf: doors.cloud(conf, patient=False, longest=step)
+        )
+
+    def _open_database(self) -> Database:
+        from staffeln.db import session
+
+        return self._reading(session.connect)
+
+    def _database_state(self) -> DatabaseState:
+        from staffeln.db import inspection, urls
+
+        database = self._database()
+        return DatabaseState(
+            server=inspection.server(database),
+            where=urls.shown(database.engine.url),
+            galera=inspection.galera(database),
+        )
+
+    def _open_store(self) -> SqlStore:
+        from staffeln.db import migration
+        from staffeln.db.store import SqlStore
+
+        database = self._database()
+        migration.check(database)
+        return SqlStore(database)
+
+    def _mail(self, conf: cfg.ConfigOpts) -> str | None:
+        step = self._asked.limit * _OF_A_STEP
+        mailer = press.mailer(conf, longest=step)
+        return mailer.probe() if mailer else None
+
+    def _policy(self, conf: cfg.ConfigOpts) -> PolicyDoor:
+        asked = self._asked
+        group = conf.api
+        if asked.policy_url:
+            return policy_door.door(
+                asked.policy_url, self._tls, asked.limit * _OF_A_STEP
+            )
+        host = _EVERYWHERE.get(group.host, group.host)
+        where = f"[{host}]" if ":" in host else host
+        scheme = "https" if group.enabled_ssl else "http"
+        return policy_door.door(
+            f"{scheme}://{where}:{group.port}",
+            lambda: self._tls(group.ssl_cert_file),
+            asked.limit * _OF_A_STEP,
+        )
+
+    def _tls(self, own_certificate: str | None = None) -> ssl.SSLContext:
+        """Trusts the authorities that were named, else those of this host.
+
+        :param own_certificate: staffeln-api's own file, where it is asked at
+            an address of this host: then exactly that one is trusted,
+            whatever name is in it.
+        """
+        asked = self._asked
+        context = ssl.create_default_context(
+            cafile=asked.policy_ca or own_certificate
+        )
+        if own_certificate and not asked.policy_ca:
+            context.check_hostname = False
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if asked.policy_cert:
+            context.load_cert_chain(asked.policy_cert)
+        return context
+
+
+def _office(conf: cfg.ConfigOpts) -> Office:
+    chosen = settings.leadership(conf)
+    room.check(chosen)
+    return Office(
+        description=room.description(chosen),
+        local=room.is_local(chosen),
+        warning=room.warning(chosen),
+        missing_rights=lambda: room.missing_rights(chosen),
+        probe=lambda: room.probe(chosen),
+    )
