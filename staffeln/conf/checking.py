@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from oslo_config import cfg
 
-from staffeln.conf import files, opts
+from staffeln.conf import earlier, files, opts
 from staffeln.domain import errors
 
 _LONGEST_TEXT = 80
@@ -30,6 +30,7 @@ def check(conf: cfg.ConfigOpts) -> None:
     :raises ConfigurationError: the first that is wrong: its group, name,
         value and why, in one line.
     """
+    earlier.say_ourselves()
     for group, name in _registered(conf):
         _check_one(conf, group, name)
     for group, looks in _TOGETHER.items():

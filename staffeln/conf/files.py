@@ -76,14 +76,42 @@ def unknown(conf: cfg.ConfigOpts) -> list[str]:
 def unread(conf: cfg.ConfigOpts) -> list[str]:
     """``[group] name`` of each option of release 2.x that files still set.
 
-    This release knows them and does not read them.
+    This release knows them and does not read them; each with what holds.
     """
     found = (
-        f"[{line.group}] {line.name}"
+        f"[{line.group}] {line.name} ({earlier.KNOWN[line.group][line.name]})"
         for line in lines(conf)
         if line.name in earlier.KNOWN.get(line.group, ())
     )
     return list(dict.fromkeys(found))
+
+
+def renamed(conf: cfg.ConfigOpts) -> list[str]:
+    """A sentence for each option that files set by a name that it had.
+
+    It is read all the same, unless its new name is set as well.
+    """
+    now = {
+        before: (group, option.dest)
+        for title, options in [*opts.list_opts(conf), *_of_libraries()]
+        for group in [_group_name(title)]
+        for option in options
+        for before in _earlier_names(group, [option])
+        if before not in ((group, option.dest), (group, option.name))
+    }
+    found = (
+        f"{line.path}: option {line.name!r} in group [{line.group}] is "
+        f"called {_place(now[line.group, line.name], line.group)} now; "
+        "the old name will go"
+        for line in lines(conf)
+        if (line.group, line.name) in now
+    )
+    return list(dict.fromkeys(found))
+
+
+def _place(option: tuple[str, str], seen_from: str) -> str:
+    group, name = option
+    return repr(name) if group == seen_from else f"{name!r} in [{group}]"
 
 
 def _credentials(conf: cfg.ConfigOpts) -> set[str]:

@@ -102,7 +102,7 @@ def begin(conf: cfg.ConfigOpts) -> None:
         version.version_string(),
         ", ".join(files.paths(conf)) or "defaults only",
     )
-    for sentence in files.unknown(conf):
+    for sentence in [*files.unknown(conf), *files.renamed(conf)]:
         LOG.warning("%s", sentence)
     unread = files.unread(conf)
     if unread:

@@ -54,7 +54,24 @@ class UnknownTest(files.ConfTestCase):
 
     def test_what_this_release_does_not_read_of_it_is_named(self) -> None:
         unread = room.unread(self.read(EARLIER_RELEASE))
-        self.assertEqual(["[database] mysql_engine"], unread)
+        self.assertEqual(
+            ["[database] mysql_engine (all tables are InnoDB)"], unread
+        )
+
+    def test_what_is_called_otherwise_now_is_named_with_its_new_name(
+        self,
+    ) -> None:
+        (line,) = room.renamed(self.read(EARLIER_RELEASE))
+        self.assertIn("'backup_cycle_timout' in group [conductor]", line)
+        self.assertIn("is called 'backup_cycle_timeout' now", line)
+
+    def test_names_of_libraries_that_changed_are_named_too(self) -> None:
+        (line,) = room.renamed(self.read("[DEFAULT]\nlogfile = /x\n"))
+        self.assertIn("is called 'log_file' now", line)
+
+    def test_names_of_this_release_are_no_news(self) -> None:
+        text = "[conductor]\nbackup_cycle_timeout = 1d\n"
+        self.assertEqual([], room.renamed(self.read(text)))
 
     def test_nothing_is_unread_in_a_file_of_this_release(self) -> None:
         self.assertEqual(
@@ -66,7 +83,7 @@ class UnknownTest(files.ConfTestCase):
         text = "[database]\nmysql_engine = InnoDB\n"
         (folder / "a.conf").write_text(text)
         read = self.read(text, "--config-dir", str(folder))
-        self.assertEqual(["[database] mysql_engine"], room.unread(read))
+        self.assertEqual(1, len(room.unread(read)))
 
     def test_a_misspelt_option_is_named_with_file_and_group(self) -> None:
         (line,) = self.unknown("[conductor]\nbackup_worker = 3\n")
