@@ -10,6 +10,7 @@ from typing import Any
 from oslo_config import cfg
 
 from staffeln import conf as configuration
+from staffeln.conf import permissions
 from staffeln.domain import errors
 from staffeln.wiring import managing
 
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
             ],
         )
+        for line in permissions.warnings(conf):
+            print(f"{_PROG}: {line}", file=sys.stderr)  # noqa: T201
         managing.run(
             conf,
             conf.command.name,

@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_log import formatters, log
 
 from staffeln import version
-from staffeln.conf import files
+from staffeln.conf import files, permissions
 from staffeln.domain import errors
 from staffeln.ports import occasion
 
@@ -111,6 +111,8 @@ def begin(conf: cfg.ConfigOpts) -> None:
             "what they stood for is not done: %s",
             ", ".join(unread),
         )
+    for sentence in permissions.warnings(conf):
+        LOG.warning("%s", sentence)
 
 
 def _never_raise(handler: logging.Handler) -> None:
