@@ -25,6 +25,7 @@ def load(
     default_config_files: Sequence[str] = (DEFAULT_FILE,),
     cli_opts: Sequence[cfg.Opt] = (),
     reader: opts.Reader = opts.Reader.CONDUCTOR,
+    checked: bool = True,
 ) -> cfg.ConfigOpts:
     """Parse a command line and the files that it names, and check all.
 
@@ -34,13 +35,15 @@ def load(
     :param about: what the program does, for ``--help``.
     :param cli_opts: options of this program's command line alone.
     :param reader: the groups that are read and checked.
+    :param checked: False: only parse; for who looks for what is wrong.
     :raises ConfigurationError: one line that says what is wrong.
     """
     conf = cfg.ConfigOpts()
     opts.register_opts(conf, reader)
     conf.register_cli_opts(cli_opts)
     _parse(conf, argv, prog, about, default_config_files)
-    checking.check(conf)
+    if checked:
+        checking.check(conf)
     return conf
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import pathlib
 from collections.abc import Callable, Iterator
@@ -113,6 +114,23 @@ def check(database: Database) -> None:
         f"the schema of the database is {found.revision}, this release needs "
         f"{head()}: {_UPGRADE if behind else _INSTALL_NEWER}"
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waiting:
+    """A database that is not what this release needs, yet."""
+
+    adopts: bool
+    """It is that of an earlier release."""
+
+
+def waiting(database: Database) -> Waiting | None:
+    """What an upgrade would meet; None: there is nothing to upgrade."""
+    with connected(database) as connection:
+        found = State(connection)
+    if found.revision == head():
+        return None
+    return Waiting(adopts=found.old)
 
 
 def pending(revision: str | None) -> list[tuple[str, str]]:

@@ -126,10 +126,13 @@ class _Prepared:
         return Configured(
             files=tuple(files.paths(conf)),
             unknown=tuple(files.unknown(conf)),
-            outdated=tuple(
-                f"{name} is an option of release 2.x that this release does "
-                "not read"
-                for name in files.unread(conf)
+            outdated=(
+                *files.renamed(conf),
+                *(
+                    f"{name} is an option of release 2.x that this release "
+                    "does not read"
+                    for name in files.unread(conf)
+                ),
             ),
         )
 
@@ -147,7 +150,7 @@ class _Prepared:
     def _open_database(self) -> Database:
         from staffeln.db import session
 
-        return self._reading(session.connect)
+        return self._reading(lambda conf: session.connect(conf, touch=False))
 
     def _database_state(self) -> DatabaseState:
         from staffeln.db import inspection, urls

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``staffeln-status``: may this release be started here?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from staffeln import conf as configuration
+from staffeln.domain import errors
+
+_PROG = "staffeln-status"
+_ABOUT = (
+    "Says whether this release may be started here: run it when it is "
+    "installed, and again when the database is upgraded."
+)
+_FAILURE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    from staffeln.status import upgrade
+
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        conf = configuration.load(
+            arguments,
+            prog=_PROG,
+            about=_ABOUT,
+            cli_opts=[upgrade.command_line()],
+            reader=configuration.Reader.DOCTOR,
+            checked=False,
+        )
+    except errors.StaffelnError as error:
+        print(f"{_PROG}: {error}", file=sys.stderr)  # noqa: T201
+        return _FAILURE
+    from staffeln.wiring import upgrade_check
+
+    return upgrade.check(
+        conf, lambda: upgrade_check.look(conf, conf.config_file or ())
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
