@@ -17,7 +17,6 @@ from typing import Any
 import requests
 import yaml
 
-from staffeln.tests import base
 from staffeln.tests.servers import etcd, freezable, process
 
 VERSION = "1.20.2"
@@ -386,11 +385,8 @@ class Kubernetes:
 
 def folders() -> list[pathlib.Path]:
     """Where tools/test.sh puts the program that it builds."""
-    host = base.HOST_ENVIRONMENT
-    caches = host.get("XDG_CACHE_HOME") or f"{host.get('HOME', '')}/.cache"
-    cache = host.get("STAFFELN_CACHE") or f"{caches}/staffeln"
     return [
-        pathlib.Path(cache).resolve() / "kube-apiserver" / VERSION,
+        process.cache() / "kube-apiserver" / VERSION,
         pathlib.Path("/usr/local/bin"),
     ]
 

@@ -15,6 +15,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
+from staffeln.tests import base
+
 START_LIMIT = 120
 """Seconds that a server may take until it answers, on a busy machine."""
 STOP_LIMIT = 30
@@ -44,6 +46,14 @@ def find(name: str, package: str, folders: Sequence[pathlib.Path]) -> str:
         f"there is no {name} on this machine: install Debian's package "
         f"{package} (tools/test.sh does)"
     )
+
+
+def cache() -> pathlib.Path:
+    """Where tools/test.sh keeps what it makes once and uses again."""
+    host = base.HOST_ENVIRONMENT
+    caches = host.get("XDG_CACHE_HOME") or f"{host.get('HOME', '')}/.cache"
+    found = host.get("STAFFELN_CACHE") or f"{caches}/staffeln"
+    return pathlib.Path(found).resolve()
 
 
 def make_folder(owner: str | None) -> pathlib.Path:
