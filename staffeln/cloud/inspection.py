@@ -62,7 +62,7 @@ class Inspection:
         door = self._door(NOVA)
         params = {"all_tenants": 1, "limit": 1}
         try:
-            self._session.get(NOVA, "/servers", "servers", params)
+            self._session.get(NOVA, "/servers/detail", "servers", params)
         except errors.ForbiddenError as error:
             if error.status != 403:
                 raise

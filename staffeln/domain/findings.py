@@ -33,7 +33,7 @@ _BADNESS = {each: place for place, each in enumerate(Result)}
 
 CHECKS: Mapping[str, str] = {
     "configuration": "options that are wrong, unknown or of release 2.x",
-    "files": "permissions of configuration, credentials, state and database",
+    "files": "files with secrets, and folders, that others can read or change",
     "keystone": "the service user's credentials",
     "nova": "Nova, its microversion, and administrator rights in it",
     "cinder": "Cinder, its microversion, and administrator rights in it",

@@ -170,7 +170,7 @@ class _OnHost:
         return judging.configuration(self._patient.configured())
 
     def files(self) -> Iterator[Finding]:
-        return judging.files(self._patient.files())
+        return judging.files(self._patient.too_open())
 
     def coordination(self) -> Iterator[Finding]:
         found = self._patient.office()

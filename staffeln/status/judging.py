@@ -16,7 +16,7 @@ from staffeln.domain.findings import (
     not_checked,
     warning,
 )
-from staffeln.status.patient import Configured, DatabaseState, File, Office
+from staffeln.status.patient import Configured, DatabaseState, Office
 
 NEARLY = 0.9
 """A quota that is taken so far is worth a warning."""
@@ -28,9 +28,6 @@ ACTING = frozenset({"admin", "member"})
 """Roles with which Cinder's own policy lets somebody make backups."""
 
 _NAMED = 3
-
-_OTHERS_READ = 0o004
-_OTHERS_WRITE = 0o002
 
 
 def configuration(found: Configured) -> Iterator[Finding]:
@@ -57,38 +54,12 @@ def configuration(found: Configured) -> Iterator[Finding]:
     yield fine(", ".join(found.files))
 
 
-def files(found: Sequence[File]) -> Iterator[Finding]:
+def files(too_open: Sequence[str]) -> Iterator[Finding]:
     """Whom this host lets read and write what only the service should."""
-    for each in found:
-        name = f"{each.path} ({each.what})"
-        if each.mode is None:
-            yield not_checked(
-                "unreadable-file",
-                f"{name}: {each.problem}",
-                f"correct the path, or run as a user who may see {each.path}",
-                path=each.path,
-            )
-            continue
-        shown = f"{each.mode:04o}"
-        if each.mode & _OTHERS_WRITE:
-            yield error(
-                "writable-by-others",
-                f"{name} has mode {shown}: every user of this host can "
-                "change it",
-                f"chmod o-w {each.path}",
-                path=each.path,
-                mode=shown,
-            )
-        elif each.secret and each.mode & _OTHERS_READ:
-            yield warning(
-                "readable-by-others",
-                f"{name} has mode {shown}: every user of this host can read "
-                "the secrets in it",
-                f"chown root:staffeln {each.path} && chmod 0640 {each.path}",
-                path=each.path,
-                mode=shown,
-            )
-    yield fine(f"{len(found)} files and folders")
+    for sentence in too_open:
+        what, _, todo = sentence.partition(": ")
+        yield warning("open-to-others", what, todo)
+    yield fine("no secret is open to others")
 
 
 def backup_services(found: Sequence[model.BackupService]) -> Iterator[Finding]:

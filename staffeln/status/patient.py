@@ -34,21 +34,6 @@ class Configured:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """A file or folder of this host that the service needs."""
-
-    path: str
-    what: str
-    """What it is, in words."""
-    mode: int | None
-    """Its permissions; None: it cannot be looked at."""
-    secret: bool
-    """Whether it holds something that nobody else may read."""
-    problem: str = ""
-    """Why it cannot be looked at."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseState:
     """A database that answers."""
 
@@ -103,7 +88,9 @@ class Patient:
 
     configured: Callable[[], Configured]
     """:raises ConfigurationError: an option is wrong."""
-    files: Callable[[], Sequence[File]]
+    too_open: Callable[[], Sequence[str]]
+    """A sentence for each file or folder that others can do too much with:
+    what is wrong, a colon, what helps."""
     cloud: Callable[[], ports.Cloud]
     inspection: Callable[[], Inspection]
     database: Callable[[], DatabaseState]

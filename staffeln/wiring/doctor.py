@@ -15,7 +15,7 @@ from oslo_config import cfg
 
 from staffeln import conf as configuration
 from staffeln import leadership as room
-from staffeln.conf import checking, files
+from staffeln.conf import checking, files, permissions
 from staffeln.domain import errors
 from staffeln.domain.findings import CheckRequest, Examination
 from staffeln.status import doctor, policy_door
@@ -29,7 +29,6 @@ from staffeln.status.patient import (
     once,
 )
 from staffeln.wiring import doors, press, secret_texts, settings
-from staffeln.wiring.on_disk import found_on_disk
 from staffeln.workflow import clocks
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class _Prepared:
         """What can be laid hands on."""
         return Patient(
             configured=self._configured,
-            files=lambda: found_on_disk(self._asked.config_files, self._conf),
+            too_open=lambda: self._reading(permissions.warnings),
             cloud=self._cloud,
             inspection=lambda: self._cloud().inspection,
             database=self._database_state,
