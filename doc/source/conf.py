@@ -12,6 +12,7 @@ import staffeln.version  # noqa: E402 (found by the path above)
 project = "Staffeln"
 copyright = "Staffeln developers"
 extensions = [
+    "openapi_reference",
     "openstackdocstheme",
     "oslo_config.sphinxconfiggen",
     "oslo_config.sphinxext",
