@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From facts to findings."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+
+from staffeln import ports
+from staffeln.db.inspection import Galera
+from staffeln.domain import errors, model, report
+from staffeln.domain.findings import Finding
+from staffeln.status import judging
+from staffeln.status.patient import Configured, DatabaseState, Office
+from staffeln.tests import base
+from staffeln.tests.unit.domain import samples
+
+NOW = samples.NOW
+HOUR = datetime.timedelta(hours=1)
+MINUTE = datetime.timedelta(minutes=1)
+
+
+def said(found: Iterable[Finding]) -> list[tuple[str, str]]:
+    """What is not praise: result and kind."""
+    return [
+        (each.result.value, each.kind) for each in found if each.kind != "ok"
+    ]
+
+
+def quota(limit: int, taken: int) -> report.Quota:
+    return report.Quota(limit=limit, in_use=taken, reserved=0)
+
+
+class RoleTest(base.TestCase):
+    def judge(
+        self,
+        roles: tuple[str, ...] | errors.CloudError,
+        volumes: int = 1,
+        enabled: bool | None = None,
+    ) -> Finding | None:
+        return judging.role(
+            "p1", roles, volumes, enabled=enabled, user_id="u1"
+        )
+
+    def test_who_may_act(self) -> None:
+        for roles in (("member",), ("Admin",), ("reader", "member")):
+            self.assertIsNone(self.judge(roles))
+
+    def test_who_may_not(self) -> None:
+        refused = errors.NoRoleError("no")
+        for roles, volumes, enabled, expected in (
+            (refused, 2, None, ("error", "no-role")),
+            (refused, 2, True, ("error", "no-role")),
+            (refused, 0, True, ("warning", "no-role")),
+            (refused, 2, False, ("warning", "project-disabled")),
+            (("reader",), 2, None, ("warning", "role-not-enough")),
+            (
+                errors.NoAnswerError("late"),
+                2,
+                None,
+                ("not-checked", "role-unread"),
+            ),
+        ):
+            with self.subTest(expected):
+                found = self.judge(roles, volumes, enabled)
+                assert found is not None
+                self.assertEqual([expected], said([found]))
+                self.assertEqual({"project_id": "p1"}, dict(found.where))
+
+
+class QuotaTest(base.TestCase):
+    def judge(self, backups: report.Quota, size: report.Quota) -> object:
+        found = judging.quota(
+            "p1", report.Quotas(backups=backups, gigabytes=size)
+        )
+        return found and (found.result.value, found.kind)
+
+    def test_quotas(self) -> None:
+        free = quota(report.UNLIMITED, 7)
+        used = ("error", "quota-used-up")
+        nearly = ("warning", "quota-nearly-used-up")
+        for limit, expected in (
+            (free, None),
+            (quota(10, 8), None),
+            (quota(10, 9), nearly),
+            (quota(10, 10), used),
+            (quota(0, 0), used),
+        ):
+            with self.subTest(limit=limit.limit, taken=limit.taken):
+                self.assertEqual(expected, self.judge(limit, free))
+                self.assertEqual(expected, self.judge(free, limit))
+
+    def test_one_that_cannot_be_read(self) -> None:
+        found = judging.quota("p1", errors.NoAnswerError("late"))
+        assert found is not None
+        self.assertEqual([("not-checked", "quota-unread")], said([found]))
+
+
+class ServiceTest(base.TestCase):
+    def judge(self, *services: tuple[bool, bool]) -> list[tuple[str, str]]:
+        return said(
+            judging.backup_services(
+                [
+                    model.BackupService(host="h", enabled=enabled, up=up)
+                    for enabled, up in services
+                ]
+            )
+        )
+
+    def test_services(self) -> None:
+        down, disabled = "backup-service-down", "backup-service-disabled"
+        for services, expected in (
+            ([(True, True)], []),
+            ([], [("error", "no-backup-service")]),
+            ([(True, False)], [("error", down)]),
+            ([(False, True)], [("error", disabled)]),
+            ([(True, True), (True, False)], [("warning", down)]),
+        ):
+            with self.subTest(services=services):
+                self.assertEqual(expected, self.judge(*services))
+
+
+class ProtectionTest(base.TestCase):
+    def judge(self, **history: object) -> Finding | None:
+        return judging.protection(
+            samples.candidate(),
+            model.History(**history),  # type: ignore[arg-type]
+            NOW,
+            3 * HOUR,
+        )
+
+    def test_a_new_backup(self) -> None:
+        self.assertIsNone(self.judge(last_success_at=NOW - HOUR))
+
+    def test_one_under_way(self) -> None:
+        self.assertIsNone(self.judge(live_since=NOW - HOUR))
+
+    def test_none_and_old_ones(self) -> None:
+        for history, kind in (
+            ({}, "never-protected"),
+            ({"live_since": NOW - 4 * HOUR}, "never-protected"),
+            ({"last_success_at": NOW - 4 * HOUR}, "stale"),
+        ):
+            with self.subTest(kind):
+                found = self.judge(**history)
+                assert found is not None
+                self.assertEqual([("warning", kind)], said([found]))
+
+    def test_why_is_told(self) -> None:
+        found = self.judge(unreported_failures=frozenset({"no role"}))
+        assert found is not None
+        self.assertIn("no role", found.what)
+        self.assertIn("task list", found.todo)
+
+
+class ApiTest(base.TestCase):
+    def test_of_what_nobody_manages(self) -> None:
+        self.assertIsNone(judging.unmanaged_answer("u", 200, "True", ()))
+        for status, text in ((200, "False"), (403, "True"), (200, "")):
+            found = judging.unmanaged_answer("u", status, text, ["no schema"])
+            assert found is not None
+            self.assertEqual("refuses-all", found.kind)
+            self.assertIn("no schema", found.what)
+
+    def test_of_what_is_managed(self) -> None:
+        self.assertIsNone(judging.managed_answer("u", "b", 200, "False"))
+        for status, text, kind in (
+            (200, "True", "allows-managed"),
+            # The text alone is what counts for Cinder.
+            (500, "True", "allows-managed"),
+            (403, "False", "no-verdict"),
+            (200, "", "no-verdict"),
+        ):
+            found = judging.managed_answer("u", "b", status, text)
+            assert found is not None
+            self.assertEqual(kind, found.kind)
+
+
+class OthersTest(base.TestCase):
+    def test_galera(self) -> None:
+        for cluster, expected in (
+            (None, []),
+            (Galera(nodes=3, sync_wait=7), []),
+            (Galera(nodes=3, sync_wait=15), []),
+            (Galera(nodes=3, sync_wait=1), [("warning", "no-sync-wait")]),
+        ):
+            state = DatabaseState(server="s", where="w", galera=cluster)
+            self.assertEqual(expected, said(judging.galera(state)))
+
+    def test_an_adopted_database_wants_the_key(self) -> None:
+        adopted = model.Deployment(
+            uuid="u", identity=None, adopted=True, selected_volumes=None
+        )
+        for is_set, expected in (
+            (True, []),
+            (False, [("error", "key-not-set")]),
+        ):
+            found = judging.deployment(adopted, backup_key_is_set=is_set)
+            self.assertEqual(expected, said(found))
+
+    def test_options(self) -> None:
+        found = judging.configuration(
+            Configured(files=("f",), unknown=("u",), outdated=("o",))
+        )
+        self.assertEqual(
+            [("warning", "unknown-option"), ("warning", "outdated-option")],
+            said(found),
+        )
+
+    def test_clocks(self) -> None:
+        self.assertEqual(
+            [("error", "clocks-apart"), ("not-checked", "clock-unread")],
+            said(judging.clocks("far", "no answer", HOUR)),
+        )
+
+    def test_an_incomplete_harvest(self) -> None:
+        found = model.Inventory(
+            candidates=(), complete=False, problems=("x is not read",)
+        )
+        self.assertEqual(
+            [("warning", "not-read")], said(judging.selection(found, "rule"))
+        )
+
+    def test_a_breaker_that_waits(self) -> None:
+        waits = model.Breaker(tripped_at=NOW, would=60, total=100)
+        self.assertEqual(
+            [("error", "breaker")], said(judging.brakes([], waits))
+        )
+
+
+class ConductorTest(base.TestCase):
+    def conductor(
+        self, host: str = "h1", backend: str = "lock", age: int = 0
+    ) -> ports.Conductor:
+        return ports.Conductor(
+            id=f"{host}-{backend}",
+            host=host,
+            pid=1,
+            backend=backend,
+            started_at=NOW - HOUR,
+            heartbeat_at=NOW - age * MINUTE,
+        )
+
+    def judge(
+        self,
+        *found: ports.Conductor,
+        local: bool = False,
+        ever: bool = True,
+    ) -> list[tuple[str, str]]:
+        mine = Office(
+            description="lock",
+            local=local,
+            warning=None,
+            missing_rights=list,
+            probe=lambda: None,
+        )
+        return said(
+            judging.conductors(found, NOW, 2 * MINUTE, mine, ever=ever)
+        )
+
+    def test_they_live_and_agree(self) -> None:
+        self.assertEqual(
+            [], self.judge(self.conductor(), self.conductor("h2"))
+        )
+
+    def test_none_is_alive(self) -> None:
+        silent = self.conductor(age=5)
+        self.assertEqual([("error", "no-conductor")], self.judge(silent))
+        self.assertEqual([("warning", "no-conductor")], self.judge(ever=False))
+
+    def test_they_do_not_see_each_other(self) -> None:
+        self.assertEqual(
+            [("error", "backends-differ")],
+            self.judge(self.conductor(), self.conductor(backend="other")),
+        )
+        self.assertEqual(
+            [("error", "lock-of-one-host")],
+            self.judge(self.conductor(), self.conductor("h2"), local=True),
+        )
