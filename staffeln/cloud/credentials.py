@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import loading
 from keystoneauth1.identity import base as ksa_identity
@@ -65,6 +66,12 @@ def find(
     return found
 
 
+def _where(error: yaml.YAMLError) -> str:
+    """The place alone: the text there may be a password's."""
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}" if mark else ""
+
+
 def from_clouds(cloud: str | None) -> settings.Credentials:
     """Read clouds.yaml or the environment, as all OpenStack clients do.
 
@@ -91,6 +98,11 @@ def from_clouds(cloud: str | None) -> settings.Credentials:
         raise errors.ConfigurationError(
             f"the credentials of {source} cannot be read: "
             f"{answers.one_line(str(error))}"
+        ) from None
+    except yaml.YAMLError as error:  # the SDK before 4.14 lets it through
+        raise errors.ConfigurationError(
+            f"the credentials of {source} cannot be read: clouds.yaml is no "
+            f"YAML{_where(error)}"
         ) from None
     auth = dict(region.get_auth_args() or {})
     endpoints = {
