@@ -42,7 +42,7 @@ need_servers() { # TIER
         functional | cover)
             need_packages mariadb-server galera-4 postgresql etcd-server \
                 redis-server zookeeper chromium rabbitmq-server prometheus \
-                postfix
+                postfix systemd logrotate
             need_kube_apiserver
             ;;
         integration)
