@@ -23,6 +23,9 @@ version = release = staffeln.version.version_string()
 
 # The pages tell nobody who reads them: no tracking, no search elsewhere.
 templates_path = ["_templates"]
+# Wide tables of words are read from the left.
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_theme = "openstackdocs"
 html_theme_options = {
     "analytics_tracking_code": "",
@@ -38,3 +41,17 @@ pygments_style = "native"
 config_generator_config_file = [
     (str(ROOT / "etc/oslo-config-generator/staffeln.conf"), "_static/staffeln")
 ]
+
+# "tox -e man" makes them below doc/build/man; a wheel built after it has them.
+_PAGES = {
+    "staffeln": ("look at what Staffeln has done, does, and would do", 1),
+    "staffeln-conductor": ("make scheduled backups of OpenStack volumes", 8),
+    "staffeln-api": ("tell Cinder which backups may be deleted", 8),
+    "staffeln-db-manage": ("make and upgrade Staffeln's database", 8),
+    "staffeln-status": ("say whether this release may be started", 8),
+}
+man_pages = [
+    (f"cli/{name}", name, about, "Staffeln developers", section)
+    for name, (about, section) in _PAGES.items()
+]
+man_make_section_directory = True
