@@ -23,6 +23,9 @@ version = release = staffeln.version.version_string()
 
 # The pages tell nobody who reads them: no tracking, no search elsewhere.
 templates_path = ["_templates"]
+# Wide tables of words are read from the left.
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_theme = "openstackdocs"
 html_theme_options = {
     "analytics_tracking_code": "",
