@@ -126,7 +126,6 @@ _OF_OTHERS = {
 _NO_METRICS = {
     # Of a backup's metadata.
     "staffeln_deployment",
-    # A role and a user that the page on security has one make.
-    "staffeln_reader",
-    "staffeln_schema",
+    # A user of the database, see etc/database.
+    "staffeln_migration",
 }
