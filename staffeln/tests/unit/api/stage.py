@@ -61,8 +61,7 @@ class ApiCase(base.TestCase):
             **changes,
         }
         made = app.create_app(app.Parts(**parts))
-        # Its cookies would need a host that can be read.
-        return werkzeug.test.Client(made.wsgi_app, use_cookies=False)
+        return werkzeug.test.Client(made.wsgi_app)
 
     def ask(
         self, path: str = CHECK, method: str = "POST", **how: Any

@@ -7,6 +7,7 @@ import concurrent.futures
 import logging
 from typing import Any
 
+import werkzeug.test
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from staffeln.api import app, openapi, routes
@@ -53,9 +54,13 @@ class ErrorTest(stage.ApiCase):
             self.assertEqual(message, answer.get_json()["error"]["message"])
 
     def test_strange_hosts(self) -> None:
+        made = app.create_app(app.Parts(self.check, self.health, None))
         for host in ("\xff", "a b", "x" * 5000, "[", "h:99999999", ""):
-            answer = self.ask(CHECK, environ_overrides={"HTTP_HOST": host})
-            self.assertIn(answer.status_code, (200, 400))
+            # The test client wants a host of which it can make a URL.
+            environ = werkzeug.test.create_environ(CHECK, method="POST")
+            environ["HTTP_HOST"] = host
+            _, status, _ = werkzeug.test.run_wsgi_app(made, environ)
+            self.assertIn(status[:3], ("200", "400"))
 
     def test_strange_paths(self) -> None:
         for path in ("/\xff\xfe", "/%00", "/..", "/%", "/" + "a" * 9000):
