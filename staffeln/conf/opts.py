@@ -59,14 +59,19 @@ class Reader(enum.Enum):
     """Who looks at all of a deployment."""
 
 
+def set_defaults() -> None:
+    """Give options of libraries our defaults; the sample shows them too."""
+    log.set_defaults(
+        default_log_levels=[*log.get_default_log_levels(), *_QUIET]
+    )
+
+
 def register_opts(
     conf: cfg.ConfigOpts, reader: Reader = Reader.CONDUCTOR
 ) -> None:
     """Register every option that this reader and its libraries read."""
     log.register_options(conf)
-    log.set_defaults(
-        default_log_levels=[*log.get_default_log_levels(), *_QUIET]
-    )
+    set_defaults()
     if reader is not Reader.API:
         from oslo_service import opts as service_opts
 

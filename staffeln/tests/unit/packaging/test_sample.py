@@ -70,6 +70,10 @@ class SampleTest(base.TestCase):
         )
         self.assertEqual(set(), kept - fresh)
 
+    def test_it_has_our_defaults_of_the_options_of_libraries(self) -> None:
+        kept = paragraphs(SAMPLE.read_text())
+        self.assertIn(",gunicorn=INFO,", kept["DEFAULT", "default_log_levels"])
+
     def test_it_has_the_options_of_libraries_that_matter(self) -> None:
         kept = paragraphs(SAMPLE.read_text())
         for option in (
