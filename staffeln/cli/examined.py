@@ -155,10 +155,9 @@ class _Table:
                 cells.append(right)
             yield tuple(cells)
         if more:
-            yield (
-                blank,
-                f"and {more} more like this; --json names them all",
-            )
+            said = f"and {more} more like this; --json names them all"
+            for line in layout.wrapped(said, self._all).split("\n"):
+                yield blank, line
 
     def _mark(self, result: Result) -> str:
         text = _SHOWN[result].ljust(self._results)

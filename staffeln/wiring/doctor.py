@@ -72,6 +72,7 @@ class _Prepared:
         self._cloud = once(self._open_cloud)
         self._database = once(self._open_database)
         self._store = once(self._open_store)
+        self._secrets = once(lambda: secret_texts.of(self._conf))
 
     def patient(self) -> Patient:
         """What can be laid hands on."""
@@ -134,9 +135,6 @@ class _Prepared:
                 ),
             ),
         )
-
-    def _secrets(self) -> Sequence[str]:
-        return secret_texts.of(self._conf)
 
     # -- doors ---------------------------------------------------------------
 
