@@ -108,7 +108,8 @@ class Clinic(base.TestCase):
             "state_path": self.folder,
             "log_file": self.api.log_file,
         }
-        self.options["database"] = {"connection": self.api.url}
+        of_database = self.options.setdefault("database", {})
+        of_database["connection"] = self.api.url
         self.options["conductor"] = {
             "backup_metadata_key": "__staffeln_backup",
             "backup_min_interval": 86400,
