@@ -22,7 +22,7 @@ from sqlalchemy import exc
 from staffeln.db import faults, fuse, prompt, urls, watchdog
 from staffeln.domain import errors, model, task
 
-HEAD = "d7b3e5f08a46"
+HEAD = "b92c6e1d40f7"
 """The revision that this release needs, without loading alembic."""
 
 POOL_SIZE = 8
@@ -39,7 +39,9 @@ def _table(name: str, *columns: str) -> sa.TableClause:
 
 
 VERSION = _table("alembic_version", "version_num")
-DEPLOYMENT = _table("deployment", "id", "uuid", "auth_url", "user_id")
+DEPLOYMENT = _table(
+    "deployment", "id", "uuid", "auth_url", "user_id", "serves"
+)
 TERM = _table("scheduler_term", "id", "term", "seq")
 TERMS = _table("scheduler_terms", "term", "conductor_id", "began_at")
 BACKUPS = _table("backups", "id", "state")
@@ -198,12 +200,19 @@ def _statement() -> sa.Select[Any]:
                     DEPLOYMENT.c.user_id,
                 )
             ),
-            sa.select(
+            # That of this release, or a newer one's that serves it as well.
+            sa.or_(
+                sa.select(
+                    sa.and_(
+                        sa.func.min(VERSION.c.version_num) == head,
+                        sa.func.max(VERSION.c.version_num) == head,
+                    )
+                ).scalar_subquery(),
                 sa.and_(
-                    sa.func.min(VERSION.c.version_num) == head,
-                    sa.func.max(VERSION.c.version_num) == head,
-                )
-            ).scalar_subquery(),
+                    DEPLOYMENT.c.serves.is_not(None),
+                    DEPLOYMENT.c.serves == head,
+                ),
+            ),
             TERM.c.term,
             TERM.c.seq,
             present.c.conductor_id,

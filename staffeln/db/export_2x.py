@@ -125,6 +125,7 @@ def export(
         _write_reports(connection, sender)
         _tell_brakes(connection, tell)
         _put_aside(connection, kept)
+        connection.execute(sa.update(rows.DEPLOYMENT).values(serves=None))
         connection.execute(
             sa.text("UPDATE alembic_version SET version_num = :it"),
             {"it": LAST_OF_2X},

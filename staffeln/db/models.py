@@ -74,6 +74,9 @@ class Deployment(Base):
     reconciled_at: orm.Mapped[datetime.datetime | None] = orm.mapped_column(
         TIME
     )
+    serves: orm.Mapped[str | None] = orm.mapped_column(WORD)
+    """The revision that the release before needs, if it may work beside
+    this one; revisions that only add something set it."""
 
 
 class Conductor(Base):

@@ -8,6 +8,7 @@ from staffeln.tests.functional.db import (
     rehearsal_suite,
     released_suite,
     schema_suite,
+    side_by_side_suite,
 )
 
 
@@ -18,5 +19,6 @@ class MigrationSuite(
     export_suite.ExportSuite,
     rehearsal_suite.RehearsalSuite,
     released_suite.ReleasedSuite,
+    side_by_side_suite.SideBySideSuite,
 ):
     """Inherit this with ``new_url``."""
