@@ -8,6 +8,7 @@ being made that need it.
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -47,6 +48,9 @@ _OF_A_STEP = 0.4
 
 def examine(asked: CheckRequest) -> Examination:
     """Look at a deployment; nothing raises, and nothing is changed."""
+    # For good: each check has a thread, and what one of them undoes when its
+    # import is over would be another's filter.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     prepared = _Prepared(asked)
     return doctor.examine(
         all_checks(prepared.patient(), asked.limit),
