@@ -54,6 +54,8 @@ class Check:
     """Looks, and says what it finds; it may raise anything."""
     needs: tuple[str, ...] = ()
     """Checks without which this one can say nothing."""
+    after: tuple[str, ...] = ()
+    """Checks that have to end first, however they do."""
     todo: str = ""
     """What helps where the look itself fails."""
     failing: Result = Result.NOT_CHECKED
@@ -125,11 +127,13 @@ class _Round:
             name = left.pop()
             if name not in found:
                 found.add(name)
-                left += self._all[name].needs
+                left += self._all[name].needs + self._all[name].after
         return [name for name in self._all if name in found]
 
     def _begin(self, check: Check) -> None:
-        """Start it, if all that it needs is there."""
+        """Start it, if all that it waits for has ended."""
+        if any(name not in self._done for name in check.after):
+            return
         for name in check.needs:
             done = self._done.get(name)
             if done is None:
