@@ -51,7 +51,12 @@ def all_checks(patient: Patient, limit: float) -> list[Check]:
     bad = Result.ERROR
     add = _check
     return [
-        add("configuration", on_host.configuration, failing=bad),
+        add(
+            "configuration",
+            on_host.configuration,
+            failing=bad,
+            todo="correct the file, or name another one with --config-file",
+        ),
         add("files", on_host.files),
         add(
             "keystone",

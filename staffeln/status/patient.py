@@ -31,6 +31,8 @@ class Configured:
     """A sentence for each option that nothing would read."""
     outdated: tuple[str, ...]
     """A sentence for each option of release 2.x."""
+    wrong: str = ""
+    """The first option whose value is wrong; empty: none is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class Patient:
     """A deployment that is to be looked at, and nothing of it changed."""
 
     configured: Callable[[], Configured]
-    """:raises ConfigurationError: an option is wrong."""
+    """:raises ConfigurationError: a file cannot be read."""
     too_open: Callable[[], Sequence[str]]
     """A sentence for each file or folder that others can do too much with:
     what is wrong, a colon, what helps."""

@@ -7,6 +7,7 @@ being made that need it.
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from staffeln.db.store import SqlStore
 
 T = TypeVar("T")
-
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104
-"""Where to ask a server that listens on all addresses."""
 
 _OF_A_STEP = 0.4
 """Of a check's time: so long one call may take, for most need two."""
@@ -100,9 +98,7 @@ class _Prepared:
 
     def _read(self) -> cfg.ConfigOpts:
         if self._conf is None:
-            raise doctor.CannotLookError(
-                "the configuration cannot be read", "see configuration"
-            )
+            raise doctor.CannotLookError("configuration")
         return self._conf
 
     def _reading(self, use: Callable[[cfg.ConfigOpts], T]) -> T:
@@ -114,16 +110,19 @@ class _Prepared:
             return use(self._read())
         except (cfg.Error, RecursionError):
             # What they say may hold the value of a secret one.
-            raise doctor.CannotLookError(
-                "an option that it needs is wrong", "see configuration"
-            ) from None
+            raise doctor.CannotLookError("configuration") from None
 
     def _configured(self) -> Configured:
         if self._unreadable is not None:
             raise self._unreadable
         conf = self._read()
-        checking.check(conf)
+        wrong = ""
+        try:
+            checking.check(conf)
+        except errors.ConfigurationError as error:
+            wrong = str(error)
         return Configured(
+            wrong=wrong,
             files=tuple(files.paths(conf)),
             unknown=tuple(files.unknown(conf)),
             outdated=(
@@ -179,8 +178,7 @@ class _Prepared:
             return policy_door.door(
                 asked.policy_url, self._tls, asked.limit * _OF_A_STEP
             )
-        host = _EVERYWHERE.get(group.host, group.host)
-        where = f"[{host}]" if ":" in host else host
+        where = _asked_at(group.host)
         scheme = "https" if group.enabled_ssl else "http"
         return policy_door.door(
             f"{scheme}://{where}:{group.port}",
@@ -205,6 +203,17 @@ class _Prepared:
         if asked.policy_cert:
             context.load_cert_chain(asked.policy_cert)
         return context
+
+
+def _asked_at(host: str) -> str:
+    """Where a server is asked that listens there, as URLs have it."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return f"[{host}]" if address.version == 6 else host
 
 
 def _office(conf: cfg.ConfigOpts) -> Office:
