@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import json
 import logging
-import warnings
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -148,11 +147,7 @@ class Doctor(command.Command):
         for each in loggers:
             each.setLevel(logging.CRITICAL + 1)
         try:
-            # Before any thread begins: what libraries filter for themselves
-            # in one thread others undo.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
+            yield
         finally:
             for each in loggers:
                 each.setLevel(logging.NOTSET)

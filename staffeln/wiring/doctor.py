@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,12 +47,16 @@ _OF_A_STEP = 0.4
 def examine(asked: CheckRequest) -> Examination:
     """Look at a deployment; nothing raises, and nothing is changed."""
     prepared = _Prepared(asked)
-    return doctor.examine(
-        all_checks(prepared.patient(), asked.limit),
-        asked.checks,
-        asked.limit,
-        scrub=prepared.scrub,
-    )
+    with warnings.catch_warnings():
+        # Before any thread begins: what libraries filter for themselves in
+        # one thread is undone by others.
+        warnings.simplefilter("ignore")
+        return doctor.examine(
+            all_checks(prepared.patient(), asked.limit),
+            asked.checks,
+            asked.limit,
+            scrub=prepared.scrub,
+        )
 
 
 class _Prepared:
