@@ -35,7 +35,6 @@ NOT_SOURCE = (
     "AUTHORS",
     "ChangeLog",
     "RELEASENOTES.rst",
-    "_static",
     "build",
     "cover",
     "dist",
@@ -154,6 +153,8 @@ def distributions() -> Built:
     wheels, folder = wheelhouse(), _folder()
     source = folder / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    # Made with the pages.
+    (source / "doc/source/_static/staffeln.conf.sample").unlink(True)
     for name in (".importlinter", ".stestr.conf"):
         shutil.copy(ROOT / name, source)
     builder = folder / "builder"
