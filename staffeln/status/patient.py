@@ -11,13 +11,15 @@ import datetime
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from staffeln import ports
-from staffeln.cloud.inspection import Account, Door
-from staffeln.db.inspection import Galera
 from staffeln.domain import freshness
 from staffeln.workflow.settings import Settings
+
+if TYPE_CHECKING:
+    from staffeln.cloud.inspection import Account, Door
+    from staffeln.db.inspection import Galera
 
 T = TypeVar("T")
 

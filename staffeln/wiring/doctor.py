@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TypeVar
 from oslo_config import cfg
 
 from staffeln import conf as configuration
-from staffeln import leadership as room
 from staffeln.conf import checking, files, permissions
 from staffeln.domain import errors
 from staffeln.domain.findings import CheckRequest, Examination
@@ -222,6 +221,8 @@ def _asked_at(host: str) -> str:
 
 
 def _office(conf: cfg.ConfigOpts) -> Office:
+    from staffeln import leadership as room
+
     chosen = settings.leadership(conf)
     room.check(chosen)
     return Office(
