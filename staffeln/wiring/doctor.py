@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from oslo_config import cfg
 
-from staffeln import conf as configuration
-from staffeln.conf import checking, files, permissions
 from staffeln.domain import errors
 from staffeln.domain.findings import CheckRequest, Examination
 from staffeln.status import doctor, policy_door
@@ -62,6 +60,8 @@ class _Prepared:
     """Opens what the checks need, when they need it."""
 
     def __init__(self, asked: CheckRequest) -> None:
+        from staffeln import conf as configuration
+
         self._asked = asked
         self._conf: cfg.ConfigOpts | None = None
         self._unreadable: errors.ConfigurationError | None = None
@@ -80,7 +80,7 @@ class _Prepared:
         """What can be laid hands on."""
         return Patient(
             configured=self._configured,
-            too_open=lambda: self._reading(permissions.warnings),
+            too_open=lambda: self._reading(_too_open),
             cloud=self._cloud,
             inspection=lambda: self._cloud().inspection,
             database=self._database_state,
@@ -117,6 +117,8 @@ class _Prepared:
             raise doctor.CannotLookError("configuration") from None
 
     def _configured(self) -> Configured:
+        from staffeln.conf import checking, files
+
         if self._unreadable is not None:
             raise self._unreadable
         conf = self._read()
@@ -207,6 +209,13 @@ class _Prepared:
         if asked.policy_cert:
             context.load_cert_chain(asked.policy_cert)
         return context
+
+
+def _too_open(conf: cfg.ConfigOpts) -> list[str]:
+    """What the services warn of when they start."""
+    from staffeln.conf import permissions
+
+    return permissions.warnings(conf)
 
 
 def _asked_at(host: str) -> str:
