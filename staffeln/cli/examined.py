@@ -84,8 +84,9 @@ def summary(found: Examination) -> str:
         )
         if (number := found.count(result))
     ]
+    many = "" if len(found.checks) == 1 else "s"
     return (
-        f"{len(found.checks)} checks in {found.seconds:.1f} s: "
+        f"{len(found.checks)} check{many} in {found.seconds:.1f} s: "
         f"{', '.join(counts)}"
     )
 

@@ -47,11 +47,16 @@ def all_checks(patient: Patient, limit: float) -> list[Check]:
     on_host = _OnHost(patient)
     cloud = _OfCloud(patient)
     database = _OfDatabase(patient)
-    both = _OfBoth(patient, limit * AS_LONG * SHARE)
+    both = _OfBoth(patient, cloud, database, limit * AS_LONG * SHARE)
     bad = Result.ERROR
     add = _check
     return [
-        add("configuration", on_host.configuration, failing=bad),
+        add(
+            "configuration",
+            on_host.configuration,
+            failing=bad,
+            todo="correct the file, or name another one with --config-file",
+        ),
         add("files", on_host.files),
         add(
             "keystone",
@@ -101,7 +106,7 @@ def all_checks(patient: Patient, limit: float) -> list[Check]:
             todo="see whether [database] connection and the credentials are "
             "of the same deployment",
         ),
-        add("clocks", both.clocks, needs=("schema",)),
+        add("clocks", both.clocks, needs=("schema",), after=("cinder",)),
         add(
             "coordination",
             on_host.coordination,
@@ -113,7 +118,13 @@ def all_checks(patient: Patient, limit: float) -> list[Check]:
         add("rounds", database.rounds, needs=("schema",)),
         add("brakes", database.brakes, needs=("schema",)),
         add("selection", both.selection, needs=("nova", "cinder"), long=True),
-        add("roles", both.roles, needs=("selection",), long=True),
+        add(
+            "roles",
+            both.roles,
+            needs=("selection",),
+            after=("schema",),
+            long=True,
+        ),
         add("quotas", both.quotas, needs=("selection",), long=True),
         add(
             "protection",
@@ -145,6 +156,7 @@ def _check(
     look: Callable[[], Iterable[Finding]],
     *,
     needs: tuple[str, ...] = (),
+    after: tuple[str, ...] = (),
     failing: Result = Result.NOT_CHECKED,
     todo: str = "",
     long: bool = False,
@@ -154,6 +166,7 @@ def _check(
         about=CHECKS[name],
         look=look,
         needs=needs,
+        after=after,
         failing=failing,
         todo=todo,
         long=long,
@@ -185,10 +198,14 @@ class _OnHost:
 
 
 class _OfCloud:
-    """What the services say of themselves."""
+    """What the services say of themselves.
+
+    :ivar answers: whether Cinder does, as far as it was asked.
+    """
 
     def __init__(self, patient: Patient) -> None:
         self._patient = patient
+        self.answers = False
 
     def keystone(self) -> Iterator[Finding]:
         found = self._patient.inspection().account()
@@ -203,6 +220,7 @@ class _OfCloud:
         found = self._patient.inspection().cinder()
         # Which proves the rights that all lists need.
         self._patient.cloud().backup_services()
+        self.answers = True
         yield fine(f"microversion {found.microversion} at {found.url}")
 
     def backup_services(self) -> Iterator[Finding]:
@@ -210,10 +228,14 @@ class _OfCloud:
 
 
 class _OfDatabase:
-    """What the database tells."""
+    """What the database tells.
+
+    :ivar answers: whether it does, as far as it was asked.
+    """
 
     def __init__(self, patient: Patient) -> None:
         self._patient = patient
+        self.answers = False
 
     def database(self) -> Iterator[Finding]:
         found = self._patient.database()
@@ -221,6 +243,7 @@ class _OfDatabase:
 
     def schema(self) -> Iterator[Finding]:
         self._patient.store()
+        self.answers = True
         yield fine("that of this release")
 
     def galera(self) -> Iterator[Finding]:
@@ -279,8 +302,16 @@ class _OfBoth:
     :param seconds: after which a check that reads much begins nothing more.
     """
 
-    def __init__(self, patient: Patient, seconds: float) -> None:
+    def __init__(
+        self,
+        patient: Patient,
+        cloud: _OfCloud,
+        database: _OfDatabase,
+        seconds: float,
+    ) -> None:
         self._patient = patient
+        self._cloud = cloud
+        self._database = database
         self._seconds = seconds
         self._inventory = once(self._harvest)
 
@@ -296,10 +327,10 @@ class _OfBoth:
         tolerance = self._patient.settings().clock_tolerance
         times = {}
         unread = None
-        try:
+        if self._cloud.answers:
             times["Cinder"] = self._patient.cloud().time()
-        except errors.StaffelnError as wrong:
-            unread = str(wrong)
+        else:
+            unread = "Cinder cannot be asked, see there"
         times["the database"] = self._patient.store().now()
         times["this host"] = self._patient.host_time()
         apart = breaker.clocks_apart(times, tolerance)
@@ -405,10 +436,9 @@ class _OfBoth:
 
     def _with_backups(self) -> tuple[set[str], str]:
         """Projects with managed backups; and what to say if nobody knows."""
-        try:
-            found = self._patient.store().census(MOST_PROJECTS)
-        except errors.StaffelnError:
+        if not self._database.answers:
             return set(), " with selected volumes"
+        found = self._patient.store().census(MOST_PROJECTS)
         return {
             each.project_id for each in found.projects if each.project_id
         }, ""
@@ -432,12 +462,12 @@ class _OfBoth:
 
         Members write metadata: the user who made it has to be ours as well.
         """
-        assert deployment.identity is not None
+        user_id = deployment.identity and deployment.identity.user_id
         ours = {
             each.id: each
             for each in shown
             if naming.deployment_of(each.metadata) == deployment.uuid
-            and each.user_id in (None, deployment.identity.user_id)
+            and each.user_id in (None, user_id)
         }
         known = {row.id for row in store.backups(ids=list(ours))}
         for each in ours.values():

@@ -33,14 +33,14 @@ AS_LONG = 10
 
 
 class CannotLookError(errors.StaffelnError):
-    """The check could not be made; its text says why, in one line.
+    """A check cannot be made for what another one tells of.
 
-    :ivar todo: what helps.
+    :ivar root: that other check.
     """
 
-    def __init__(self, why: str, todo: str = "") -> None:
-        super().__init__(why)
-        self.todo = todo
+    def __init__(self, root: str) -> None:
+        super().__init__(f"it needs {root}, see there")
+        self.root = root
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,8 @@ class Check:
     """Looks, and says what it finds; it may raise anything."""
     needs: tuple[str, ...] = ()
     """Checks without which this one can say nothing."""
+    after: tuple[str, ...] = ()
+    """Checks that have to end first, however they do."""
     todo: str = ""
     """What helps where the look itself fails."""
     failing: Result = Result.NOT_CHECKED
@@ -125,11 +127,13 @@ class _Round:
             name = left.pop()
             if name not in found:
                 found.add(name)
-                left += self._all[name].needs
+                left += self._all[name].needs + self._all[name].after
         return [name for name in self._all if name in found]
 
     def _begin(self, check: Check) -> None:
-        """Start it, if all that it needs is there."""
+        """Start it, if all that it waits for has ended."""
+        if any(name not in self._done for name in check.after):
+            return
         for name in check.needs:
             done = self._done.get(name)
             if done is None:
@@ -226,14 +230,16 @@ def _held_by(needed: Checked) -> Finding:
     """What a check says whose need is not met: where it all begins."""
     first = needed.findings[0]
     root = first.where["check"] if first.kind == HELD else needed.name
-    return not_checked(
-        HELD, f"it needs {root}, see there", f"see {root}", check=root
-    )
+    return _held_for(CannotLookError(root))
+
+
+def _held_for(why: CannotLookError) -> Finding:
+    return not_checked(HELD, str(why), f"see {why.root}", check=why.root)
 
 
 def _failed(check: Check, error: BaseException) -> Finding:
     if isinstance(error, CannotLookError):
-        return not_checked("cannot-look", str(error), error.todo)
+        return _held_for(error)
     if isinstance(error, errors.StaffelnError):
         return _said(check, "failed", str(error), check.todo)
     # Not a word of ours: it is a bug, and its text may hold anything.

@@ -32,6 +32,13 @@ _NAMED = 3
 
 def configuration(found: Configured) -> Iterator[Finding]:
     """What the files say that nobody reads, or reads under another name."""
+    if found.wrong:
+        yield error(
+            "wrong-option",
+            found.wrong,
+            "correct it: conductors and the API would not start; the "
+            "configuration reference says what each option takes",
+        )
     for sentence in found.unknown:
         yield warning(
             "unknown-option",

@@ -11,13 +11,15 @@ import datetime
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from staffeln import ports
-from staffeln.cloud.inspection import Account, Door
-from staffeln.db.inspection import Galera
 from staffeln.domain import freshness
 from staffeln.workflow.settings import Settings
+
+if TYPE_CHECKING:
+    from staffeln.cloud.inspection import Account, Door
+    from staffeln.db.inspection import Galera
 
 T = TypeVar("T")
 
@@ -31,6 +33,8 @@ class Configured:
     """A sentence for each option that nothing would read."""
     outdated: tuple[str, ...]
     """A sentence for each option of release 2.x."""
+    wrong: str = ""
+    """The first option whose value is wrong; empty: none is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ class Patient:
     """A deployment that is to be looked at, and nothing of it changed."""
 
     configured: Callable[[], Configured]
-    """:raises ConfigurationError: an option is wrong."""
+    """:raises ConfigurationError: a file cannot be read."""
     too_open: Callable[[], Sequence[str]]
     """A sentence for each file or folder that others can do too much with:
     what is wrong, a colon, what helps."""

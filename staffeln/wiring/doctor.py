@@ -7,6 +7,7 @@ being made that need it.
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import warnings
 from collections.abc import Callable
@@ -14,9 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from oslo_config import cfg
 
-from staffeln import conf as configuration
-from staffeln import leadership as room
-from staffeln.conf import checking, files, permissions
 from staffeln.domain import errors
 from staffeln.domain.findings import CheckRequest, Examination
 from staffeln.status import doctor, policy_door
@@ -39,9 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104 - asked, not served
-"""Where to ask a server that listens on all addresses."""
-
 _OF_A_STEP = 0.4
 """Of a check's time: so long one call may take, for most need two."""
 
@@ -52,18 +47,24 @@ def examine(asked: CheckRequest) -> Examination:
     # import is over would be another's filter.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     prepared = _Prepared(asked)
-    return doctor.examine(
-        all_checks(prepared.patient(), asked.limit),
-        asked.checks,
-        asked.limit,
-        scrub=prepared.scrub,
-    )
+    with warnings.catch_warnings():
+        # Before any thread begins: what libraries filter for themselves in
+        # one thread is undone by others.
+        warnings.simplefilter("ignore")
+        return doctor.examine(
+            all_checks(prepared.patient(), asked.limit),
+            asked.checks,
+            asked.limit,
+            scrub=prepared.scrub,
+        )
 
 
 class _Prepared:
     """Opens what the checks need, when they need it."""
 
     def __init__(self, asked: CheckRequest) -> None:
+        from staffeln import conf as configuration
+
         self._asked = asked
         self._conf: cfg.ConfigOpts | None = None
         self._unreadable: errors.ConfigurationError | None = None
@@ -82,7 +83,7 @@ class _Prepared:
         """What can be laid hands on."""
         return Patient(
             configured=self._configured,
-            too_open=lambda: self._reading(permissions.warnings),
+            too_open=lambda: self._reading(_too_open),
             cloud=self._cloud,
             inspection=lambda: self._cloud().inspection,
             database=self._database_state,
@@ -104,9 +105,7 @@ class _Prepared:
 
     def _read(self) -> cfg.ConfigOpts:
         if self._conf is None:
-            raise doctor.CannotLookError(
-                "the configuration cannot be read", "see configuration"
-            )
+            raise doctor.CannotLookError("configuration")
         return self._conf
 
     def _reading(self, use: Callable[[cfg.ConfigOpts], T]) -> T:
@@ -118,16 +117,21 @@ class _Prepared:
             return use(self._read())
         except (cfg.Error, RecursionError):
             # What they say may hold the value of a secret one.
-            raise doctor.CannotLookError(
-                "an option that it needs is wrong", "see configuration"
-            ) from None
+            raise doctor.CannotLookError("configuration") from None
 
     def _configured(self) -> Configured:
+        from staffeln.conf import checking, files
+
         if self._unreadable is not None:
             raise self._unreadable
         conf = self._read()
-        checking.check(conf)
+        wrong = ""
+        try:
+            checking.check(conf)
+        except errors.ConfigurationError as error:
+            wrong = str(error)
         return Configured(
+            wrong=wrong,
             files=tuple(files.paths(conf)),
             unknown=tuple(files.unknown(conf)),
             outdated=(
@@ -183,8 +187,7 @@ class _Prepared:
             return policy_door.door(
                 asked.policy_url, self._tls, asked.limit * _OF_A_STEP
             )
-        host = _EVERYWHERE.get(group.host, group.host)
-        where = f"[{host}]" if ":" in host else host
+        where = _asked_at(group.host)
         scheme = "https" if group.enabled_ssl else "http"
         return policy_door.door(
             f"{scheme}://{where}:{group.port}",
@@ -211,7 +214,27 @@ class _Prepared:
         return context
 
 
+def _too_open(conf: cfg.ConfigOpts) -> list[str]:
+    """What the services warn of when they start."""
+    from staffeln.conf import permissions
+
+    return permissions.warnings(conf)
+
+
+def _asked_at(host: str) -> str:
+    """Where a server is asked that listens there, as URLs have it."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return f"[{host}]" if address.version == 6 else host
+
+
 def _office(conf: cfg.ConfigOpts) -> Office:
+    from staffeln import leadership as room
+
     chosen = settings.leadership(conf)
     room.check(chosen)
     return Office(

@@ -61,6 +61,7 @@ def _version(conf: cfg.ConfigOpts, _wanted: Wanted, tell: Tell) -> None:
 
 
 def _rehearse(conf: cfg.ConfigOpts, _wanted: Wanted, tell: Tell) -> None:
+    from staffeln.conf import files
     from staffeln.db import rehearsal, session
 
     with contextlib.closing(session.connect(conf, touch=False)) as database:
@@ -71,6 +72,10 @@ def _rehearse(conf: cfg.ConfigOpts, _wanted: Wanted, tell: Tell) -> None:
             "will not start on this database until it is (an empty value "
             "selects all servers, as unset did in 2.x)"
         )
+    for line in files.renamed(conf):
+        tell(line)
+    for name in files.unread(conf):
+        tell(f"this release does not read {name}")
     tell("nothing was written: this was a rehearsal")
 
 

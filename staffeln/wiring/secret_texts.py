@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
-from staffeln.conf import files, opts
 from staffeln.domain import errors
+
+if TYPE_CHECKING:
+    from staffeln.conf import files
 
 SHORTEST = 4
 """Shorter ones are in every text: nothing would be left of it."""
@@ -45,6 +48,8 @@ def scrubbed(text: str, secrets: Iterable[str]) -> str:
 
 def lines(conf: cfg.ConfigOpts) -> Iterator[tuple[files.Line, str]]:
     """Lines of the files that hold a secret, each with the secret."""
+    from staffeln.conf import files
+
     hidden = _secret_names(conf)
     for line in files.lines(conf):
         named = (line.group, line.name) in hidden
@@ -61,6 +66,8 @@ def lines(conf: cfg.ConfigOpts) -> Iterator[tuple[files.Line, str]]:
 
 
 def _secret_names(conf: cfg.ConfigOpts) -> set[tuple[str, str]]:
+    from staffeln.conf import opts
+
     return {
         (str(group) if group else "DEFAULT", name)
         for group, options in opts.list_opts(conf)

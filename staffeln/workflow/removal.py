@@ -9,10 +9,18 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from staffeln import ports
-from staffeln.domain import breaker, deletion, errors, model, task
+from staffeln.domain import (
+    breaker,
+    deletion,
+    errors,
+    model,
+    reasons,
+    task,
+)
 from staffeln.workflow import planning
 from staffeln.workflow.outlook import PAGE, Outlook
 from staffeln.workflow.settings import Settings
@@ -49,6 +57,13 @@ class Removed:
     vanished: int = 0
     complete: bool = True
     """Whether nothing was held back."""
+    why: Counter[str] = dataclasses.field(default_factory=Counter)
+    """How many deletes are planned for each reason, in general terms."""
+
+    def add(self, written: Sequence[task.Task]) -> None:
+        """Count deletes that were planned."""
+        self.planned += len(written)
+        self.why.update(reasons.alike(work.reason) for work in written)
 
 
 class Removal:
@@ -146,7 +161,7 @@ class Removal:
                 return
             tasks = [planning.unwanted(row, now) for row in counted]
             written = self._writer.write(ports.PlanRecord(tasks=tasks))
-            removed.planned += len(written)
+            removed.add(written)
 
     def _may_remove(
         self,
@@ -237,7 +252,7 @@ class Removal:
                 return
             if tasks:
                 written = self._writer.write(ports.PlanRecord(tasks=tasks))
-                removed.planned += len(written)
+                removed.add(written)
 
     def _proved_missing(self) -> list[model.Backup]:
         """Rows whose backup Cinder did not know twice, far enough apart."""

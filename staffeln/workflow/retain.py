@@ -18,6 +18,7 @@ from staffeln.domain import (
     durations,
     errors,
     model,
+    reasons,
     retention,
     task,
 )
@@ -25,6 +26,7 @@ from staffeln.workflow import binding
 from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.harvest import harvest
 from staffeln.workflow.outlook import PAGE, Outlook
+from staffeln.workflow.planning import MOST_REASONS
 from staffeln.workflow.removal import MOST_TOLD, Removal
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.writer import Writer
@@ -155,6 +157,11 @@ class Retention:
         removed = self._removal.round(outlook)
         count.planned, count.vanished = removed.planned, removed.vanished
         self.complete = removed.complete
+        if removed.why:
+            LOG.info(
+                "Reasons to delete: %s",
+                reasons.counted(removed.why.elements(), MOST_REASONS),
+            )
         self._tell_unreadable(found.inventory)
 
     def _harvested(

@@ -35,7 +35,6 @@ NOT_SOURCE = (
     "AUTHORS",
     "ChangeLog",
     "RELEASENOTES.rst",
-    "_static",
     "build",
     "cover",
     "dist",
@@ -154,14 +153,12 @@ def distributions() -> Built:
     wheels, folder = wheelhouse(), _folder()
     source = folder / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    # Made with the pages.
+    (source / "doc/source/_static/staffeln.conf.sample").unlink(True)
     for name in (".importlinter", ".stestr.conf"):
         shutil.copy(ROOT / name, source)
-    builder = make_venv("builder")
-    run(
-        [builder / "pip", "install", "-q", "-r", source / TOOLS],
-        offline(wheels),
-        folder,
-    )
+    builder = folder / "builder"
+    pip("install", "-q", "--target", builder, "-r", source / TOOLS)
 
     def build(what: str, of: pathlib.Path) -> pathlib.Path:
         out = pathlib.Path(tempfile.mkdtemp(dir=folder))
@@ -169,8 +166,10 @@ def distributions() -> Built:
         copy = out / "copy"
         shutil.copytree(of, copy)
         run(
-            [builder / "python", "-c", _BUILD.format(out), what],
-            offline(wheels),
+            # Without the packages of this environment: some take part in
+            # each build that finds them.
+            [sys.executable, "-S", "-c", _BUILD.format(out), what],
+            offline(wheels) | {"PYTHONPATH": str(builder)},
             copy,
         )
         shutil.rmtree(copy)
@@ -189,20 +188,25 @@ def distributions() -> Built:
     )
 
 
-def make_venv(name: str) -> pathlib.Path:
-    """A new virtual environment; returns where its programs are."""
-    home = _folder() / name
-    venv.create(home, with_pip=True, symlinks=True)
-    return home / "bin"
-
-
 @functools.cache
 def programs() -> pathlib.Path:
     """Where the programs of the installed wheel are."""
-    wheel, folder = distributions().wheel, _folder()
-    clean = make_venv("clean")
-    run([clean / "pip", "install", "-q", wheel], offline(wheelhouse()), folder)
-    return clean
+    home = _folder() / "clean"
+    venv.create(home, symlinks=True)
+    pip(
+        "--python",
+        home / "bin/python",
+        "install",
+        "-q",
+        distributions().wheel,
+    )
+    return home / "bin"
+
+
+def pip(*arguments: str | pathlib.Path) -> None:
+    """Run this environment's pip; it asks nobody."""
+    command = [sys.executable, "-m", "pip", *arguments]
+    run(command, offline(wheelhouse()), _folder())
 
 
 def members(path: pathlib.Path) -> dict[str, bytes]:

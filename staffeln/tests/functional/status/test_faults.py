@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.server
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -12,6 +13,7 @@ import time
 from benchmarks.cloud import Failure
 from staffeln.domain import model, task
 from staffeln.domain.findings import CHECKS
+from staffeln.tests import certificates
 from staffeln.tests.functional.notify import mailroom
 from staffeln.tests.functional.status import clinic
 from staffeln.tests.servers import kubernetes, process
@@ -203,6 +205,13 @@ class HostFaultTest(clinic.Clinic):
         self.assertIn("login is refused", found["what"])
         self.assertNotIn("wrong-word", str(found))
 
+    def test_a_mail_server_that_hangs(self) -> None:
+        silent = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        port = silent.getsockname()[1]
+        self.configure(notification={"smtp_server_port": port})
+        found = self.only_bad("mail", "failed", limit=SHORT)
+        self.assertIn("no answer", found["what"])
+
     def test_a_mail_server_without_starttls(self) -> None:
         plain = self.useFixture(mailroom.MailServer())
         self.configure(notification={"smtp_server_port": plain.port})
@@ -227,6 +236,29 @@ class PolicyFaultTest(clinic.Clinic):
             with self.subTest(status=status, text=text):
                 url = self._stranger(status, text)
                 self.only_bad("policy", kind, arguments=("--policy-url", url))
+
+    def test_a_certificate_that_is_not_shown(self) -> None:
+        self.api.tell(signal.SIGTERM)
+        self.api.wait()
+        authority = certificates.Authority(self.folder, "clients")
+        server, client = authority.sign("api"), authority.sign("doctor")
+        for _, key in (server, client):
+            key.chmod(0o600)
+        options = {
+            "enabled_ssl": "true",
+            "ssl_cert_file": server[0],
+            "ssl_key_file": server[1],
+            "ssl_ca_file": authority.file,
+        }
+        self.configure(api=options)
+        self.api.log_file.unlink()
+        self.api.start()
+        said = self.only_bad("policy", "failed")["what"]
+        self.assertNotIn("Connection refused", said)
+        both = self.folder / "both.pem"
+        both.write_bytes(client[0].read_bytes() + client[1].read_bytes())
+        found = self.examine("--policy-cert", str(both))
+        self.assertEqual("ok", found["checks"]["policy"]["result"], str(found))
 
     def _stranger(self, status: int, text: str) -> str:
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -264,6 +296,19 @@ class DatabaseFaultTest(clinic.Clinic):
             "database", "failed", held=OF_SCHEMA | {"schema", "galera"}
         )
         self.assertNotIn("database-word", str(found))
+
+    def test_a_database_server_that_hangs(self) -> None:
+        silent = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        port = silent.getsockname()[1]
+        self.configure(
+            database={"connection": f"mysql+pymysql://u:w@127.0.0.1:{port}/x"}
+        )
+        self.only_bad(
+            "database",
+            "no-answer",
+            held=OF_SCHEMA | {"schema", "galera"},
+            limit=SHORT,
+        )
 
     def test_a_schema_that_is_not_at_head(self) -> None:
         self._sql("UPDATE alembic_version SET version_num = 'a4d18c6e2b97'")

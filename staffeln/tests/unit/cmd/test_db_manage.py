@@ -121,6 +121,20 @@ class CommandsTest(DbManageCase):
         self.assertEqual(0, self.call("rehearse"))
         self.assertIn("nothing to do", self.said()[0])
 
+    def test_a_rehearsal_names_what_is_called_otherwise_now(self) -> None:
+        arguments = self.configured()
+        with (self.home / "staffeln.conf").open("a") as file:
+            file.write(
+                "mysql_engine = InnoDB\n[conductor]\n"
+                "backup_cycle_timout = 5h\n"
+            )
+        self.assertEqual(0, db_manage.main([*arguments, "create_schema"]))
+        self.said()
+        self.assertEqual(0, db_manage.main([*arguments, "rehearse"]))
+        renamed, unread, _ = self.said()[-3:]
+        self.assertIn("'backup_cycle_timeout' now", renamed)
+        self.assertIn("[database] mysql_engine", unread)
+
     def test_a_database_goes_back_and_comes_again(self) -> None:
         shutil.copy(SAMPLES / "head.sqlite", self.path)
         self.assertIn("run staffeln-db-manage", self.complaint("export-2x"))

@@ -8,6 +8,7 @@ import functools
 import pathlib
 import re
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import staffeln
 
@@ -33,6 +34,11 @@ def literals(text: str) -> Iterator[str]:
     """What a page has between double backquotes, in one line each."""
     for found in re.finditer(r"``(.+?)``", text, re.DOTALL):
         yield " ".join(found[1].split())
+
+
+def phrases(text: str) -> Iterator[str]:
+    """The same; a line of the log that is too long for one literal is two."""
+    yield from literals(re.sub(r"``\s+``", " ", text))
 
 
 @functools.cache
@@ -64,3 +70,23 @@ def pieces(phrase: str) -> list[str]:
     """The fixed words of a phrase of a page, without its values."""
     found = (piece.strip(" :;,()") for piece in _VALUE.split(phrase))
     return [piece for piece in found if len(piece) > 3]
+
+
+def alarms(*rooms: str) -> Iterator[str]:
+    """What rooms of the code log as alarms, with holes for values."""
+    for room in rooms:
+        for path in sorted((PACKAGE / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if _is_alarm(node) and _text(node.args[0]):
+                    yield _FORMAT.sub(HOLE, _text(node.args[0]))
+
+
+def _is_alarm(node: ast.AST) -> TypeGuard[ast.Call]:
+    return (
+        isinstance(node, ast.Call)
+        and bool(node.args)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "LOG"
+        and node.func.attr in ("warning", "error", "exception", "critical")
+    )

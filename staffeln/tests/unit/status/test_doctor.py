@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterable
 
@@ -62,7 +63,7 @@ class RunTest(base.TestCase):
         for error, failing, kind in (
             (errors.StoreError("away"), Result.ERROR, "failed"),
             (errors.StoreError("away"), Result.NOT_CHECKED, "failed"),
-            (doctor.CannotLookError("no"), Result.ERROR, "cannot-look"),
+            (doctor.CannotLookError("x"), Result.ERROR, findings.HELD),
             (ZeroDivisionError("1/0"), Result.ERROR, "broken-check"),
             (SystemExit(3), Result.ERROR, "broken-check"),
         ):
@@ -120,6 +121,22 @@ class RunTest(base.TestCase):
             (finding,) = found[name].findings
             self.assertEqual({"check": "a"}, dict(finding.where))
             self.assertEqual("see a", finding.todo)
+
+    def test_what_has_to_end_first_may_end_badly(self) -> None:
+        order = []
+
+        def first() -> list[Finding]:
+            order.append("a")
+            raise errors.StoreError("away")
+
+        def second() -> list[Finding]:
+            order.append("b")
+            return well()
+
+        later = dataclasses.replace(check("b", second), after=("a",))
+        found = self.run_all(later, check("a", first))
+        self.assertEqual(["a", "b"], order)
+        self.assertEqual(Result.OK, found["b"].result)
 
     def test_a_warning_holds_nothing(self) -> None:
         found = self.run_all(

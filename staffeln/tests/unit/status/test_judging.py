@@ -200,10 +200,16 @@ class OthersTest(base.TestCase):
 
     def test_options(self) -> None:
         found = judging.configuration(
-            Configured(files=("f",), unknown=("u",), outdated=("o",))
+            Configured(
+                files=("f",), unknown=("u",), outdated=("o",), wrong="w"
+            )
         )
         self.assertEqual(
-            [("warning", "unknown-option"), ("warning", "outdated-option")],
+            [
+                ("error", "wrong-option"),
+                ("warning", "unknown-option"),
+                ("warning", "outdated-option"),
+            ],
             said(found),
         )
 

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 
 import fixtures
 
-from staffeln.domain import task
+from staffeln.domain import durations, task
 from staffeln.tests import base
 from staffeln.tests.unit.domain import samples
 from staffeln.tests.unit.workflow import world
@@ -104,3 +105,17 @@ class StoryTest(base.TestCase):
         )
         self.world.retain()
         self.assertEqual("INFO Retention: nothing is due", self.lines()[-1])
+
+    def test_why_backups_are_deleted_is_counted(self) -> None:
+        keep = durations.Duration(days=1)
+        self.world = world.World(keep_last=0, retention_time=keep)
+        for _ in range(2):
+            self.world.protect()
+        self.world.backup_cycle()
+        self.world.pass_time(datetime.timedelta(days=2))
+        self.world.retain()
+        lines = self.lines()
+        self.assertIn(
+            "INFO Reasons to delete: 2 x expired: kept for 1d", lines
+        )
+        self.assertRegex(lines[-1], "^INFO Retention in .*: 2 delete")
