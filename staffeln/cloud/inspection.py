@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from staffeln.cloud import compute
+from staffeln.cloud import answers, compute
 from staffeln.cloud.block_storage import CINDER
 from staffeln.cloud.catalogue import Service
 from staffeln.cloud.compute import NOVA
