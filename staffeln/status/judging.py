@@ -327,8 +327,11 @@ def orphan(shown: model.CloudBackup) -> Finding:
 def unmanaged_answer(
     url: str, status: int, text: str, problems: Sequence[str]
 ) -> Finding | None:
-    """What was said of a backup that nobody manages; None: ``True``."""
-    if (status, text) == (200, "True"):
+    """What was said of a backup that nobody manages; None: ``True``.
+
+    Quotation marks around it are nothing to Cinder.
+    """
+    if status == 200 and text.strip('"') == "True":
         return None
     because = f"; it says: {'; '.join(problems)}" if problems else ""
     return error(
@@ -336,7 +339,8 @@ def unmanaged_answer(
         f"staffeln-api at {url} answers {_answer(status, text)} for a backup "
         f"that nobody manages, so members can delete no backup at all"
         f"{because}",
-        "see the log of staffeln-api, its [database] and a proxy before it",
+        _elsewhere(status)
+        or "see the log of staffeln-api, its [database] and a proxy before it",
         url=url,
     )
 
@@ -345,14 +349,15 @@ def managed_answer(
     url: str, backup_id: str, status: int, text: str
 ) -> Finding | None:
     """What was said of a managed backup; None: ``False``."""
-    if text.strip() != "True":
-        if (status, text) == (200, "False"):
+    if text.strip().strip('"') != "True":
+        if status == 200 and text.strip('"') == "False":
             return None
         return error(
             "no-verdict",
             f"staffeln-api at {url} answers {_answer(status, text)} for the "
             f"managed backup {backup_id}, and not False",
-            "see the log of staffeln-api and a proxy before it",
+            _elsewhere(status)
+            or "see the log of staffeln-api and a proxy before it",
             url=url,
             backup_id=backup_id,
         )
@@ -368,8 +373,19 @@ def managed_answer(
 
 
 def _answer(status: int, text: str) -> str:
-    shown = text.strip()[:80]
+    # Not stripped: a line break alone is what Cinder takes for a no.
+    shown = text[:80]
     return f"HTTP {status} with {shown!r}" if shown else f"HTTP {status}"
+
+
+def _elsewhere(status: int) -> str:
+    """What helps where a redirection is answered; empty: it is none."""
+    if not 300 <= status < 400:
+        return ""
+    return (
+        "name the address that it redirects to, here and in Cinder's policy: "
+        "who follows a redirection may ask in another way"
+    )
 
 
 # -- conductors --------------------------------------------------------------

@@ -155,25 +155,49 @@ class ProtectionTest(base.TestCase):
 
 class ApiTest(base.TestCase):
     def test_of_what_nobody_manages(self) -> None:
-        self.assertIsNone(judging.unmanaged_answer("u", 200, "True", ()))
-        for status, text in ((200, "False"), (403, "True"), (200, "")):
+        for text in ("True", '"True"'):
+            self.assertIsNone(judging.unmanaged_answer("u", 200, text, ()))
+        for status, text in (
+            (200, "False"),
+            (403, "True"),
+            (200, ""),
+            (200, "true"),
+            (200, "True\n"),
+        ):
             found = judging.unmanaged_answer("u", status, text, ["no schema"])
             assert found is not None
             self.assertEqual("refuses-all", found.kind)
             self.assertIn("no schema", found.what)
 
     def test_of_what_is_managed(self) -> None:
-        self.assertIsNone(judging.managed_answer("u", "b", 200, "False"))
+        for text in ("False", '"False"'):
+            self.assertIsNone(judging.managed_answer("u", "b", 200, text))
         for status, text, kind in (
             (200, "True", "allows-managed"),
             # The text alone is what counts for Cinder.
             (500, "True", "allows-managed"),
+            (200, '"True"', "allows-managed"),
+            (200, "True\n", "allows-managed"),
+            (200, "true", "no-verdict"),
             (403, "False", "no-verdict"),
             (200, "", "no-verdict"),
         ):
             found = judging.managed_answer("u", "b", status, text)
             assert found is not None
             self.assertEqual(kind, found.kind)
+
+    def test_what_is_invisible_is_shown(self) -> None:
+        found = judging.unmanaged_answer("u", 200, "True\n", ())
+        assert found is not None
+        self.assertIn(r"'True\n'", found.what)
+
+    def test_a_redirection(self) -> None:
+        for found in (
+            judging.unmanaged_answer("u", 307, "", ()),
+            judging.managed_answer("u", "b", 307, ""),
+        ):
+            assert found is not None
+            self.assertIn("redirects", found.todo)
 
 
 class OthersTest(base.TestCase):
