@@ -97,6 +97,12 @@ def all_checks(patient: Patient, limit: float) -> list[Check]:
             failing=bad,
             todo="staffeln-db-manage version shows it",
         ),
+        add(
+            "rights",
+            database.rights,
+            needs=("schema",),
+            todo="see the log of the database",
+        ),
         add("galera", database.galera, needs=("database",)),
         add(
             "deployment",
@@ -245,6 +251,9 @@ class _OfDatabase:
         self._patient.store()
         self.answers = True
         yield fine("that of this release")
+
+    def rights(self) -> Iterator[Finding]:
+        return judging.rights(self._patient.missing_rights())
 
     def galera(self) -> Iterator[Finding]:
         return judging.galera(self._patient.database())

@@ -96,6 +96,23 @@ def backup_services(found: Sequence[model.BackupService]) -> Iterator[Finding]:
     yield fine(f"{len(able)} up")
 
 
+def rights(missing: Sequence[str]) -> Iterator[Finding]:
+    """Whether conductors can do their work in the database."""
+    if missing:
+        shown = "; ".join(missing[:_NAMED])
+        more = len(missing) - _NAMED
+        yield error(
+            "no-database-rights",
+            f"the database refuses {shown}"
+            + (f" and more on {more} other table(s)" if more > 0 else ""),
+            "grant SELECT, INSERT, UPDATE and DELETE on all tables to the "
+            "user of [database] connection, and name no read-only server "
+            "there; etc/database has the statements",
+            option="[database] connection",
+        )
+    yield fine("rows can be read and written")
+
+
 def galera(found: DatabaseState) -> Iterator[Finding]:
     """Whether reads of a cluster see what was written on other nodes."""
     cluster = found.galera

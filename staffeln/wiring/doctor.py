@@ -85,6 +85,7 @@ class _Prepared:
             cloud=self._cloud,
             inspection=lambda: self._cloud().inspection,
             database=self._database_state,
+            missing_rights=self._missing_rights,
             store=self._store,
             backup_key_is_set=lambda: settings.backup_key_is_set(self._read()),
             settings=lambda: self._reading(settings.workflow),
@@ -164,6 +165,11 @@ class _Prepared:
             where=urls.shown(database.engine.url),
             galera=inspection.galera(database),
         )
+
+    def _missing_rights(self) -> list[str]:
+        from staffeln.db import inspection
+
+        return inspection.missing_rights(self._database())
 
     def _open_store(self) -> SqlStore:
         from staffeln.db import migration

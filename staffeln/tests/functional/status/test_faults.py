@@ -38,6 +38,7 @@ OF_SCHEMA = {
     "conductors",
     "rounds",
     "brakes",
+    "rights",
     "protection",
     "orphans",
     "policy",
