@@ -88,6 +88,24 @@ class MariaDbRightsTest(PoorUser):
     def test_each_right_is_tried(self) -> None:
         self.check()
 
+    def test_what_is_refused_is_nobody_elses_fault(self) -> None:
+        server = mariadb.shared()
+        server.run(f"REVOKE SELECT ON {self.database}.* FROM {self.user}@'%'")
+        server.run(
+            f"GRANT SELECT ON {self.database}.alembic_version "
+            f"TO {self.user}@'%'"
+        )
+        checks = self.examine()["checks"]
+        self.assertEqual("error", checks["rights"]["result"])
+        self.assertEqual(
+            [("not-checked", "managed-unread")],
+            clinic.kinds(checks["policy"]),
+        )
+        for checked in checks.values():
+            for each in checked["findings"]:
+                if each["result"] != "ok":
+                    self.assertNotEqual("", each["what_to_do"], each)
+
 
 class PostgreSqlRightsTest(PoorUser):
     def new_url(self) -> str:
