@@ -4,12 +4,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+from staffeln.cloud import answers, compute
 from staffeln.cloud.block_storage import CINDER
 from staffeln.cloud.catalogue import Service
 from staffeln.cloud.compute import NOVA
 from staffeln.cloud.session import CloudSession
 from staffeln.domain import errors
+
+_LIST = "/servers/detail"
+_LISTED = 50
+"""Servers that are listed: some should be of other projects than ours."""
+_ASKED = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +64,13 @@ class Inspection:
     def nova(self) -> Door:
         """Nova, which shows the servers of all projects.
 
-        :raises NotAdministratorError: it does not show them to us.
+        :raises NotAdministratorError: it does not show them to us, or in
+            lists alone: a 404 for one of them would prove nothing.
         """
         door = self._door(NOVA)
-        params = {"all_tenants": 1, "limit": 1}
+        params = {"all_tenants": 1, "limit": _LISTED}
         try:
-            self._session.get(NOVA, "/servers/detail", "servers", params)
+            body = self._session.get(NOVA, _LIST, "servers", params)
         except errors.ForbiddenError as error:
             if error.status != 403:
                 raise
@@ -72,7 +80,29 @@ class Inspection:
                 status=error.status,
                 request_id=error.request_id,
             ) from None
+        self._prove_a_404(body["servers"])
         return door
+
+    def _prove_a_404(self, rows: list[dict[str, Any]]) -> None:
+        own = self._session.service_access().project_id
+        with answers.reading(answers.Asked(NOVA.name, "GET", _LIST)):
+            listed = [row["id"] for row in rows if row["tenant_id"] != own]
+        for server_id in listed[:_ASKED]:
+            try:
+                compute.one_server(self._session, server_id)
+            except errors.NotFoundError as error:
+                # It may have been deleted meanwhile; not all of them.
+                hidden = error
+            else:
+                return
+        if listed:
+            raise errors.NotAdministratorError(
+                "Nova lists servers of other projects and does not show them "
+                "by their ids: the service user is no administrator by "
+                f"context_is_admin: {hidden}",
+                status=hidden.status,
+                request_id=hidden.request_id,
+            )
 
     def cinder(self) -> Door:
         """Cinder, as its documents describe it."""

@@ -133,6 +133,8 @@ class Inventory:
     """What was left out or not read, a line each."""
     servers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     """The own retention value of every server that was read, by its id."""
+    witnesses: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """A server that was listed, for a few projects, by the project."""
     shared: Mapping[str, tuple[str, ...]] = dataclasses.field(
         default_factory=dict
     )

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from staffeln import ports
 from staffeln.domain import errors, model, selection
+from staffeln.workflow import witness
 from staffeln.workflow.ahead import one_ahead
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class _Reading:
     server_ids: set[str] = dataclasses.field(default_factory=set)
     retentions: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """Of all servers that were read."""
+    witnesses: dict[str, str] = dataclasses.field(default_factory=dict)
+    """A listed server of each of a few projects."""
     attached: dict[str, str] = dataclasses.field(default_factory=dict)
     """The first server that was read of each volume."""
     shared: dict[str, list[str]] = dataclasses.field(default_factory=dict)
@@ -132,6 +135,7 @@ def harvest(
         attachments_read=reading.servers_listed and reading.volumes_listed,
         problems=tuple(reading.problems),
         servers=reading.retentions,
+        witnesses=reading.witnesses,
         shared={
             volume_id: tuple(server_ids)
             for volume_id, server_ids in reading.shared.items()
@@ -174,6 +178,8 @@ def _take_server(server: model.Server, reading: _Reading) -> None:
             f"server {server.id} could not be read (status {server.status})"
         )
         return
+    if len(reading.witnesses) < witness.KEPT:
+        reading.witnesses.setdefault(server.project_id, server.id)
     _take_values(server, reading)
     rule = reading.rule
     strange = selection.strange_value(rule, server)
@@ -308,7 +314,7 @@ def _ask_for_unlisted(
     most = len(unknown) if known_gone is None else MOST_ASKED_FOR
     gone, left = _ask_one_by_one(cloud, unknown[:most], reading)
     left += len(unknown[most:])
-    if gone and _is_administrator(cloud, reading):
+    if gone and _are_gone(cloud, reading):
         remembered.update(gone)
     if reading.servers_listed and reading.volumes_listed:
         remembered.intersection_update(reading.unlisted)
@@ -345,10 +351,10 @@ def _ask_one_by_one(
     return gone, 0
 
 
-def _is_administrator(cloud: ports.Cloud, reading: _Reading) -> bool:
-    """Whether what Nova did not know is gone: to others all is unknown."""
+def _are_gone(cloud: ports.Cloud, reading: _Reading) -> bool:
+    """Whether what Nova did not know is gone, and not merely hidden."""
     try:
-        cloud.backup_services()
+        witness.prove_a_404(cloud, reading.witnesses)
     except errors.CloudError as error:
         reading.incomplete(
             f"servers that Nova does not know may be there: {error}"

@@ -26,6 +26,7 @@ from staffeln.domain import (
     selection,
     task,
 )
+from staffeln.workflow import witness
 from staffeln.workflow.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -191,7 +192,7 @@ class Outlook:
         )
 
     def _prove_gone(self) -> None:
-        """Only to administrators does Nova answer 404 for nothing else."""
+        """Remember who is gone, and take back what may only be hidden."""
         gone = {
             server_id
             for server_id, found in self._asked.items()
@@ -200,7 +201,7 @@ class Outlook:
         if gone <= self._known_gone:
             return
         try:
-            self._cloud.backup_services()
+            witness.prove_a_404(self._cloud, self.inventory.witnesses)
         except errors.CloudError as error:
             LOG.warning(
                 "Retention: servers that Nova does not know may be there: %s",

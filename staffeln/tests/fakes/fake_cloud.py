@@ -86,7 +86,8 @@ class FakeCloud:
     A backup stays ``creating`` until :meth:`finish` is called, a deletion
     ``deleting`` likewise. ``calls`` holds every call made; one page is one
     call. ``hidden`` ids are left out of lists, ``malformed`` ids become
-    problems of their page. ``clock_error`` is how far Cinder's clock is
+    problems of their page. With ``lists_servers_only`` Nova shows them in
+    lists and no other way. ``clock_error`` is how far Cinder's clock is
     ahead of the cloud's time.
 
     :param clock: tells the time (UTC, naive); default: a clock that stands
@@ -126,6 +127,7 @@ class FakeCloud:
         self.malformed: set[str] = set()
         self.clock_error = datetime.timedelta()
         self.administrator = True
+        self.lists_servers_only = False
         self.service_project = "service-project"
         self.services = [
             model.BackupService(host="backup-1", enabled=True, up=True)
@@ -511,7 +513,11 @@ class FakeCloud:
         """One server, hidden or not."""
         with self._call("server", server_id):
             server = self.servers.get(server_id)
-            if server is None or not self._shown(server):
+            if (
+                server is None
+                or self.lists_servers_only
+                or not self._shown(server)
+            ):
                 raise errors.NotFoundError(
                     f"Nova: Instance {server_id} could not be found.",
                     status=404,

@@ -181,7 +181,9 @@ class LocalLockTest(ManyTest):
         self.wait_for_log(there, "does not schedule: conductor .* on here")
         late = self.protect(2)
         self.each_has_one_backup(here, late)
-        lines = re.findall("This conductor does not schedule.*", there.log())
+        lines = re.findall(
+            r"This conductor does not schedule.*(?= \[req-)", there.log()
+        )
         (line,) = set(lines)
         self.assertIn("set [coordination] backend_url", line)
         # It works all the same, and leads once it is alone.

@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 from staffeln import ports
 from staffeln.domain import errors, model
@@ -475,6 +476,34 @@ class UnlistedTest(HarvestTest):
         self.assert_incomplete(self.harvest(), "may be there")
         self.assertEqual(set(), self.known_gone)
         self.assertTrue(self.harvest().complete)
+        self.assertEqual({"gone-000"}, self.known_gone)
+
+    def test_who_is_only_shown_lists_sees_no_proof_in_a_404(self) -> None:
+        # Nova's rule of the list alone, without context_is_admin.
+        self.attach(1)
+        for project in ("p1", "p2"):
+            self.cloud.add_server(project)
+        self.cloud.lists_servers_only = True
+        self.assert_incomplete(self.harvest(), "0 of 2 listed", "may be there")
+        self.assertEqual(set(), self.known_gone)
+        self.cloud.lists_servers_only = False
+        self.assertTrue(self.harvest().complete)
+        self.assertEqual({"gone-000"}, self.known_gone)
+
+    def test_a_witness_that_is_deleted_meanwhile_is_no_loss(
+        self,
+    ) -> None:
+        self.attach(1)
+        ids = [self.cloud.add_server(f"p{number}") for number in range(4)]
+        list_volumes = self.cloud.volume_pages
+
+        def pages() -> Iterator[ports.Page[model.Volume]]:
+            for server_id in ids[:2]:
+                del self.cloud.servers[server_id]
+            return list_volumes()
+
+        with mock.patch.object(self.cloud, "volume_pages", pages):
+            self.assertTrue(self.harvest().complete)
         self.assertEqual({"gone-000"}, self.known_gone)
 
     def test_what_no_attachment_names_is_forgotten(self) -> None:

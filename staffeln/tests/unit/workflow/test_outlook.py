@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unittest import mock
 
 from staffeln import ports
@@ -48,13 +48,17 @@ class AskingTest(WorldTest):
         self.w = self.new_world()
         self.known_gone: set[str] = set()
 
-    def outlook(self) -> Outlook:
+    def outlook(self, witnesses: Sequence[str] = ()) -> Outlook:
         """After a harvest that has read everything."""
         return Outlook(
             self.w.store,
             self.w.cloud,
             self.w.settings,
-            model.Inventory(candidates=(), complete=True),
+            model.Inventory(
+                candidates=(),
+                complete=True,
+                witnesses={f"of {each}": each for each in witnesses},
+            ),
             START + 400 * DAY,
             self.known_gone,
         )
@@ -111,6 +115,17 @@ class AskingTest(WorldTest):
         self.assertEqual([], list(outlook.unsettled()))
         self.assertEqual(set(), self.known_gone)
 
+    def test_who_is_only_shown_lists_sees_no_proof_in_a_404(self) -> None:
+        adopt(self.w, "there")
+        self.w.cloud.lists_servers_only = True
+        outlook = self.outlook(
+            [self.w.cloud.add_server(project) for project in ("p1", "p2")]
+        )
+        outlook.ask_for_servers()
+        self.assertEqual([], list(outlook.unsettled()))
+        self.assertEqual(set(), self.known_gone)
+        self.assertEqual(1, self.lines("0 of 2 listed servers"))
+
 
 class BusyCloudTest(WorldTest):
     """What always happens somewhere does not keep retention from running."""
@@ -149,13 +164,19 @@ class BusyCloudTest(WorldTest):
         self.boot(self.volume_id, **TAG, **{RETENTION_KEY: "1d"})
         self.assertEqual(1, self.w.retain())
 
+    def asked_for_stale(self) -> int:
+        return sum(
+            call.name == "server" and str(call.args[0]).startswith("gone-")
+            for call in self.w.cloud.calls
+        )
+
     def test_stale_attachments_are_worked_off_round_by_round(self) -> None:
         for number in range(450):
             self.w.cloud.add_volume("p", server_ids=[f"gone-{number}"])
         with mock.patch.object(harvest, "MOST_ASKED_FOR", 200):
             planned = [self.w.retain() for _ in range(3)]
         self.assertEqual([0, 0, 1], planned)
-        self.assertEqual(450, self.w.cloud.count("server"))
+        self.assertEqual(450, self.asked_for_stale())
 
     def test_cycles_and_rounds_remember_together(self) -> None:
         for number in range(300):
@@ -163,4 +184,4 @@ class BusyCloudTest(WorldTest):
         with mock.patch.object(harvest, "MOST_ASKED_FOR", 200):
             self.w.retain()
             self.w.lead()
-        self.assertEqual(300, self.w.cloud.count("server"))
+        self.assertEqual(300, self.asked_for_stale())
