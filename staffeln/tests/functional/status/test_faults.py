@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import threading
 import time
+import uuid
 
 from cryptography.hazmat.primitives import serialization
 
@@ -127,6 +128,12 @@ class CloudFaultTest(clinic.Clinic):
         found = self.only_bad("roles", "no-role")
         self.assertEqual({"project_id": project}, found["where"])
         self.assertIn(f"--project {project}", found["what_to_do"])
+
+    def test_no_role_in_a_project_with_managed_backups_alone(self) -> None:
+        project = self.simulated.add_project("theirs", role=False)
+        self.keep(str(uuid.uuid4()), project)
+        found = self.only_bad("roles", "no-role", "warning")
+        self.assertIn("managed backups", found["what"])
 
     def test_a_quota_of_nothing(self) -> None:
         project = self.shape.project_id(0)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Iterable
 
@@ -258,6 +259,8 @@ class OthersTest(base.TestCase):
         self.assertEqual(
             [("error", "breaker")], said(of_database.brakes([], waits))
         )
+        confirmed = dataclasses.replace(waits, confirmed_at=NOW)
+        self.assertEqual([], said(of_database.brakes([], confirmed)))
 
 
 class ConductorTest(base.TestCase):
