@@ -23,7 +23,7 @@ from staffeln.domain.findings import (
 )
 
 _LIMIT = 30.0
-_QUIET = ("staffeln", "py.warnings")
+_QUIET = ("staffeln", "py.warnings", "keystoneauth")
 
 
 class Doctor(command.Command):
