@@ -179,6 +179,45 @@ class RightTest(ProcessTestCase):
         process.stderr.close()
         self.assertEqual(141, process.wait())
 
+    def test_an_output_that_is_closed_or_full(self) -> None:
+        """A doctor is asked for its exit code alone, too."""
+        of_shell = '"$@" %s; echo $? >&3'
+        for where, code, said in (
+            (">&-", "0", ""),
+            (">&- 2>&- <&-", "0", ""),
+            (">/dev/full", "2", "staffeln: the output is lost: No space"),
+        ):
+            for more in ([], ["--json"]):
+                report = self.home / "code"
+                done = subprocess.run(
+                    [
+                        "/bin/sh",
+                        "-c",
+                        f"exec 3>{report}; {of_shell % where}",
+                        "sh",
+                        sys.executable,
+                        "-m",
+                        "staffeln.cmd.cli",
+                        "--config-file",
+                        str(self.path),
+                        "doctor",
+                        "--check",
+                        "configuration",
+                        *more,
+                    ],
+                    env={
+                        "PATH": os.environ["PATH"],
+                        "HOME": str(self.home),
+                        "PYTHONPATH": os.pathsep.join(sys.path),
+                    },
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    check=True,
+                )
+                self.assertEqual(code, report.read_text().strip(), where)
+                self.assertEqual(bool(said), bool(done.stderr), done.stderr)
+                self.assertIn(said, done.stderr)
+
     def test_names_in_a_narrow_locale(self) -> None:
         self.fill()
         process = subprocess.run(
