@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 _LIMIT = 30.0
 _LONGEST_LIMIT = 86_400
 _WIDEST = 10_000
-_QUIET = ("staffeln", "py.warnings")
+_QUIET = ("staffeln", "py.warnings", "keystoneauth")
 
 
 class Doctor(command.Command):

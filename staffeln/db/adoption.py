@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import itertools
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -37,9 +38,19 @@ HOLDER = "release-2.x"
 """Holds the running tasks until a conductor takes them over."""
 
 _IDS = uuid.UUID("5b2e7843-5231-4c0f-8ee3-000000000001")
-_LONGEST_ID = 64
+_AN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _AT_ONCE = 500
-_PLANNED, _RUNNING, _COMPLETED, _FAILED = range(4)
+_PLANNED, _RUNNING, _COMPLETED, _FAILED, _STARTING = range(5)
+_TO_BE_REMOVED, _DONE = range(2)
+_TIMES = ("created_at", "updated_at")
+_WHOSE = ("backup_id", "project_id", "volume_id", "instance_id")
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "backup_data": ("id", *_TIMES, *_WHOSE, "backup_completed"),
+    "queue_data": ("id", *_TIMES, *_WHOSE, "backup_status"),
+    "report_timestamp": ("id", *_TIMES),
+}
+"""Columns that every revision of that release had."""
+
 _ENDED = ("succeeded", "failed")
 
 Tell = Callable[[str], None]
@@ -53,28 +64,36 @@ def old_tables(connection: sa.Connection) -> list[str]:
 
 def refuse_while_in_use(connection: sa.Connection) -> None:
     """:raises SchemaError: a conductor of that release seems to run."""
-    name = changed_lately(connection)
-    if name is not None:
-        raise errors.SchemaError(
-            f"rows of {name} changed within the last "
-            f"{int(QUIET_TIME.total_seconds() // 60)} minutes: stop all "
-            "conductors of the earlier release and wait, or use --force"
-        )
+    words = in_use(connection)
+    if words is not None:
+        raise errors.SchemaError(words)
 
 
-def changed_lately(connection: sa.Connection) -> str | None:
-    """An old table that somebody seems to be at work on, if any."""
-    limit = clock.now(connection) - QUIET_TIME
+def in_use(connection: sa.Connection) -> str | None:
+    """Why somebody seems to be at work on the old tables, and what to do."""
+    at = clock.now(connection)
     for name in old_tables(connection):
         columns = _reflected(connection, name).c
-        newest = connection.execute(
-            sa.select(
-                sa.func.max(columns.updated_at),
-                sa.func.max(columns.created_at),
+        times = connection.execute(
+            sa.select(*(columns[each] for each in _TIMES))
+        )
+        newest = max(
+            filter(None, map(_time, itertools.chain(*times))),
+            default=at - QUIET_TIME,
+        )
+        if newest > at + QUIET_TIME:
+            # Waiting would not help: it is no time of a change.
+            return (
+                f"a row of {name} is of {newest}, which is yet to come: make "
+                "sure that no conductor of the earlier release runs, and use "
+                "--force"
             )
-        ).one()
-        if any(_time(each, limit) > limit for each in newest):
-            return name
+        if newest > at - QUIET_TIME:
+            return (
+                f"rows of {name} changed within the last "
+                f"{int(QUIET_TIME.total_seconds() // 60)} minutes: stop all "
+                "conductors of the earlier release and wait, or use --force"
+            )
     return None
 
 
@@ -119,6 +138,8 @@ def _adopt_backups(
         elif backup_id not in known:
             known.add(backup_id)
             added.append(_backup(old, backup_id, at))
+            for line in _doubts(old, backup_id, at):
+                tell(line)
     _insert(connection, BACKUPS, added)
     tell(f"{len(added)} backup(s) adopted")
 
@@ -126,8 +147,9 @@ def _adopt_backups(
 def _backup(
     old: Mapping[str, Any], backup_id: str, at: datetime.datetime
 ) -> dict[str, Any]:
-    completed = old.get("backup_completed") == 1
-    created_at = _time(old.get("created_at"), at)
+    # What is not known to be of no use is kept: nobody brings it back.
+    completed = old.get("backup_completed") != _TO_BE_REMOVED
+    created_at = _past(old["created_at"], at)
     return {
         "id": backup_id,
         **_whose(old),
@@ -141,6 +163,22 @@ def _backup(
         "reason": "" if completed else "to be removed by the release before",
         "updated_at": at,
     }
+
+
+def _doubts(
+    old: Mapping[str, Any], backup_id: str, at: datetime.datetime
+) -> Iterator[str]:
+    completed = old.get("backup_completed")
+    if completed not in (_TO_BE_REMOVED, _DONE):
+        yield (
+            f"backup {backup_id}: whether it was completed is not known "
+            f"({completed!r}): it is kept"
+        )
+    if _past(old["created_at"], at) is at:
+        yield (
+            f"backup {backup_id}: when it was made is not known: it counts "
+            "as made now"
+        )
 
 
 # -- tasks -------------------------------------------------------------------
@@ -214,8 +252,8 @@ def _task(
     backup_id = _id(old.get("backup_id"))
     end = _end(old, backup_id, backups)
     ended = end.state in _ENDED
-    created_at = _time(old.get("created_at"), at)
-    updated_at = _time(old.get("updated_at"), created_at)
+    created_at = _past(old["created_at"], at)
+    updated_at = _past(old["updated_at"] or created_at, at)
     whose = _whose(old)
     return {
         "id": _task_id(old),
@@ -259,10 +297,14 @@ def _end(
     if status == _FAILED:
         words = old.get("reason") or "failed in the release before"
         return _End("failed", str(words))
-    if status != _RUNNING or backup_id is None:
+    if status == _STARTING or backup_id is None:
         return _End("failed", INTERRUPTED)
     if backup_id not in backups:
-        return _End("running", "adopted from the release before")
+        words = "adopted from the release before"
+        if status != _RUNNING:
+            # Cinder knows what became of it.
+            words += f", where its status was {status}"
+        return _End("running", words)
     known = backups[backup_id]
     if known == "available":
         return _End("succeeded", "completed by the release before")
@@ -320,14 +362,36 @@ def _event(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reflected(connection: sa.Connection, name: str) -> sa.Table[Any]:
-    return sa.Table(name, sa.MetaData(), autoload_with=connection)
+    """A table of the earlier release; its times are as the driver has them.
+
+    :raises SchemaError: it is a table of something else.
+    """
+    table = sa.Table(
+        name,
+        sa.MetaData(),
+        *(sa.Column(each, sa.types.NullType()) for each in _TIMES),
+        autoload_with=connection,
+    )
+    there = {each["name"] for each in sa.inspect(connection).get_columns(name)}
+    missing = [each for each in _NEEDED[name] if each not in there]
+    if missing:
+        raise errors.SchemaError(
+            f"table {name} has no {', '.join(missing)}: it is not that of an "
+            "earlier release"
+        )
+    return table
 
 
 def old_rows(connection: sa.Connection, name: str) -> Iterator[dict[str, Any]]:
-    """Rows oldest first; columns that the release had not yet are None."""
+    """Rows oldest first; columns that the release had not yet are not there.
+
+    :raises SchemaError: it is a table of something else.
+    """
     table = _reflected(connection, name)
     for row in connection.execute(sa.select(table).order_by(table.c.id)).all():
-        yield dict(row._mapping)
+        found = dict(row._mapping)
+        found.update((each, _time(found[each])) for each in _TIMES)
+        yield found
 
 
 def _insert(
@@ -353,21 +417,39 @@ def _whose(old: Mapping[str, Any]) -> dict[str, str]:
 def _id(text: Any) -> str | None:
     """An id; the earlier release wrote the text NULL where there is none.
 
-    What can be no id of the cloud's, by length or letters, is none.
+    What can be no id of the cloud's, by length or letters, is none: it
+    would be part of the addresses that are called.
     """
     stripped = str(text or "").strip()
-    if stripped in ("", "NULL", "None") or not stripped.isascii():
+    if stripped in ("NULL", "None") or not _AN_ID.fullmatch(stripped):
         return None
-    return stripped if len(stripped) <= _LONGEST_ID else None
+    return stripped
 
 
 def _flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
 
 
-def _time(value: Any, otherwise: datetime.datetime) -> datetime.datetime:
+def _time(value: Any) -> datetime.datetime | None:
+    """UTC, naive; None where there is none, or none that can be read.
+
+    SQLite has texts, and MariaDB has one for the time zero.
+    """
     if isinstance(value, str):
-        value = datetime.datetime.fromisoformat(value)
-    if isinstance(value, datetime.datetime):
-        return value.replace(tzinfo=None)
-    return otherwise
+        try:
+            value = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime.datetime):
+        return None
+    read: datetime.datetime = value
+    if read.tzinfo is not None:
+        read = read.astimezone(datetime.UTC)
+    return read.replace(tzinfo=None)
+
+
+def _past(
+    value: datetime.datetime | None, at: datetime.datetime
+) -> datetime.datetime:
+    """That time, unless it is none or yet to come: then this one."""
+    return at if value is None or value > at else value

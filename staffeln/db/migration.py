@@ -64,6 +64,7 @@ def upgrade(
         settings = _settings()
         settings.attributes.update(connection=connection, tell=tell)
         found = State(connection)
+        _refuse_unknown(found.revision)
         if found.old and not forced:
             adoption.refuse_while_in_use(connection)
         try:
@@ -140,13 +141,18 @@ def pending(revision: str | None) -> list[tuple[str, str]]:
     :returns: each revision with the first line of its description.
     :raises SchemaError: this release does not know the revision.
     """
+    _refuse_unknown(revision)
+    scripts = script.ScriptDirectory.from_config(_settings())
+    found = list(scripts.iterate_revisions("head", revision or "base"))
+    return [(each.revision, each.doc) for each in reversed(found)]
+
+
+def _refuse_unknown(revision: str | None) -> None:
+    """:raises SchemaError: this release does not know the revision."""
     if revision is not None and revision not in _known_revisions():
         raise errors.SchemaError(
             f"the schema of the database is {revision}: {_INSTALL_NEWER}"
         )
-    scripts = script.ScriptDirectory.from_config(_settings())
-    found = list(scripts.iterate_revisions("head", revision or "base"))
-    return [(each.revision, each.doc) for each in reversed(found)]
 
 
 def _is_served(connection: sa.Connection, found: State) -> bool:

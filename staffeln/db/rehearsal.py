@@ -40,13 +40,9 @@ def rehearse(database: Database, tell: Tell) -> bool:
         found = migration.State(connection)
         todo = migration.pending(found.revision)
         if found.old:
-            name = adoption.changed_lately(connection)
-            if name is not None:
-                tell(
-                    f"now it would be refused: rows of {name} changed "
-                    f"within the last {adoption.QUIET_TIME}: stop all "
-                    "conductors of the earlier release first"
-                )
+            words = adoption.in_use(connection)
+            if words is not None:
+                tell(f"now it would be refused: {words}")
             tell("tried on a copy of its rows:")
             with tempfile.TemporaryDirectory() as folder:
                 _try(connection, session.scratch(pathlib.Path(folder)), tell)

@@ -261,7 +261,16 @@ def scratch(folder: pathlib.Path) -> Database:
     """A database in a folder of its own that nobody else uses."""
     engine = sa.create_engine(f"sqlite:///{folder}/scratch.sqlite")
     _prepare_sqlite(engine)
+    do_not_wait_for_disk(engine)
     return Database(engine)
+
+
+def do_not_wait_for_disk(engine: sa.Engine) -> None:
+    """For an SQLite file that need not outlive a loss of power."""
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: object, _record: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")  # type: ignore[attr-defined]
 
 
 def _prepare_sqlite(engine: sa.Engine, *, touch: bool = True) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 
 from oslo_config import cfg
@@ -25,14 +26,23 @@ def look(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> upgrade.Look:
     """
     before = _waiting(conf)
     names = {name for each in upgrade.LOOKED_AT.values() for name in each}
-    return upgrade.Look(
-        doctor.examine(
-            CheckRequest(
-                config_files=config_files, checks=names, limit=PATIENCE
-            )
-        ),
-        before,
+    asked = CheckRequest(
+        config_files=config_files, checks=names, limit=PATIENCE
     )
+    with _in_silence():
+        return upgrade.Look(doctor.examine(asked), before)
+
+
+@contextlib.contextmanager
+def _in_silence() -> Iterator[None]:
+    """What keystoneauth warns of the findings say as well."""
+    logger = logging.getLogger("keystoneauth")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _waiting(conf: cfg.ConfigOpts) -> dict[str, list[Finding]]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import adoption, session
+from staffeln.db import adoption, migration, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import model, task
+from staffeln.domain import errors, model, task
 from staffeln.tests.functional.db import migration_case, old_release
 from staffeln.tests.functional.db.migration_case import (
     LONG_AGO,
@@ -243,6 +243,8 @@ class AdoptionSuite(migration_case.MigrationCase):
                 backup_row(5, backup_id="x" * 100),
                 backup_row(6, backup_id="bäckup"),
                 backup_row(7, backup_id="BACKUP-1x"),
+                backup_row(8, backup_id="../volumes/v", backup_completed=0),
+                backup_row(9, backup_completed=2),
             ],
             [
                 queue_row(1, 1, backup_id="same"),
@@ -264,22 +266,75 @@ class AdoptionSuite(migration_case.MigrationCase):
         self.assertEqual(
             {
                 "backup-1": "available",
-                "backup-2": "unwanted",
+                "backup-2": "available",
+                "backup-9": "available",
                 "BACKUP-1x": "available",
                 "same": "creating",
                 "made-by-3": "creating",
-                "made-by-5": "unwanted",
-                "made-by-7": "unwanted",
+                "made-by-5": "creating",
+                "made-by-7": "creating",
             },
             {row.id: row.state for row in store.backups()},
         )
         self.assertEqual(
-            Counter({"failed": 5, "running": 2}),
+            Counter({"failed": 3, "running": 4}),
             Counter(work.state.value for work in store.tasks()),
         )
         self.assertEqual(
-            4, sum("names no backup" in line for line in self.told)
+            5, sum("names no backup" in line for line in self.told)
         )
+        for line in (
+            "backup backup-2: whether it was completed is not known (None): "
+            "it is kept",
+            "backup backup-2: when it was made is not known: it counts as "
+            "made now",
+            "backup backup-9: whether it was completed is not known (2): it "
+            "is kept",
+        ):
+            self.assertIn(line, self.told)
+
+    def test_times_that_cannot_be_count_as_now(self) -> None:
+        """Else a volume would have no backup until that time."""
+        later = datetime.datetime(2099, 1, 1)  # noqa: DTZ001  UTC by rule
+        database = self.old_database(
+            [backup_row(1, created_at=later)],
+            [
+                queue_row(2, 1, created_at=later),
+                queue_row(3, 2, updated_at=later),
+            ],
+        )
+        error = self.assertRaises(
+            errors.SchemaError, migration.upgrade, database
+        )
+        self.assertEqual(
+            "a row of backup_data is of 2099-01-01 00:00:00, which is yet to "
+            "come: make sure that no conductor of the earlier release runs, "
+            "and use --force",
+            str(error),
+        )
+        store = self.upgrade(database, forced=True)
+        now = store.now()
+        times = [row.created_at for row in store.backups()]
+        for work in store.tasks():
+            times += [work.created_at, work.finished_at or LONG_AGO]
+        self.assertEqual([], [each for each in times if each > now])
+
+    def test_a_table_of_something_else_is_refused(self) -> None:
+        database = self.old_database([backup_row(1)])
+        with database.engine.begin() as connection:
+            connection.execute(
+                sa.text("ALTER TABLE queue_data DROP COLUMN backup_status")
+            )
+        for forced in (False, True):
+            error = self.assertRaises(
+                errors.SchemaError, migration.upgrade, database, forced=forced
+            )
+            self.assertEqual(
+                "table queue_data has no backup_status: it is not that of an "
+                "earlier release",
+                str(error),
+            )
+        self.assertIn("backup_data", self.tables(database))
 
     def test_a_chain_of_the_old_release_is_built_on(self) -> None:
         day = datetime.timedelta(days=1)

@@ -46,18 +46,14 @@ class CrashSuite(migration_case.MigrationCase):
         self.upgrade(self.old_database([backup_row(1, updated_at=old)]))
 
     def test_a_crash_anywhere_is_mended_by_going_on(self) -> None:
-        """After each statement that writes, on a database of its own."""
         expected = self.outcome(self.old_and_new())
-        statements = 0
-        while True:
-            database = self.old_and_new()
-            with self.crash_after(database, statements) as crashed:
-                migration.upgrade(database)
-            if not crashed:
-                break
-            self.upgrade(database)
-            self.assertEqual(expected, self.outcome(database))
-            statements += 1
+        statements = self.crash_everywhere(
+            self.old_and_new,
+            migration.upgrade,
+            lambda database: self.assertEqual(
+                expected, self.outcome(database)
+            ),
+        )
         self.assertGreater(statements, 20)
 
     def old_and_new(self) -> session.Database:

@@ -37,6 +37,13 @@ class Sqlite(DatabaseCase):
     def new_url(self) -> str:
         return f"sqlite:///{self.make_temp_dir()}/staffeln.sqlite"
 
+    def connect(self, url: str, **changes: object) -> session.Database:
+        database = super().connect(url, **changes)
+        session.do_not_wait_for_disk(database.engine)
+        # Those that are open already do wait.
+        database.engine.dispose()
+        return database
+
 
 class MariaDb(DatabaseCase):
     """Databases on this process's MariaDB."""

@@ -353,41 +353,41 @@ class ExportSuite(migration_case.MigrationCase):
         self.assertTrue(after.adopted)
 
     def test_a_crash_on_the_way_back_is_mended(self) -> None:
-        """After each statement that writes, on a database of its own."""
-        statements = 0
-        while True:
-            database = self.old_database(
-                [backup_row(1), backup_row(2, backup_completed=0)],
-                [queue_row(3, 1), queue_row(4, 2)],
-            )
-            self.upgrade(database)
-            with self.crash_after(database, statements) as crashed:
-                self.export(database)
-            if crashed:
-                # As if nothing had been: this release could go on.
-                migration.check(database)
-                self.assertEqual(3, len(SqlStore(database).backups()))
-                self.export(database)
-            self.assertEqual(
-                [("backup-1", 1), ("backup-2", 0)],
-                self.read(
-                    database,
-                    "SELECT backup_id, backup_completed FROM backup_data "
-                    "ORDER BY backup_id",
-                ),
-            )
-            self.assertEqual(
-                [(1,), (2,)],
-                self.read(
-                    database,
-                    "SELECT backup_status FROM queue_data "
-                    "ORDER BY backup_status",
-                ),
-            )
-            if not crashed:
-                break
-            statements += 1
+        statements = self.crash_everywhere(
+            self.upgraded, self.export_what_is_whole, self.assert_went_back
+        )
         self.assertGreater(statements, 10)
+
+    def upgraded(self) -> session.Database:
+        database = self.old_database(
+            [backup_row(1), backup_row(2, backup_completed=0)],
+            [queue_row(3, 1), queue_row(4, 2)],
+        )
+        self.upgrade(database)
+        return database
+
+    def export_what_is_whole(self, database: session.Database) -> None:
+        """Also after a crash this release could go on instead."""
+        migration.check(database)
+        self.assertEqual(3, len(SqlStore(database).backups()))
+        self.export(database)
+
+    def assert_went_back(self, database: session.Database) -> None:
+        self.assertEqual(
+            [("backup-1", 1), ("backup-2", 0)],
+            self.read(
+                database,
+                "SELECT backup_id, backup_completed FROM backup_data "
+                "ORDER BY backup_id",
+            ),
+        )
+        self.assertEqual(
+            [(1,), (2,)],
+            self.read(
+                database,
+                "SELECT backup_status FROM queue_data ORDER BY backup_status",
+            ),
+        )
 
     def test_reports_go_on_at_their_pace(self) -> None:
         database = self.old_database(queue=[queue_row(1, 2)])

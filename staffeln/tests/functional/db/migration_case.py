@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,12 +121,67 @@ class MigrationCase(databases.DatabaseCase):
             for name in sorted(found.get_table_names())
         }
 
+    def everything(self, database: session.Database) -> Any:
+        with database.engine.connect() as connection:
+            return {
+                name: connection.execute(sa.text(f"SELECT * FROM {name}"))
+                .tuples()
+                .all()
+                for name in sorted(self.tables(database))
+            }
+
+    def spoil(self, database: session.Database, time: str) -> None:
+        """Write a text where the time of backup-1 was."""
+        with database.engine.begin() as connection:
+            if connection.dialect.name == "mysql":
+                connection.execute(sa.text("SET SESSION sql_mode = ''"))
+            connection.execute(
+                sa.text(
+                    "UPDATE backup_data "
+                    "SET created_at = :it, updated_at = :it WHERE id = 1"
+                ),
+                {"it": time},
+            )
+
     def stamp(self, database: session.Database, revision: str) -> None:
         with database.engine.begin() as connection:
             connection.execute(
                 sa.text("UPDATE alembic_version SET version_num = :it"),
                 {"it": revision},
             )
+
+    def crash_everywhere(
+        self,
+        make: Callable[[], session.Database],
+        act: Callable[[session.Database], object],
+        check: Callable[[session.Database], object],
+    ) -> int:
+        """Crash after each statement that writes, and go on from there.
+
+        A database that a crash has changed is mended by acting again; one
+        that is as it was, and that is each where changes of tables are part
+        of a transaction, is crashed again at the next statement.
+
+        :param check: of a database that was acted upon to the end.
+        :returns: at how many statements it crashed.
+        """
+        database = make()
+        statements = 0
+        while True:
+            before = self.everything(database)
+            with self.crash_after(database, statements) as crashed:
+                act(database)
+            if not crashed:
+                check(database)
+                return statements
+            statements += 1
+            if self.everything(database) != before:
+                # Only there each change of a table is committed by itself.
+                self.assertEqual("mysql", database.engine.dialect.name)
+                act(database)
+                check(database)
+                database.close()
+                database = make()
 
     @contextmanager
     def crash_after(

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
-
-import sqlalchemy as sa
 
 from staffeln.db import migration, rehearsal, session
 from staffeln.db.store import SqlStore
@@ -29,15 +26,6 @@ class RehearsalSuite(migration_case.MigrationCase):
         self.adopts = rehearsal.rehearse(database, told.append)
         self.assertEqual(before, self.everything(database))
         return told
-
-    def everything(self, database: session.Database) -> Any:
-        with database.engine.connect() as connection:
-            return {
-                name: connection.execute(sa.text(f"SELECT * FROM {name}"))
-                .tuples()
-                .all()
-                for name in sorted(self.tables(database))
-            }
 
     def assert_rehearsed(
         self, database: session.Database, revision: str

@@ -140,17 +140,14 @@ class ReleasedSuite(migration_case.MigrationCase):
         )
 
     def test_a_crash_on_the_way_to_retention_is_mended(self) -> None:
-        """After each statement that writes, on a database of its own."""
         expected = self.outcome_of_retention(self.database_before_retention())
-        statements = 0
-        while True:
-            database = self.database_before_retention()
-            with self.crash_after(database, statements) as crashed:
-                migration.upgrade(database)
-            if not crashed:
-                break
-            self.assertEqual(expected, self.outcome_of_retention(database))
-            statements += 1
+        statements = self.crash_everywhere(
+            self.database_before_retention,
+            migration.upgrade,
+            lambda database: self.assertEqual(
+                expected, self.outcome_of_retention(database)
+            ),
+        )
         self.assertGreater(statements, 10)
 
     # -- reports -------------------------------------------------------------

@@ -15,6 +15,7 @@ from staffeln.tests.functional.db import (
     migration_suite,
     old_release,
 )
+from staffeln.tests.functional.db.migration_case import backup_row
 from staffeln.tests.servers import mariadb
 
 SAMPLES = {
@@ -51,6 +52,16 @@ class SqliteMigrationTest(databases.Sqlite, migration_suite.MigrationSuite):
             )
             self.assertEqual(before, path.read_bytes())
             self.assertEqual([path], list(path.parent.iterdir()))
+
+    def test_texts_that_are_no_times_are_none(self) -> None:
+        database = self.old_database([backup_row(1), backup_row(2)])
+        self.spoil(database, "yesterday")
+        store = self.upgrade(database)
+        self.assertEqual(
+            # It counts as made now, and so as the newest.
+            ["backup-1", "backup-2"],
+            [row.id for row in store.backups()],
+        )
 
     def copied(self, name: str) -> pathlib.Path:
         """A copy of a sample in a folder of its own."""
@@ -100,6 +111,13 @@ class MariaDbMigrationTest(databases.MariaDb, migration_suite.MigrationSuite):
             ],
             sorted(narrow),
         )
+
+    def test_the_time_zero_is_none(self) -> None:
+        """What a MariaDB that is not strict makes of an empty text."""
+        database = self.old_database([backup_row(1), backup_row(2)])
+        self.spoil(database, "0000-00-00 00:00:00")
+        self.rehearse(database)
+        self.assertEqual(2, len(self.upgrade(database).backups()))
 
     def dumped(self) -> session.Database:
         """The sample, as it was dumped."""

@@ -106,6 +106,18 @@ class StatusTest(base.TestCase):
         self.assertEqual(2, found["Schema"][0])
         self.assertIn("127.0.0.1:1/staffeln", found["Schema"][1])
 
+    def test_a_keystone_that_is_away_is_said_once(self) -> None:
+        log = self.useFixture(fixtures.FakeLogger("keystoneauth"))
+        found = self.check(
+            "[openstack]\nauth_type = password\nusername = u\n"
+            f"password = {SECRET}\nproject_name = p\n"
+            "auth_url = http://127.0.0.1:1/v3\n"
+            "user_domain_name = Default\nproject_domain_name = Default\n"
+        )
+        self.assertEqual(2, found["Credentials"][0])
+        self.assertIn("127.0.0.1:1", found["Credentials"][1])
+        self.assertEqual("", log.output)
+
     def test_a_clock_that_is_apart_is_said_before_the_upgrade(self) -> None:
         shutil.copy(SAMPLES / "head.sqlite", self.path)
         late = clocks.host_time() - datetime.timedelta(hours=1)
