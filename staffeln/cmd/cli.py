@@ -26,14 +26,25 @@ _SIGPIPE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    if sys.stdout is None:
+        # It was closed, and the first file to be opened would be it.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
         code = app.main(arguments, _open_doors, _examine)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more when it ends, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return _SIGPIPE
+    except OSError as error:
+        print(f"{app.NAME}: output: {error.strerror}", file=sys.stderr)  # noqa: T201
+        _discard_output()
+        return 1
     return code
+
+
+def _discard_output() -> None:
+    # Python flushes once more when it ends, and would complain then.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_doors(config_files: Sequence[str]) -> Doors:

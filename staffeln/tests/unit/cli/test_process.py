@@ -60,10 +60,17 @@ class ProcessTestCase(base.TestCase):
         migration.create_schema(database)
         return database
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the command."""
+    def start(self, *arguments: str, where: str = "") -> subprocess.Popen[str]:
+        """Start the command.
+
+        :param where: a shell's words for where its output goes.
+        """
         return subprocess.Popen(
             [
+                "sh",
+                "-c",
+                f'exec "$@" {where}',
+                "sh",
                 sys.executable,
                 "-m",
                 "staffeln.cmd.cli",
@@ -178,6 +185,15 @@ class RightTest(ProcessTestCase):
         self.assertEqual("", process.stderr.read())
         process.stderr.close()
         self.assertEqual(141, process.wait())
+
+    def test_nowhere_to_write_to(self) -> None:
+        self.make_database()
+        for where, expected in ((">/dev/full", 1), (">&-", 0)):
+            process = self.start("task", "list", "-f", "json", where=where)
+            _, err = process.communicate()
+            self.assertEqual(expected, process.returncode, err)
+            for word in ("Traceback", "Exception"):
+                self.assertNotIn(word, err)
 
     def test_names_in_a_narrow_locale(self) -> None:
         self.fill()
