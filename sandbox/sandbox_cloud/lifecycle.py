@@ -165,8 +165,11 @@ class _Start:
             catalogue.make_flavor_and_type(self._settings)
 
     def _spawn(self, services: list[Service], waiting: list[Service]) -> None:
+        starting = [each for each in services if each in waiting]
+        # Again: filling the databases took its time.
+        readiness.check_free(starting)
         for each in services:
-            if each in waiting:
+            if each in starting:
                 processes.spawn(
                     self._layout,
                     each.name,

@@ -123,9 +123,11 @@ def recorded(layout: Layout) -> dict[str, Running]:
 def strays(layout: Layout, known: Iterable[int] = ()) -> set[int]:
     """Processes of this sandbox that belong to none of ``known`` sessions.
 
-    Never the caller's own process.
+    Never the caller's own process, nor one of a container, whose directories
+    may be called the same.
     """
     mark = f"{MARK}={layout.root}".encode()
+    root = os.stat("/")
     keep = {*known, os.getpid()}
     found = set()
     for entry in PROC.iterdir():
@@ -133,6 +135,7 @@ def strays(layout: Layout, known: Iterable[int] = ()) -> set[int]:
             continue
         try:
             marked = mark in (entry / "environ").read_bytes().split(b"\0")
+            marked = marked and os.path.samestat(root, (entry / "root").stat())
         except OSError:
             continue
         fields = _stat(int(entry.name))

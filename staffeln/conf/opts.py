@@ -34,10 +34,12 @@ _QUIET = [
     "alembic=WARNING",
     "futurist=WARNING",
     "gunicorn=INFO",
+    # Says before each failure that it guesses; what failed is said anyway.
+    "keystoneauth.identity=ERROR",
     "oslo_service=WARNING",
     "tooz=WARNING",
 ]
-"""Libraries that say at INFO, or at DEBUG, what no operator need know."""
+"""Libraries that say more than operators need know."""
 
 
 class Reader(enum.Enum):

@@ -43,6 +43,9 @@ _OF_A_STEP = 0.4
 
 def examine(asked: CheckRequest) -> Examination:
     """Look at a deployment; nothing raises, and nothing is changed."""
+    # For good: each check has a thread, and what one of them undoes when its
+    # import is over would be another's filter.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     prepared = _Prepared(asked)
     with warnings.catch_warnings():
         # Before any thread begins: what libraries filter for themselves in
