@@ -49,6 +49,7 @@ class Handlers:
             )
         )
         word = "True" if answer.allowed is True else "False"
+        flask.g.trace.told = word
         doubt = answer.doubt.name.lower() if answer.doubt else ""
         prometheus.count_check(word, doubt)
         return flask.Response(word.encode(), content_type=TEXT)

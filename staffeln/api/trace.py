@@ -36,7 +36,7 @@ def request_id(environ: dict[str, Any]) -> str:
 class Trace:
     """One request, for its answer's header and its line in the log."""
 
-    __slots__ = ("began", "environ", "request_id", "values")
+    __slots__ = ("began", "environ", "request_id", "told", "values")
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.began = time.perf_counter()
@@ -44,6 +44,8 @@ class Trace:
         self.request_id = request_id(environ)
         self.values: Mapping[str, str] = {}
         """Its parameters in canonical form, once they are read."""
+        self.told = ""
+        """The answer in a word, where it has one."""
 
     def seconds(self) -> float:
         """Since it began."""
@@ -55,12 +57,13 @@ class Trace:
             return
         backup_id = self.values.get("backup_id")
         LOG.info(
-            "%s %s %s%s %d %.1f ms [%s]",
+            "%s %s %s%s %d%s %.1f ms [%s]",
             shown(self.environ.get("REMOTE_ADDR") or "-"),
             shown(self.environ.get("REQUEST_METHOD", "-")),
             shown(self.environ.get("PATH_INFO", "")),
             f" backup_id={backup_id}" if backup_id else "",
             status,
+            f" {self.told}" if self.told else "",
             seconds * 1000,
             self.request_id,
         )

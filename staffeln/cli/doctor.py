@@ -22,7 +22,11 @@ from staffeln.domain.findings import (
     Result,
 )
 
+LOG = logging.getLogger(__name__)
+
 _LIMIT = 30.0
+_LONGEST_LIMIT = 86_400
+_WIDEST = 10_000
 _QUIET = ("staffeln", "py.warnings")
 
 
@@ -94,7 +98,7 @@ class Doctor(command.Command):
         )
         parser.add_argument(
             "--max-width",
-            type=int,
+            type=_columns,
             default=0,
             metavar="N",
             help="how wide the table may be (default: as the terminal)",
@@ -126,6 +130,19 @@ class Doctor(command.Command):
         )
         with self._in_silence():
             found = self.staffeln.examine(asked)
+        try:
+            self._show(found, parsed_args)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # Not 1, which would say that there are but warnings.
+            LOG.error("the output is lost: %s", error.strerror)
+            return Result.ERROR.exit_code
+        return found.result.exit_code
+
+    def _show(
+        self, found: Examination, parsed_args: argparse.Namespace
+    ) -> None:
         out = self.staffeln.stdout
         if parsed_args.json:
             json.dump(as_json(found), out, indent=2)
@@ -135,7 +152,7 @@ class Doctor(command.Command):
             coloured = examined.is_coloured(out)
             for line in examined.lines(found, width, coloured=coloured):
                 out.write(f"{line}\n")
-        return found.result.exit_code
+        out.flush()
 
     @contextlib.contextmanager
     def _in_silence(self) -> Iterator[None]:
@@ -183,7 +200,25 @@ def _finding(found: Finding) -> dict[str, Any]:
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 86_400:
-        raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= _LONGEST_LIMIT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: must be seconds, more than 0 and at most "
+            f"{_LONGEST_LIMIT}"
+        )
+    return number
+
+
+def _columns(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= _WIDEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: must be columns, at most {_WIDEST}"
+        )
     return number

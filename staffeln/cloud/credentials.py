@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Mapping
@@ -42,6 +43,10 @@ _SCOPE = frozenset(
         "system_scope",
     }
 )
+
+_SAY_URLS = ("keystoneauth.identity", "keystoneauth.session")
+"""Loggers that repeat auth_url with what may be a password in it. What they
+say is told by the call's own line, or its error."""
 
 _SERVICE_TYPES = ("block-storage", "compute", "identity")
 
@@ -212,6 +217,8 @@ def project_plugin(
 def _plugin(
     known: settings.Credentials, auth: Mapping[str, Any]
 ) -> ksa_identity.BaseIdentityPlugin:
+    for name in _SAY_URLS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         loader: loading.BaseLoader[Any] = loading.get_plugin_loader(
             known.auth_type

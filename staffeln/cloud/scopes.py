@@ -104,7 +104,13 @@ class Scope:
             if isinstance(failed.error, errors.ForbiddenError):
                 failed.error = self._refused(failed.error)
             raise failed from error
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except (
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> answers.FailedCall:

@@ -26,25 +26,36 @@ _SIGPIPE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    if sys.stdout is None:
-        # It was closed, and the first file to be opened would be it.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    _open_closed_streams()
+    code = 0
     try:
         code = app.main(arguments, _open_doors, _examine)
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        _drop_output()
         return _SIGPIPE
     except OSError as error:
-        print(f"{app.NAME}: output: {error.strerror}", file=sys.stderr)  # noqa: T201
-        _discard_output()
-        return 1
+        _drop_output()
+        if code == 0:  # else the command has said why it failed
+            sys.stderr.write(f"{app.NAME}: the output is lost: {error}\n")
+            return 1
     return code
 
 
-def _discard_output() -> None:
-    # Python flushes once more when it ends, and would complain then.
+def _drop_output() -> None:
+    """Python flushes once more when it ends, and would complain then."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """Where a shell's ``>&-`` closed them: what is printed goes nowhere.
+
+    Left closed, their numbers would be those of the next files opened.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 def _open_doors(config_files: Sequence[str]) -> Doors:

@@ -101,11 +101,31 @@ def _parse(
         # The line itself stays out: it may be a password's.
         said, _, _ = str(error).partition(": '")
         raise errors.ConfigurationError(checking.one_line(said)) from None
+    except UnicodeDecodeError as error:
+        named = [word.removeprefix("--config-file=") for word in argv]
+        where = _no_text([*named, *default_config_files])
+        raise errors.ConfigurationError(
+            f"the configuration file {where} is no UTF-8: {error.reason} at "
+            f"byte {error.start}"
+        ) from None
     except (cfg.Error, OSError, ValueError) as error:
         raise errors.ConfigurationError(
             f"the configuration cannot be read: "
             f"{checking.one_line(str(error))}"
         ) from None
+
+
+def _no_text(paths: Sequence[str]) -> str:
+    """The first of them that is no text: oslo.config does not say."""
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8") as file:
+                file.read()
+        except UnicodeDecodeError:
+            return path
+        except (OSError, ValueError):
+            continue
+    return "in use"
 
 
 def _complaint(text: str, prog: str) -> str:

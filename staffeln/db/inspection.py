@@ -7,7 +7,9 @@ import dataclasses
 
 import sqlalchemy as sa
 
+from staffeln.db import models
 from staffeln.db.session import Database
+from staffeln.domain import errors
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,54 @@ def server(database: Database) -> str:
         shown = "MariaDB"
     numbers = ".".join(str(each) for each in version if isinstance(each, int))
     return f"{shown} {numbers}".strip()
+
+
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+"""What conductors need on each table."""
+
+
+def missing_rights(database: Database) -> list[str]:
+    """Tables of which we may not read and write rows, with the rights.
+
+    On a server each is tried with a statement that concerns no row. An
+    SQLite file has no rights but its own.
+
+    :raises StoreError: the database does not answer.
+    """
+    if database.engine.dialect.name == "sqlite":
+        return []
+    found = {}
+    for table in models.Base.metadata.sorted_tables:
+        refused = [
+            right
+            for right in RIGHTS
+            if not _may(database, _idle(table, right))
+        ]
+        if refused:
+            found[table.name] = ", ".join(refused)
+    return [f"{rights} on {name}" for name, rights in found.items()]
+
+
+def _idle(table: sa.Table, right: str) -> sa.Executable:
+    """A statement that needs a right, and does nothing with it."""
+    no_row = sa.false()
+    column = next(iter(table.columns))
+    if right == "SELECT":
+        return sa.select(column).where(no_row)
+    if right == "INSERT":
+        none = sa.select(table).where(no_row)
+        return sa.insert(table).from_select(list(table.columns), none)
+    if right == "UPDATE":
+        return sa.update(table).where(no_row).values({column: column})
+    return sa.delete(table).where(no_row)
+
+
+def _may(database: Database, statement: sa.Executable) -> bool:
+    try:
+        database.read(lambda connection: connection.execute(statement))
+    except errors.StoreRefusedError:
+        return False
+    return True
 
 
 def galera(database: Database) -> Galera | None:

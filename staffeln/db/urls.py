@@ -48,6 +48,12 @@ def normalised(text: str, parameters: str = "") -> sa.URL:
             "[database] connection is not a database URL such as "
             "mysql+pymysql://user:password@host/staffeln"
         ) from None
+    if "@" in (url.host or ""):
+        # Its beginning is taken for the password, its end for the host.
+        raise errors.ConfigurationError(
+            "[database] connection: an @ in the user or the password is "
+            "written %40 (and :, / and % as %3A, %2F and %25)"
+        )
     if parameters:
         url = url.update_query_string(parameters, append=True)
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))

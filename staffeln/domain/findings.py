@@ -40,6 +40,7 @@ CHECKS: Mapping[str, str] = {
     "backup-services": "whether cinder-backup is up, and where it is not",
     "database": "whether the database answers",
     "schema": "whether the database has the schema of this release",
+    "rights": "whether the database lets us read and write its rows",
     "galera": "whether the nodes of a Galera cluster wait for each other",
     "deployment": "whether the database belongs to this cloud",
     "clocks": "clocks of this host, of the database and of Cinder",

@@ -56,7 +56,7 @@ class Check:
     """Checks without which this one can say nothing."""
     after: tuple[str, ...] = ()
     """Checks that have to end first, however they do."""
-    todo: str = ""
+    todo: str
     """What helps where the look itself fails."""
     failing: Result = Result.NOT_CHECKED
     """What it means that the look fails or has no end: it is not known how

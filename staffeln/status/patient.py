@@ -99,6 +99,8 @@ class Patient:
     inspection: Callable[[], Inspection]
     database: Callable[[], DatabaseState]
     """:raises StoreError: it does not answer."""
+    missing_rights: Callable[[], Sequence[str]]
+    """What its user may not do in the tables, as rights and table."""
     store: Callable[[], ports.Store]
     """:raises SchemaError: it has not the schema of this release."""
     backup_key_is_set: Callable[[], bool]

@@ -16,6 +16,7 @@ from staffeln.status.patient import PolicyDoor
 LONGEST_ANSWER = 64 * 1024
 """Bytes that are read of an answer."""
 
+_CHECK = "/v1/backup"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _FAULTS = (OSError, http.client.HTTPException, ValueError)
 
@@ -27,7 +28,8 @@ def door(
 ) -> PolicyDoor:
     """How it is asked at a URL; nobody is asked yet.
 
-    :param url: with http or https; what follows its path is put there.
+    :param url: with http or https, as Cinder's policy file has it: a prefix
+        before ``/v1/backup`` counts, and that itself may be left out.
     :param tls: what its certificate is checked with.
     :param timeout: seconds for each step of a call.
     :raises ConfigurationError: it is no such URL.
@@ -44,7 +46,12 @@ def door(
         )
     host = parts.hostname
     where = f"[{host}]" if ":" in host else host
-    shown = f"{parts.scheme}://{where}" + (f":{port}" if port else "")
+    prefix = parts.path.rstrip("/").removesuffix(_CHECK)
+    shown = (
+        f"{parts.scheme}://{where}"
+        + (f":{port}" if port is not None else "")
+        + prefix
+    )
 
     def call(method: str, path: str, body: str | None) -> tuple[int, bytes]:
         try:
@@ -57,7 +64,10 @@ def door(
             )
             with contextlib.closing(connection):
                 connection.request(
-                    method, path, body, _FORM if body is not None else {}
+                    method,
+                    prefix + path,
+                    body,
+                    _FORM if body is not None else {},
                 )
                 answer = connection.getresponse()
                 return answer.status, answer.read(LONGEST_ANSWER)
@@ -70,9 +80,7 @@ def door(
         target = urllib.parse.urlencode(
             {"target": json.dumps({"id": backup_id})}
         )
-        status, body = call(
-            "POST", f"/v1/backup?backup_id={backup_id}", target
-        )
+        status, body = call("POST", f"{_CHECK}?backup_id={backup_id}", target)
         return status, body.decode("utf-8", "replace")
 
     return PolicyDoor(url=shown, ask=ask, health=lambda: _health(call))

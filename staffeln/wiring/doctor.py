@@ -7,10 +7,11 @@ being made that need it.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import ssl
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from oslo_config import cfg
@@ -87,6 +88,7 @@ class _Prepared:
             cloud=self._cloud,
             inspection=lambda: self._cloud().inspection,
             database=self._database_state,
+            missing_rights=self._missing_rights,
             store=self._store,
             backup_key_is_set=lambda: settings.backup_key_is_set(self._read()),
             settings=lambda: self._reading(settings.workflow),
@@ -167,6 +169,11 @@ class _Prepared:
             galera=inspection.galera(database),
         )
 
+    def _missing_rights(self) -> list[str]:
+        from staffeln.db import inspection
+
+        return inspection.missing_rights(self._database())
+
     def _open_store(self) -> SqlStore:
         from staffeln.db import migration
         from staffeln.db.store import SqlStore
@@ -203,15 +210,32 @@ class _Prepared:
             whatever name is in it.
         """
         asked = self._asked
-        context = ssl.create_default_context(
-            cafile=asked.policy_ca or own_certificate
-        )
+        authorities = asked.policy_ca or own_certificate
+        with _named(authorities):
+            context = ssl.create_default_context(cafile=authorities)
         if own_certificate and not asked.policy_ca:
             context.check_hostname = False
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         if asked.policy_cert:
-            context.load_cert_chain(asked.policy_cert)
+            with _named(asked.policy_cert):
+                # Without a password nobody is asked for one on the terminal.
+                context.load_cert_chain(asked.policy_cert, password="")  # nosec B106
         return context
+
+
+@contextlib.contextmanager
+def _named(path: str | None) -> Iterator[None]:
+    """Say of which file an error of TLS is.
+
+    :raises StaffelnError: that file cannot be used.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise errors.StaffelnError(
+            f"the certificates in {path} cannot be used: {why}"
+        ) from None
 
 
 def _too_open(conf: cfg.ConfigOpts) -> list[str]:

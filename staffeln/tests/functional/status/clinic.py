@@ -252,7 +252,7 @@ class Clinic(base.TestCase):
             elif other in unknown:
                 self.assertEqual("not-checked", now["result"], now)
             elif other != name:
-                self.assertEqual(_kinds(was), _kinds(now), now)
+                self.assertEqual(kinds(was), kinds(now), now)
         bad = found["checks"][name]
         first: dict[str, Any] = bad["findings"][0]
         self.assertEqual((result, kind), (bad["result"], first["kind"]), bad)
@@ -261,6 +261,6 @@ class Clinic(base.TestCase):
         return first
 
 
-def _kinds(checked: Any) -> list[tuple[str, str]]:
-    """What was found, without the words."""
+def kinds(checked: Any) -> list[tuple[str, str]]:
+    """What a check found, without the words."""
     return [(each["result"], each["kind"]) for each in checked["findings"]]

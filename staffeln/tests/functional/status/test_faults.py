@@ -9,6 +9,9 @@ import socket
 import sqlite3
 import threading
 import time
+import uuid
+
+from cryptography.hazmat.primitives import serialization
 
 from benchmarks.cloud import Failure
 from staffeln.domain import model, task
@@ -36,6 +39,7 @@ OF_SCHEMA = {
     "conductors",
     "rounds",
     "brakes",
+    "rights",
     "protection",
     "orphans",
     "policy",
@@ -124,6 +128,12 @@ class CloudFaultTest(clinic.Clinic):
         found = self.only_bad("roles", "no-role")
         self.assertEqual({"project_id": project}, found["where"])
         self.assertIn(f"--project {project}", found["what_to_do"])
+
+    def test_no_role_in_a_project_with_managed_backups_alone(self) -> None:
+        project = self.simulated.add_project("theirs", role=False)
+        self.keep(str(uuid.uuid4()), project)
+        found = self.only_bad("roles", "no-role", "warning")
+        self.assertIn("managed backups", found["what"])
 
     def test_a_quota_of_nothing(self) -> None:
         project = self.shape.project_id(0)
@@ -259,6 +269,49 @@ class PolicyFaultTest(clinic.Clinic):
         both.write_bytes(client[0].read_bytes() + client[1].read_bytes())
         found = self.examine("--policy-cert", str(both))
         self.assertEqual("ok", found["checks"]["policy"]["result"], str(found))
+
+    def test_a_prefix_of_the_address_counts(self) -> None:
+        address = f"http://127.0.0.1:{self.api.port}"
+        for path in ("/", "/v1/backup", "/v1/backup?backup_id=%(id)s"):
+            found = self.examine("--policy-url", address + path)
+            self.assertEqual("ok", found["checks"]["policy"]["result"], path)
+        found = self.only_bad(
+            "policy",
+            "refuses-all",
+            arguments=("--policy-url", f"{address}/prefix/v1/backup"),
+        )
+        self.assertIn("HTTP 404", found["what"])
+        self.assertEqual(f"{address}/prefix", found["where"]["url"])
+
+    def test_a_certificate_that_cannot_be_used(self) -> None:
+        """Nobody is asked for a password; the file is named."""
+        key = self.folder / "locked.pem"
+        authority = certificates.Authority(self.folder, "locking")
+        certificate, plain = authority.sign("locked")
+        locked = serialization.load_pem_private_key(
+            plain.read_bytes(), None
+        ).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"word"),
+        )
+        key.write_bytes(certificate.read_bytes() + locked)
+        for option, path in (
+            ("--policy-cert", key),
+            ("--policy-cert", self.folder / "nowhere"),
+            ("--policy-ca", self.folder / "nowhere"),
+        ):
+            found = self.only_bad(
+                "policy",
+                "failed",
+                arguments=(
+                    "--policy-url",
+                    "https://127.0.0.1:1",
+                    option,
+                    str(path),
+                ),
+            )
+            self.assertIn(str(path), found["what"])
 
     def _stranger(self, status: int, text: str) -> str:
         class Handler(http.server.BaseHTTPRequestHandler):

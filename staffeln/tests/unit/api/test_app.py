@@ -114,7 +114,7 @@ class LogTest(stage.ApiCase):
         self.assertRegex(
             line,
             r"^INFO staffeln\.api\.trace: 127\.0\.0\.1 POST /v1/backup "
-            rf"backup_id={ID} 200 \d+\.\d ms \[{REQUEST}\]$",
+            rf"backup_id={ID} 200 True \d+\.\d ms \[{REQUEST}\]$",
         )
 
     def test_a_refused_one(self) -> None:

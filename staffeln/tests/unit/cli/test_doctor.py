@@ -114,11 +114,16 @@ class DoctorTest(base.TestCase):
             ("--check", "nix"),
             ("--check", "nova", "--skip", "nova"),
             ("--timeout", "0"),
+            ("--timeout", "soon"),
+            ("--timeout", "nan"),
+            ("--max-width", "-1"),
+            ("--max-width", "9" * 30),
             [word for name in CHECKS for word in ("--skip", name)],
         ):
             code, out, err = self.doctor(*arguments)
             self.assertEqual((2, ""), (code, out))
             self.assertNotEqual("", err)
+            self.assertNotIn("_", err)
         self.assertEqual([], self.asked)
 
     def test_the_exit_code_is_that_of_the_worst(self) -> None:

@@ -60,17 +60,10 @@ class ProcessTestCase(base.TestCase):
         migration.create_schema(database)
         return database
 
-    def start(self, *arguments: str, where: str = "") -> subprocess.Popen[str]:
-        """Start the command.
-
-        :param where: a shell's words for where its output goes.
-        """
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the command."""
         return subprocess.Popen(
             [
-                "sh",
-                "-c",
-                f'exec "$@" {where}',
-                "sh",
                 sys.executable,
                 "-m",
                 "staffeln.cmd.cli",
@@ -186,14 +179,44 @@ class RightTest(ProcessTestCase):
         process.stderr.close()
         self.assertEqual(141, process.wait())
 
-    def test_nowhere_to_write_to(self) -> None:
-        self.make_database()
-        for where, expected in ((">/dev/full", 1), (">&-", 0)):
-            process = self.start("task", "list", "-f", "json", where=where)
-            _, err = process.communicate()
-            self.assertEqual(expected, process.returncode, err)
-            for word in ("Traceback", "Exception"):
-                self.assertNotIn(word, err)
+    def test_an_output_that_is_closed_or_full(self) -> None:
+        """A doctor is asked for its exit code alone, too."""
+        of_shell = '"$@" %s; echo $? >&3'
+        for where, code, said in (
+            (">&-", "0", ""),
+            (">&- 2>&- <&-", "0", ""),
+            (">/dev/full", "2", "staffeln: the output is lost: No space"),
+        ):
+            for more in ([], ["--json"]):
+                report = self.home / "code"
+                done = subprocess.run(
+                    [
+                        "/bin/sh",
+                        "-c",
+                        f"exec 3>{report}; {of_shell % where}",
+                        "sh",
+                        sys.executable,
+                        "-m",
+                        "staffeln.cmd.cli",
+                        "--config-file",
+                        str(self.path),
+                        "doctor",
+                        "--check",
+                        "configuration",
+                        *more,
+                    ],
+                    env={
+                        "PATH": os.environ["PATH"],
+                        "HOME": str(self.home),
+                        "PYTHONPATH": os.pathsep.join(sys.path),
+                    },
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    check=True,
+                )
+                self.assertEqual(code, report.read_text().strip(), where)
+                self.assertEqual(bool(said), bool(done.stderr), done.stderr)
+                self.assertIn(said, done.stderr)
 
     def test_names_in_a_narrow_locale(self) -> None:
         self.fill()

@@ -2,7 +2,9 @@
 """Tokens: few, shared, renewed, and never taken for something else."""
 
 import concurrent.futures
+import dataclasses
 import datetime
+import socket
 import threading
 from unittest import mock
 
@@ -136,6 +138,7 @@ class TestScopes(base.TestCase):
             Reply(201, {"token": {}}),
             Reply(201, [], {"X-Subject-Token": "x"}),
             Reply(302, "", {"Location": "/v3/auth/tokens"}),
+            Reply(201, "[" * 100_000, {"X-Subject-Token": "x"}),
         ):
             self.services.token_replies = [reply] * 50
             cloud = self.services.cloud(self.clock)
@@ -177,3 +180,15 @@ class TestScopes(base.TestCase):
         self.assertNotIn(f"token-{PROJECT}", self.log.output)
         self.assertIn("GET http://127.0.0.1", self.log.output)
         self.assertNotIn(loopback.PASSWORD, repr(self.services.settings()))
+
+    def test_a_password_in_the_address_of_keystone_is_not_logged(self) -> None:
+        known = self.services.credentials()
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        url = f"http://me:url-word@127.0.0.1:{port}"
+        known = dataclasses.replace(
+            known, auth={**known.auth, "auth_url": url}
+        )
+        cloud = self.services.cloud(self.clock, credentials=known)
+        error = self.assertRaises(errors.CloudError, cloud.identity)
+        self.assertNotIn("url-word", f"{error} {self.log.output}")

@@ -120,10 +120,16 @@ class LoadTest(files.ConfTestCase):
     def test_files_that_cannot_be_read(self) -> None:
         binary = self.home / "binary.conf"
         binary.write_bytes(b"\xff\xfe\x00")
-        for path in ("/nowhere/x.conf", str(self.home), str(binary)):
-            self.assertIn(
-                "cannot be read", self.refused("", "--config-file", path)
-            )
+        for path in ("/nowhere/x.conf", str(self.home)):
+            said = self.refused("", "--config-file", path)
+            self.assertIn("cannot be read", said)
+            self.assertIn(path, said)
+        for words in (
+            ["--config-file", str(binary)],
+            [f"--config-file={binary}"],
+        ):
+            said = self.refused("", *words)
+            self.assertIn(f"file {binary} is no UTF-8", said)
         self.assertIn("/nowhere", self.refused("", "--config-dir", "/nowhere"))
 
     def test_an_unknown_argument(self) -> None:

@@ -58,11 +58,23 @@ class UrlTest(base.TestCase):
         self.assertEqual("mysql+pymysql://u:***@h/d", urls.shown(url))
 
     def test_what_is_no_url_is_not_repeated(self) -> None:
-        for text in ("", "s3cret", "mysql://u:s3cret@h:port/d", "s3cret:x"):
+        for text in (
+            "",
+            "s3cret",
+            "mysql://u:s3cret@h:port/d",
+            "s3cret:x",
+            "mysql://u:a@s3cret@h/d",
+        ):
             error = self.assertRaises(
                 errors.ConfigurationError, urls.normalised, text
             )
             self.assertNotIn("s3cret", str(error))
+
+    def test_an_at_sign_in_a_password(self) -> None:
+        error = self.assertRaises(
+            errors.ConfigurationError, urls.normalised, "mysql://u:a@b@h/d"
+        )
+        self.assertIn("%40", str(error))
 
     def test_other_kinds_are_refused(self) -> None:
         error = self.assertRaises(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Iterable
 
@@ -10,7 +11,7 @@ from staffeln import ports
 from staffeln.db.inspection import Galera
 from staffeln.domain import errors, model, report
 from staffeln.domain.findings import Finding
-from staffeln.status import judging
+from staffeln.status.judging import of_cloud, of_database, of_host, of_policy
 from staffeln.status.patient import Configured, DatabaseState, Office
 from staffeln.tests import base
 from staffeln.tests.unit.domain import samples
@@ -38,7 +39,7 @@ class RoleTest(base.TestCase):
         volumes: int = 1,
         enabled: bool | None = None,
     ) -> Finding | None:
-        return judging.role(
+        return of_cloud.role(
             "p1", roles, volumes, enabled=enabled, user_id="u1"
         )
 
@@ -70,7 +71,7 @@ class RoleTest(base.TestCase):
 
 class QuotaTest(base.TestCase):
     def judge(self, backups: report.Quota, size: report.Quota) -> object:
-        found = judging.quota(
+        found = of_cloud.quota(
             "p1", report.Quotas(backups=backups, gigabytes=size)
         )
         return found and (found.result.value, found.kind)
@@ -91,7 +92,7 @@ class QuotaTest(base.TestCase):
                 self.assertEqual(expected, self.judge(free, limit))
 
     def test_one_that_cannot_be_read(self) -> None:
-        found = judging.quota("p1", errors.NoAnswerError("late"))
+        found = of_cloud.quota("p1", errors.NoAnswerError("late"))
         assert found is not None
         self.assertEqual([("not-checked", "quota-unread")], said([found]))
 
@@ -99,7 +100,7 @@ class QuotaTest(base.TestCase):
 class ServiceTest(base.TestCase):
     def judge(self, *services: tuple[bool, bool]) -> list[tuple[str, str]]:
         return said(
-            judging.backup_services(
+            of_cloud.backup_services(
                 [
                     model.BackupService(host="h", enabled=enabled, up=up)
                     for enabled, up in services
@@ -122,7 +123,7 @@ class ServiceTest(base.TestCase):
 
 class ProtectionTest(base.TestCase):
     def judge(self, **history: object) -> Finding | None:
-        return judging.protection(
+        return of_database.protection(
             samples.candidate(),
             model.History(**history),  # type: ignore[arg-type]
             NOW,
@@ -155,25 +156,51 @@ class ProtectionTest(base.TestCase):
 
 class ApiTest(base.TestCase):
     def test_of_what_nobody_manages(self) -> None:
-        self.assertIsNone(judging.unmanaged_answer("u", 200, "True", ()))
-        for status, text in ((200, "False"), (403, "True"), (200, "")):
-            found = judging.unmanaged_answer("u", status, text, ["no schema"])
+        for text in ("True", '"True"'):
+            self.assertIsNone(of_policy.unmanaged_answer("u", 200, text, ()))
+        for status, text in (
+            (200, "False"),
+            (403, "True"),
+            (200, ""),
+            (200, "true"),
+            (200, "True\n"),
+        ):
+            found = of_policy.unmanaged_answer(
+                "u", status, text, ["no schema"]
+            )
             assert found is not None
             self.assertEqual("refuses-all", found.kind)
             self.assertIn("no schema", found.what)
 
     def test_of_what_is_managed(self) -> None:
-        self.assertIsNone(judging.managed_answer("u", "b", 200, "False"))
+        for text in ("False", '"False"'):
+            self.assertIsNone(of_policy.managed_answer("u", "b", 200, text))
         for status, text, kind in (
             (200, "True", "allows-managed"),
             # The text alone is what counts for Cinder.
             (500, "True", "allows-managed"),
+            (200, '"True"', "allows-managed"),
+            (200, "True\n", "allows-managed"),
+            (200, "true", "no-verdict"),
             (403, "False", "no-verdict"),
             (200, "", "no-verdict"),
         ):
-            found = judging.managed_answer("u", "b", status, text)
+            found = of_policy.managed_answer("u", "b", status, text)
             assert found is not None
             self.assertEqual(kind, found.kind)
+
+    def test_what_is_invisible_is_shown(self) -> None:
+        found = of_policy.unmanaged_answer("u", 200, "True\n", ())
+        assert found is not None
+        self.assertIn(r"'True\n'", found.what)
+
+    def test_a_redirection(self) -> None:
+        for found in (
+            of_policy.unmanaged_answer("u", 307, "", ()),
+            of_policy.managed_answer("u", "b", 307, ""),
+        ):
+            assert found is not None
+            self.assertIn("redirects", found.todo)
 
 
 class OthersTest(base.TestCase):
@@ -185,7 +212,7 @@ class OthersTest(base.TestCase):
             (Galera(nodes=3, sync_wait=1), [("warning", "no-sync-wait")]),
         ):
             state = DatabaseState(server="s", where="w", galera=cluster)
-            self.assertEqual(expected, said(judging.galera(state)))
+            self.assertEqual(expected, said(of_database.galera(state)))
 
     def test_an_adopted_database_wants_the_key(self) -> None:
         adopted = model.Deployment(
@@ -195,11 +222,11 @@ class OthersTest(base.TestCase):
             (True, []),
             (False, [("error", "key-not-set")]),
         ):
-            found = judging.deployment(adopted, backup_key_is_set=is_set)
+            found = of_database.deployment(adopted, backup_key_is_set=is_set)
             self.assertEqual(expected, said(found))
 
     def test_options(self) -> None:
-        found = judging.configuration(
+        found = of_host.configuration(
             Configured(
                 files=("f",), unknown=("u",), outdated=("o",), wrong="w"
             )
@@ -216,7 +243,7 @@ class OthersTest(base.TestCase):
     def test_clocks(self) -> None:
         self.assertEqual(
             [("error", "clocks-apart"), ("not-checked", "clock-unread")],
-            said(judging.clocks("far", "no answer", HOUR)),
+            said(of_database.clocks("far", "no answer", HOUR)),
         )
 
     def test_an_incomplete_harvest(self) -> None:
@@ -224,14 +251,16 @@ class OthersTest(base.TestCase):
             candidates=(), complete=False, problems=("x is not read",)
         )
         self.assertEqual(
-            [("warning", "not-read")], said(judging.selection(found, "rule"))
+            [("warning", "not-read")], said(of_cloud.selection(found, "rule"))
         )
 
     def test_a_breaker_that_waits(self) -> None:
         waits = model.Breaker(tripped_at=NOW, would=60, total=100)
         self.assertEqual(
-            [("error", "breaker")], said(judging.brakes([], waits))
+            [("error", "breaker")], said(of_database.brakes([], waits))
         )
+        confirmed = dataclasses.replace(waits, confirmed_at=NOW)
+        self.assertEqual([], said(of_database.brakes([], confirmed)))
 
 
 class ConductorTest(base.TestCase):
@@ -261,7 +290,7 @@ class ConductorTest(base.TestCase):
             probe=lambda: None,
         )
         return said(
-            judging.conductors(found, NOW, 2 * MINUTE, mine, ever=ever)
+            of_database.conductors(found, NOW, 2 * MINUTE, mine, ever=ever)
         )
 
     def test_they_live_and_agree(self) -> None:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From facts to findings: pure functions, one or two for each check."""
