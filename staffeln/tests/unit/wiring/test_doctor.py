@@ -141,7 +141,7 @@ class BrokenTest(base.TestCase):
         self.patch(
             doctor,
             "all_checks",
-            lambda *_: [Check(name="files", about="", look=look)],
+            lambda *_: [Check(name="files", about="", look=look, todo="")],
         )
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
