@@ -107,16 +107,15 @@ class LifeTest(base.TestCase):
         self.wait_for("registered me here none")
         self.wait_for("work")
         made.stop()
-        self.assertEqual(
-            [
-                "handed back",
-                "office closed",
-                "aside ended",
-                "unregistered me",
-                "closed",
-            ],
-            self.all_said()[-5:],
-        )
+        steps = [
+            "handed back",
+            "office closed",
+            "aside ended",
+            "unregistered me",
+            "closed",
+        ]
+        # An errand's last turn may end after tasks were handed back.
+        self.assertEqual(steps, [x for x in self.all_said() if x in steps])
         self.assertIn("3 task(s) handed back", self.log.output)
 
     def test_what_watches_begins_with_it_and_counts_in_office(self) -> None:
