@@ -93,7 +93,9 @@ class Database:
                     error
                 ):
                     kind = _kind_of(error)
-                    raise kind(faults.in_one_line(error)) from error
+                    raise kind(
+                        f"the database: {faults.in_one_line(error)}"
+                    ) from error
                 LOG.debug(
                     "Transaction is run again: %s", faults.in_one_line(error)
                 )

@@ -129,8 +129,10 @@ class Inventory:
 
     Else only so many volumes were read as were to be protected.
     """
+    gaps: tuple[str, ...] = ()
+    """What makes it incomplete, a line each."""
     problems: tuple[str, ...] = ()
-    """What was left out or not read, a line each."""
+    """What was left out or not read, a line each: first the gaps."""
     servers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     """The own retention value of every server that was read, by its id."""
     witnesses: Mapping[str, str] = dataclasses.field(default_factory=dict)

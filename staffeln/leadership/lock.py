@@ -57,7 +57,7 @@ class Lock:
         """
         service = self._make()
         try:
-            self._ask(service, service.connect, timeout)
+            self._ask(service, service.probe, timeout)
         finally:
             _give_up(service)
 

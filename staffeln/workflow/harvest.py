@@ -26,6 +26,9 @@ LARGEST_FALL = 0.05
 
 _EXAMPLES = 5
 
+_MOST_GAPS = 3
+"""So many are named in one line."""
+
 SLACK = datetime.timedelta(minutes=10)
 """A server so much older than a harvest may be one that was booted since.
 
@@ -74,12 +77,25 @@ class _Reading:
     strange: list[str] = dataclasses.field(default_factory=list)
     volumes: dict[str, model.Volume] = dataclasses.field(default_factory=dict)
     volumes_seen: int = 0
-    complete: bool = True
+    gaps: list[str] = dataclasses.field(default_factory=list)
+    """What makes the harvest incomplete."""
     problems: list[str] = dataclasses.field(default_factory=list)
+    """What does not."""
+
+    @property
+    def complete(self) -> bool:
+        return not self.gaps
 
     def incomplete(self, why: str) -> None:
-        self.complete = False
-        self.problems.append(why)
+        self.gaps.append(why)
+
+
+def gaps_in_words(inventory: model.Inventory) -> str:
+    """What makes a harvest incomplete, short enough for a line."""
+    more = len(inventory.gaps) - _MOST_GAPS
+    return "; ".join(inventory.gaps[:_MOST_GAPS]) + (
+        f"; and {more} more like these" if more > 0 else ""
+    )
 
 
 def harvest(
@@ -133,7 +149,8 @@ def harvest(
         complete=reading.complete,
         lists_complete=lists_complete,
         attachments_read=reading.servers_listed and reading.volumes_listed,
-        problems=tuple(reading.problems),
+        gaps=tuple(reading.gaps),
+        problems=(*reading.gaps, *reading.problems),
         servers=reading.retentions,
         witnesses=reading.witnesses,
         shared={

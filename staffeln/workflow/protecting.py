@@ -28,6 +28,7 @@ from staffeln.domain import (
 )
 from staffeln.workflow import planning
 from staffeln.workflow.dropping import MOST_NOTICES, MOST_TOLD, Dropping
+from staffeln.workflow.harvest import gaps_in_words
 from staffeln.workflow.outlook import PAGE
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.writer import Writer
@@ -293,12 +294,9 @@ def _hands(drawn: planning.Drawn) -> Iterator[str]:
         yield "no cinder-backup service is up: all backups wait"
     inventory = drawn.inventory
     if not inventory.complete:
-        problems = inventory.problems
-        more = len(problems) - MOST_TOLD
         yield (
             "the last harvest was incomplete, so nothing expires: "
-            + "; ".join(problems[:MOST_TOLD])
-            + (f" and {more} more" if more > 0 else "")
+            + gaps_in_words(inventory)
         )
     if drawn.overdue:
         yield planning.overdue_in_words(drawn.overdue)

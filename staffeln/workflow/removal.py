@@ -22,6 +22,7 @@ from staffeln.domain import (
     task,
 )
 from staffeln.workflow import planning
+from staffeln.workflow.harvest import gaps_in_words
 from staffeln.workflow.outlook import PAGE, Outlook
 from staffeln.workflow.settings import Settings
 from staffeln.workflow.writer import Writer
@@ -103,7 +104,7 @@ class Removal:
             LOG.warning(
                 "Retention: nothing expires, for the harvest is incomplete: "
                 "%s",
-                "; ".join(outlook.inventory.problems[:MOST_TOLD]),
+                gaps_in_words(outlook.inventory),
             )
         if not self._may_remove(would, total, waiting, outlook.now):
             removed.complete = False

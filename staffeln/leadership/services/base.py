@@ -69,6 +69,10 @@ class Service:
         self._driver.start(start_heart=False)
         self._connected = True
 
+    def probe(self) -> None:
+        """See whether the lock could be had; takes nothing, makes nothing."""
+        self.connect()
+
     def acquire(self) -> bool:
         """Try once to take the lock."""
         if not self._connected:

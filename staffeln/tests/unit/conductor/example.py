@@ -62,7 +62,7 @@ def build_from(folder: pathlib.Path, read: cfg.ConfigOpts) -> life.Build:
                 retention_service_period=3600,
                 task_poll_period=3600,
                 heartbeat_period=3600,
-                office_period=3600,
+                office_period=0.05,
                 heartbeat_timeout=datetime.timedelta(hours=4),
             ),
             close=functools.partial(say, "closed"),

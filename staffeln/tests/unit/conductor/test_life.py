@@ -7,6 +7,7 @@ import datetime
 import functools
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 import fixtures
@@ -17,6 +18,9 @@ from staffeln.conductor.rounds import Parts, Rhythm
 from staffeln.domain import errors
 from staffeln.tests import base
 from staffeln.tests.unit.conductor import stand_ins
+
+LIMIT = 60
+"""Seconds for whatever has to happen, on a busy machine."""
 
 NOW = datetime.datetime(2026, 1, 1, 12)  # noqa: DTZ001  UTC without a zone
 
@@ -64,7 +68,8 @@ class LifeTest(base.TestCase):
                 retention_service_period=3600,
                 task_poll_period=3600,
                 heartbeat_period=3600,
-                office_period=3600,
+                # Whoever looks before the office is taken looks again soon.
+                office_period=0.05,
                 heartbeat_timeout=datetime.timedelta(hours=4),
             ),
             close=lambda: self.said.put("closed"),
@@ -83,9 +88,13 @@ class LifeTest(base.TestCase):
         self.addCleanup(made.stop)
         return made
 
-    def wait_for(self, what: str) -> None:
-        while self.said.get(timeout=60) != what:
-            pass
+    def wait_for(self, *wanted: str) -> None:
+        """Until all was said, whatever else is said meanwhile."""
+        missing = set(wanted)
+        limit = time.monotonic() + LIMIT
+        while missing:
+            left = max(0.0, limit - time.monotonic())
+            missing.discard(self.said.get(timeout=left))
 
     def all_said(self) -> list[str]:
         said = []
@@ -98,16 +107,15 @@ class LifeTest(base.TestCase):
         self.wait_for("registered me here none")
         self.wait_for("work")
         made.stop()
-        self.assertEqual(
-            [
-                "handed back",
-                "office closed",
-                "aside ended",
-                "unregistered me",
-                "closed",
-            ],
-            self.all_said()[-5:],
-        )
+        steps = [
+            "handed back",
+            "office closed",
+            "aside ended",
+            "unregistered me",
+            "closed",
+        ]
+        # An errand's last turn may end after tasks were handed back.
+        self.assertEqual(steps, [x for x in self.all_said() if x in steps])
         self.assertIn("3 task(s) handed back", self.log.output)
 
     def test_what_watches_begins_with_it_and_counts_in_office(self) -> None:
@@ -117,9 +125,7 @@ class LifeTest(base.TestCase):
 
     def test_all_errands_are_run_in_office(self) -> None:
         self.start()
-        missing = {"lead", "retain", "reconcile", "report"}
-        while missing:
-            missing.discard(self.said.get(timeout=60))
+        self.wait_for("lead", "retain", "reconcile", "report")
 
     def keep_mail_waiting(self) -> None:
         """A mail server hangs while a report is sent."""

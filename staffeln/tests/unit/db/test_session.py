@@ -172,7 +172,7 @@ class SqliteTest(base.TestCase):
         error = self.assertRaises(
             errors.StoreError, self.database.write, self.count
         )
-        self.assertEqual("database is locked", str(error))
+        self.assertEqual("the database: database is locked", str(error))
         self.assertEqual(session.MOST_TRIES - 1, len(self.pauses))
         self.assertLessEqual(max(self.pauses), session.LONGEST_PAUSE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import configparser
 import pathlib
+from typing import Any
 
 from oslo_config import cfg
 
@@ -143,6 +144,25 @@ class ManifestTest(base.TestCase):
         self.assertGreater(
             terms["terminationGracePeriodSeconds"], api.api.graceful_timeout
         )
+
+    def test_a_doctor_beside_a_conductor_reaches_the_api(self) -> None:
+        out = manifests.one("NetworkPolicy", CONDUCTOR)["spec"]["egress"]
+        into = manifests.one("NetworkPolicy", API)["spec"]["ingress"]
+        self.assertIn((API, "api"), self.peers(out, "to"))
+        self.assertIn((CONDUCTOR, "api"), self.peers(into, "from"))
+
+    def peers(self, rules: list[Any], side: str) -> set[tuple[str, str]]:
+        """Whose pods are named in a policy's rules, with the port."""
+        return {
+            (
+                peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"],
+                port["port"],
+            )
+            for rule in rules
+            for peer in rule.get(side, ())
+            if "podSelector" in peer
+            for port in rule["ports"]
+        }
 
     def ports(self, name: str) -> dict[str, int]:
         made = manifests.container(manifests.one("Deployment", name))

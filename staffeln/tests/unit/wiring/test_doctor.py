@@ -4,11 +4,20 @@
 from __future__ import annotations
 
 import json
+import os
+import warnings
 
 import fixtures
 
 from staffeln.cli import doctor as shown
-from staffeln.domain.findings import CHECKS, CheckRequest, Examination, Result
+from staffeln.domain.findings import (
+    CHECKS,
+    CheckRequest,
+    Examination,
+    Finding,
+    Result,
+)
+from staffeln.status.doctor import Check
 from staffeln.tests import base
 from staffeln.wiring import doctor
 
@@ -102,3 +111,41 @@ class BrokenTest(base.TestCase):
             self.useFixture(fixtures.EnvironmentVariable(name, value))
         found = self.examine(text="[DEFAULT]\n")
         self.assertNotIn("-word", json.dumps(shown.as_json(found)))
+
+    def test_a_lock_of_somebody_else(self) -> None:
+        lock = self.home / "lock"
+        lock.mkdir()
+        refused = lock / "scheduler"
+        refused.touch()
+        allowed = os.access
+        self.patch(
+            os,
+            "access",
+            lambda path, mode: path != refused and allowed(path, mode),
+        )
+        found = self.examine(text=f"[DEFAULT]\nstate_path = {self.home}\n")
+        (told,) = [x for x in found.checks if x.name == "coordination"]
+        self.assertEqual(Result.ERROR, told.result)
+        self.assertIn(f"{refused} belongs to ", told.findings[0].what)
+        self.assertEqual([refused], list(lock.iterdir()), "nothing is made")
+
+    def test_no_library_warns_of_itself(self) -> None:
+        """Whichever thread loads it, and whatever that one filters."""
+
+        def look() -> list[Finding]:
+            with warnings.catch_warnings():
+                pass
+            warnings.warn("Eventlet is deprecated", UserWarning, stacklevel=1)
+            return []
+
+        self.patch(
+            doctor,
+            "all_checks",
+            lambda *_: [Check(name="files", about="", look=look, todo="")],
+        )
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            doctor.examine(
+                CheckRequest(config_files=[], checks=["files"], limit=60)
+            )
+        self.assertEqual([], seen)

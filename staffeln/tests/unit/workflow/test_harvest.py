@@ -425,6 +425,23 @@ class UnlistedTest(HarvestTest):
         self.assertIn("gone-000", known)
         self.assertIn("and 46 more", known)
 
+    def test_what_makes_it_incomplete_comes_first_and_is_short(self) -> None:
+        self.attach(30)
+        self.cloud.fail(
+            "server",
+            errors.NoAnswerError("away"),
+            times=5,
+            when=lambda server_id: server_id >= "gone-025",
+        )
+        inventory = self.harvest()
+        self.assertEqual(5, len(inventory.gaps))
+        self.assertEqual(30, len(inventory.problems))
+        self.assertEqual(inventory.gaps, inventory.problems[:5])
+        words = harvest.gaps_in_words(inventory)
+        self.assertEqual(3, words.count("away"), words)
+        self.assertNotIn("stale", words)
+        self.assertTrue(words.endswith("; and 2 more like these"), words)
+
     def test_very_many_stale_attachments_take_two_rounds(self) -> None:
         most = harvest.MOST_ASKED_FOR
         self.attach(most + 100)

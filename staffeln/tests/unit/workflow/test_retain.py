@@ -376,6 +376,19 @@ class HarvestTest(RetentionCase):
         self.assertEqual(1, self.w.retain())
         self.assertEqual(before + 1, self.lists())
 
+    def test_what_makes_it_incomplete_is_told_and_nothing_else(self) -> None:
+        for number in range(30):
+            self.w.cloud.add_volume("p", server_ids=[f"gone-{number}"])
+        server_id = self.w.cloud.add_server("p", readable=False)
+        self.w.retain()
+        (line,) = [
+            each
+            for each in self.log.output.splitlines()
+            if "nothing expires, for the harvest is incomplete: " in each
+        ]
+        self.assertIn(server_id, line)
+        self.assertNotIn("stale", line)
+
     def test_one_that_read_some_volumes_alone_will_not(self) -> None:
         self.w = self.old_world(page_size=1)
         for _ in range(9):
