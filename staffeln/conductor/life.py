@@ -176,9 +176,17 @@ class Life:
             *(
                 loops.Loop(
                     name,
-                    loops.Errand(
-                        office, errand, period, rhythm, on_planned=self._wake
-                    ).turn,
+                    self._alive.watched(
+                        name,
+                        loops.Errand(
+                            office,
+                            errand,
+                            period,
+                            rhythm,
+                            on_planned=self._wake,
+                        ).turn,
+                        pulse.WORK_LIMIT,
+                    ),
                     rhythm.office_period,
                     LONGEST_GOODBYE if name == _REPORTS else None,
                 )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import fixtures
 
 from staffeln import ports
-from staffeln.conductor import life
+from staffeln.conductor import life, pulse
 from staffeln.conductor.rounds import Parts, Rhythm
 from staffeln.domain import errors
 from staffeln.tests import base
@@ -31,6 +31,21 @@ class Aside:
     def __init__(self, say: stand_ins.Say) -> None:
         self.start = functools.partial(say, "aside began")
         self.stop = functools.partial(say, "aside ended")
+
+
+class Watch(pulse.Pulse):
+    """Remembers whose turns it looks at."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.names: set[str] = set()
+
+    def watched(
+        self, name: str, turn: Callable[[], float], limit: float
+    ) -> Callable[[], float]:
+        """A loop's turn."""
+        self.names.add(name)
+        return super().watched(name, turn, limit)
 
 
 class LifeTest(base.TestCase):
@@ -126,6 +141,15 @@ class LifeTest(base.TestCase):
     def test_all_errands_are_run_in_office(self) -> None:
         self.start()
         self.wait_for("lead", "retain", "reconcile", "report")
+
+    def test_no_loop_can_be_stuck_unseen(self) -> None:
+        watch = Watch()
+        made = life.Life(self.build, self.crashed.set, watch)
+        made.start()
+        self.addCleanup(made.stop)
+        self.wait_for("lead", "retain", "reconcile", "report", "counted")
+        loops = "Heartbeat Work Scheduling Retention Reconciliation Reports"
+        self.assertEqual({*loops.split(), "Census"}, watch.names)
 
     def keep_mail_waiting(self) -> None:
         """A mail server hangs while a report is sent."""
