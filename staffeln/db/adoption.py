@@ -140,7 +140,7 @@ def _adopt_backups(
             added.append(_backup(old, backup_id, at))
             for line in _doubts(old, backup_id, at):
                 tell(line)
-    _insert(connection, BACKUPS, added)
+    insert(connection, BACKUPS, added)
     tell(f"{len(added)} backup(s) adopted")
 
 
@@ -219,9 +219,9 @@ def _adopt_queue(
             made.append(backup)
         if INTERRUPTED in task["reason"]:
             tell(_told_of(task))
-    _insert(connection, TASKS, tasks)
-    _insert(connection, EVENTS, [_event(task) for task in tasks])
-    _insert(connection, BACKUPS, made)
+    insert(connection, TASKS, tasks)
+    insert(connection, EVENTS, [_event(task) for task in tasks])
+    insert(connection, BACKUPS, made)
     tell(
         f"{len(tasks)} task(s) adopted with {len(made)} backup(s) that had "
         f"no row yet; {dropped} planned task(s) dropped: the next cycle plans "
@@ -394,11 +394,12 @@ def old_rows(connection: sa.Connection, name: str) -> Iterator[dict[str, Any]]:
         yield found
 
 
-def _insert(
+def insert(
     connection: sa.Connection,
     table: sa.Table[Any],
     added: list[dict[str, Any]],
 ) -> None:
+    """Insert rows, so many at a time that no statement is too long."""
     for start in range(0, len(added), _AT_ONCE):
         connection.execute(sa.insert(table), added[start : start + _AT_ONCE])
 

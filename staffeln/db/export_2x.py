@@ -31,7 +31,6 @@ ASIDE = "kept_3x_"
 IN_LOG = "RecordInLog"
 """The sender that 2.x notes for a report that went into the log."""
 
-_AT_ONCE = 500
 _PLANNED, _RUNNING, _COMPLETED, _FAILED, _STARTING = range(5)
 _EMPTIED = ("task_events", "tasks", "backups", "reports")
 """Tables whose rows are kept aside; children first."""
@@ -217,7 +216,7 @@ def _write_backups(
 ) -> None:
     done = {"available": 1, "unwanted": 0, "deleting": 0}
     states = Counter(row["state"] for row in backups)
-    _insert(
+    adoption.insert(
         connection,
         BACKUP_DATA,
         [
@@ -270,7 +269,7 @@ def _write_queue(
         for row in backups
         if row["state"] == "creating" and row["id"] not in followed
     ]
-    _insert(connection, QUEUE_DATA, added)
+    adoption.insert(connection, QUEUE_DATA, added)
     counts = Counter(each["backup_status"] for each in added)
     tell(
         f"{len(added)} task(s) are in queue_data: {counts[_PLANNED]} planned, "
@@ -334,7 +333,7 @@ def _write_reports(connection: sa.Connection, sender: str | None) -> None:
         sa.select(sa.func.max(rows.REPORTS.c.delivered_at))
     )
     if last is not None:
-        _insert(
+        adoption.insert(
             connection,
             REPORT_TIMESTAMP,
             [{"created_at": last, "sender": sender or IN_LOG}],
@@ -349,12 +348,3 @@ def _tell_brakes(connection: sa.Connection, tell: Tell) -> None:
 
 def _paused(connection: sa.Connection) -> Iterable[sa.Row[Any]]:
     return connection.execute(sa.select(rows.BRAKES)).all()
-
-
-def _insert(
-    connection: sa.Connection,
-    table: sa.Table[Any],
-    added: list[dict[str, Any]],
-) -> None:
-    for start in range(0, len(added), _AT_ONCE):
-        connection.execute(sa.insert(table), added[start : start + _AT_ONCE])

@@ -17,8 +17,8 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 
-from staffeln import version
-from staffeln.domain import model, task
+from staffeln import ports, version
+from staffeln.domain import model
 
 LOG = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ TIMEOUT = 10.0
 """Seconds that the other side may keep silent."""
 
 
-class Heartbeat:
+class Heartbeat(ports.Bystander):
     """An observer that calls a URL, in a thread of its own.
 
     A call that is due while another one is under way is not made: one is
@@ -67,25 +67,6 @@ class Heartbeat:
         """Call, if the whole cloud was read."""
         if cycle.complete:
             self._due.set()
-
-    def moved(self, before: task.State | None, work: task.Task) -> None:
-        """Nothing to tell of."""
-
-    def retention_ended(self, seconds: float, *, complete: bool) -> None:
-        """Nothing to tell of."""
-
-    def report_sent(
-        self,
-        report_id: str,
-        project_ids: tuple[str, ...],
-        receivers: tuple[str, ...],
-    ) -> None:
-        """Nothing to tell of."""
-
-    def report_failed(
-        self, report_id: str, project_ids: tuple[str, ...]
-    ) -> None:
-        """Nothing to tell of."""
 
     def _run(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from staffeln.ports.records import (
     Throttle,
 )
 from staffeln.ports.reporting import (
+    Bystander,
     Mailer,
     Observer,
     Renderer,
@@ -30,6 +31,7 @@ from staffeln.ports.store import Store
 
 __all__ = [
     "NO_THROTTLE",
+    "Bystander",
     "Change",
     "Cloud",
     "Conductor",

@@ -101,3 +101,29 @@ class Observer(Protocol):
 
         It, or another one of the same tasks, is tried in the next cycle.
         """
+
+
+class Bystander(Observer):
+    """Does nothing of itself; for observers that want to hear of a few."""
+
+    def moved(self, before: task.State | None, work: task.Task) -> None:
+        """Do nothing."""
+
+    def cycle_ended(self, cycle: model.Cycle) -> None:
+        """Do nothing."""
+
+    def retention_ended(self, seconds: float, *, complete: bool) -> None:
+        """Do nothing."""
+
+    def report_sent(
+        self,
+        report_id: str,
+        project_ids: tuple[str, ...],
+        receivers: tuple[str, ...],
+    ) -> None:
+        """Do nothing."""
+
+    def report_failed(
+        self, report_id: str, project_ids: tuple[str, ...]
+    ) -> None:
+        """Do nothing."""

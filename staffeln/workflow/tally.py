@@ -6,12 +6,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from staffeln.domain import model, task
+from staffeln import ports
+from staffeln.domain import task
 
 _COUNTED = frozenset({task.State.SUCCEEDED, task.State.FAILED})
 
 
-class Tally:
+class Tally(ports.Bystander):
     """An observer that counts tasks that ran and ended."""
 
     def __init__(self) -> None:
@@ -24,25 +25,6 @@ class Tally:
             return
         with self._lock:
             self._ended[work.kind, work.state] += 1
-
-    def cycle_ended(self, cycle: model.Cycle) -> None:
-        """Nothing of it is counted."""
-
-    def retention_ended(self, seconds: float, *, complete: bool) -> None:
-        """Nothing of it is counted."""
-
-    def report_sent(
-        self,
-        report_id: str,
-        project_ids: tuple[str, ...],
-        receivers: tuple[str, ...],
-    ) -> None:
-        """Nothing of it is counted."""
-
-    def report_failed(
-        self, report_id: str, project_ids: tuple[str, ...]
-    ) -> None:
-        """Nothing of it is counted."""
 
     def take(self) -> str:
         """What was counted since the last time, in words; begins anew."""

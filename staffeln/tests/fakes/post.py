@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import errors, model, report, summary, task
+from staffeln.domain import errors, report, summary
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,22 +122,13 @@ class Folder:
         self.kept[report_id] = created_at
 
 
-class Witness:
+class Witness(ports.Bystander):
     """Keeps the contract of ``ports.Observer``: remembers reports."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         """Projects and receivers."""
         self.failed: list[tuple[str, ...]] = []
-
-    def moved(self, before: task.State | None, work: task.Task) -> None:
-        pass
-
-    def cycle_ended(self, cycle: model.Cycle) -> None:
-        pass
-
-    def retention_ended(self, seconds: float, *, complete: bool) -> None:
-        pass
 
     def report_sent(
         self,
