@@ -177,8 +177,7 @@ def distributions() -> Built:
         return made
 
     sdist = build("build_sdist", source)
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder / "unpacked", filter="data")
+    shutil.unpack_archive(sdist, folder / "unpacked")
     (unpacked,) = (folder / "unpacked").iterdir()
     return Built(
         source=source,
