@@ -11,6 +11,7 @@ from staffeln.domain import errors, model
 from staffeln.domain.findings import Finding, fine, not_checked
 from staffeln.status.judging import of_cloud, of_database, of_host, of_policy
 from staffeln.status.patient import Patient
+from staffeln.workflow import witness
 
 SEE_DATABASE = "see the database's log, and what is found under rights"
 
@@ -56,6 +57,7 @@ class OfCloud:
 
     def nova(self) -> Iterator[Finding]:
         found = self._patient.inspection().nova()
+        witness.prove_shown(self._patient.cloud(), found.witnesses)
         yield fine(f"microversion {found.microversion} at {found.url}")
 
     def cinder(self) -> Iterator[Finding]:

@@ -110,6 +110,12 @@ class CloudFaultTest(clinic.Clinic):
             self.assertIn("administrator", found[name]["findings"][0]["what"])
         self.assertEqual("ok", found["keystone"]["result"])
 
+    def test_a_nova_that_shows_lists_and_no_server(self) -> None:
+        hidden = Failure(how="404", service="compute", path="/servers/{id}")
+        self.simulated.behave(failures=(hidden,))
+        found = self.examine()["checks"]["nova"]
+        self.assertEqual("error", found["result"])
+
     def test_no_backup_service_is_up(self) -> None:
         self.simulated.behave(services_up=0)
         found = self.only_bad("backup-services", "backup-service-down")
