@@ -60,7 +60,7 @@ class Service:
             )
         self._lock: Any = None
 
-    def _options(self) -> dict[str, str]:
+    def _options(self) -> dict[str, Any]:
         """What the driver is told where the URL says nothing."""
         return {"lock_timeout": str(self._settings.lease_duration)}
 

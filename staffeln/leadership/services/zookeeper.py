@@ -50,8 +50,16 @@ class ZooKeeper(Service):
 
         connection._connect = noted
 
-    def _options(self) -> dict[str, str]:
-        return {"timeout": str(self._settings.lease_duration)}
+    def _options(self) -> dict[str, Any]:
+        return {
+            "timeout": str(self._settings.lease_duration),
+            # Left to itself, the client waits twice as long from try to
+            # try: after a long outage, longer than the lock is believed.
+            "connection_retry": {
+                "max_tries": -1,
+                "max_delay": self._settings.lease_retry_period / 2,
+            },
+        }
 
     def connect(self) -> None:
         super().connect()

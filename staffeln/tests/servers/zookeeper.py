@@ -16,7 +16,7 @@ from staffeln.tests.servers import freezable, process
 
 PACKAGE = "zookeeper"
 JAVA_PACKAGE = "default-jre-headless"
-LONGEST_SESSION = 10
+LONGEST_SESSION = 60
 """Seconds; the server grants no more, unless it is told otherwise."""
 _FOLDERS = [pathlib.Path(each) for each in ("/usr/bin", "/usr/local/bin")]
 _JARS = [pathlib.Path("/usr/share/java")]

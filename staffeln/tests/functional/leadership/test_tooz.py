@@ -53,6 +53,10 @@ class _Test(base.TestCase):
         self.addCleanup(made.close)
         return made
 
+    def lasting_lock(self) -> contract.Backend:
+        """One that lives on while a busy machine restarts its service."""
+        return self.lock(lease_duration=60, lease_renew_deadline=45)
+
     def refusal(self, backend: contract.Backend) -> str:
         """What it says to settings that cannot work, in one line."""
         said = set()
@@ -134,7 +138,7 @@ class EtcdOnlyTest(_Test):
         self.assertTrue(first.acquire(_LIMIT))
 
     def test_a_restart_is_survived(self) -> None:
-        first = self.lock()
+        first = self.lasting_lock()
         self.assertTrue(first.acquire(_LIMIT))
         etcd.shared().restart()
         self.assert_survives(first)
@@ -231,7 +235,7 @@ class RedisOnlyTest(_Test):
         )
 
     def test_a_restart_is_survived(self) -> None:
-        first = self.lock()
+        first = self.lasting_lock()
         self.assertTrue(first.acquire(_LIMIT))
         redis.shared().restart()
         self.assert_survives(first)
@@ -323,11 +327,11 @@ class ZooKeeperOnlyTest(_Test):
         text = self.refusal(
             self.lock(lease_duration=zookeeper.LONGEST_SESSION + 1)
         )
-        self.assertIn("lease_duration = 11", text)
-        self.assertIn("10 s at most", text)
+        self.assertIn("lease_duration = 61", text)
+        self.assertIn("60 s at most", text)
 
     def test_a_restart_is_survived(self) -> None:
-        first = self.lock()
+        first = self.lasting_lock()
         self.assertTrue(first.acquire(_LIMIT))
         zookeeper.shared().restart()
         self.assert_survives(first)
