@@ -110,9 +110,18 @@ def _parse(
         ) from None
     except (cfg.Error, OSError, ValueError) as error:
         raise errors.ConfigurationError(
-            f"the configuration cannot be read: "
-            f"{checking.one_line(str(error))}"
+            f"the configuration cannot be read: {_why(error)}"
         ) from None
+
+
+def _why(error: Exception) -> str:
+    # Only the question for the working directory fails without a name.
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return (
+            "a path is relative to the working directory, which was "
+            "deleted: go to another one"
+        )
+    return checking.one_line(str(error))
 
 
 def _no_text(paths: Sequence[str]) -> str:
