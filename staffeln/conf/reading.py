@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from collections.abc import Sequence
 
 from oslo_config import cfg
@@ -13,6 +14,8 @@ from oslo_config import cfg
 from staffeln import version
 from staffeln.conf import checking, opts
 from staffeln.domain import errors
+
+_FLAG = re.compile(r"argument --(\S+): Invalid Boolean value:(.*)")
 
 DEFAULT_FILE = "/etc/staffeln/staffeln.conf"
 
@@ -138,6 +141,16 @@ def _no_text(paths: Sequence[str]) -> str:
 
 
 def _complaint(text: str, prog: str) -> str:
-    """The last line of what argparse said: the one without the usage."""
+    """The last line of what argparse said: the one without the usage.
+
+    A flag takes no value on a command line: a wrong one is a file's, or of
+    the environment.
+    """
     said = text.strip().splitlines() or ["the command line is wrong"]
+    flag = _FLAG.search(said[-1])
+    if flag is not None:
+        name, value = flag[1].replace("-", "_"), flag[2].strip()
+        return checking.one_line(
+            f"[DEFAULT] {name} = {value!r}: must be true or false"
+        )
     return checking.one_line(said[-1].removeprefix(f"{prog}: error: "))
