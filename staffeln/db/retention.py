@@ -331,6 +331,30 @@ def note_vanished(
             release(connection, [each.id])
 
 
+def note_returned(
+    connection: sa.Connection,
+    backups: Sequence[model.Backup],
+    now: datetime.datetime,
+) -> None:
+    """Make rows available again that are vanished still.
+
+    What governs how long they are kept is as it was.
+    """
+    table = rows.BACKUPS
+    for chunk in history.chunks([each.id for each in backups]):
+        connection.execute(
+            sa.update(table)
+            .where(table.c.id.in_(chunk), table.c.state == _VANISHED)
+            .values(
+                state=_AVAILABLE,
+                missing_since=None,
+                broken_since=None,
+                reason=model.RETURNED,
+                updated_at=now,
+            )
+        )
+
+
 def forget_vanished(
     connection: sa.Connection, missing_before: datetime.datetime
 ) -> int:

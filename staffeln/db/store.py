@@ -122,6 +122,7 @@ class SqlStore(ReportStore):
                 changes.insert_backup(connection, backup, now)
             governing.govern(connection, plan.governed, now)
             retention.note_vanished(connection, plan.vanished, now)
+            retention.note_returned(connection, plan.returned, now)
             if plan.selected_volumes is not None:
                 registry.note_selected(connection, plan.selected_volumes)
             added = changes.add_tasks(

@@ -181,6 +181,10 @@ BROKEN = frozenset({"error", "error_deleting"})
 """Its statuses of a backup whose data may be lost."""
 
 
+RETURNED = "it had vanished, and Cinder shows it again"
+"""The reason of a row that is available once more."""
+
+
 class BackupState(enum.StrEnum):
     """Where a managed backup stands."""
 

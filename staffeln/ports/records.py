@@ -62,6 +62,8 @@ class PlanRecord:
     """Backups of ours that had no row; a row that is there stays."""
     vanished: Sequence[model.Backup] = ()
     """Rows whose backup is proved gone, as they were when it was proved."""
+    returned: Sequence[model.Backup] = ()
+    """Rows that are vanished, and whose backup Cinder lists as whole."""
     selected_volumes: int | None = None
     """The count of a complete harvest; None leaves the last one."""
 

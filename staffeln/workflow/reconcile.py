@@ -13,7 +13,13 @@ import dataclasses
 import datetime
 import logging
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 from staffeln import ports
 from staffeln.domain import durations, errors, model, naming, schedule
@@ -56,6 +62,8 @@ class Outcome:
     of_others: int = 0
     """Those of other deployments."""
     adopted: int = 0
+    returned: int = 0
+    """Rows that were vanished, and are available again."""
     young: int = 0
     """Ours without a row that are too young to be adopted."""
     doubtful: list[str] = dataclasses.field(default_factory=list)
@@ -116,6 +124,7 @@ class Reconciliation:
         self._writer = writer
         self._clocks = clocks
         self._deployment_uuid = ""
+        self._user_id = ""
         self._outcome = Outcome()
         self._suspects: list[model.Backup] = []
 
@@ -137,6 +146,8 @@ class Reconciliation:
         if forgotten:
             LOG.info("Forgot %d backup(s) that vanished long ago", forgotten)
         self._deployment_uuid = deployment.uuid
+        if deployment.identity is not None:
+            self._user_id = deployment.identity.user_id
         orphans = Orphans(
             self._store, self._cloud, self._settings, deployment, began
         )
@@ -220,9 +231,10 @@ class Reconciliation:
     def _look_at_listed(
         self, orphans: Orphans, shown: Sequence[model.CloudBackup]
     ) -> None:
-        """Find those without a row, and rows whose backup is broken."""
+        """Find those without a row, and rows that say something else."""
         claimed = {}
         broken = set()
+        whole = {}
         for each in shown:
             self._outcome.shown += 1
             whose = naming.deployment_of(each.metadata)
@@ -232,12 +244,62 @@ class Reconciliation:
                 self._outcome.of_others += 1
             if each.status in model.BROKEN:
                 broken.add(each.id)
-        rows = self._store.backups(ids=claimed.keys() | broken)
-        self._note_broken(rows, broken)
+            elif each.status in model.WHOLE:
+                whole[each.id] = each
+        # Rows of release 2.x are of backups that claim nothing.
+        rows = self._store.backups(ids=claimed.keys() | broken | whole.keys())
+        self._note_broken(
+            [row for row in rows if row.id in claimed or row.id in broken],
+            broken,
+        )
+        self._take_back(rows, whole)
         known = {row.id for row in rows}
         self._adopt(
             orphans,
             [each for each in claimed.values() if each.id not in known],
+        )
+
+    def _take_back(
+        self,
+        rows: Iterable[model.Backup],
+        whole: Mapping[str, model.CloudBackup],
+    ) -> None:
+        """Let what had vanished count again: a list proves what is there.
+
+        Not what never held all data, or what nobody wanted any more.
+        """
+        returned = []
+        for row in rows:
+            shown = whole.get(row.id)
+            if (
+                shown is None
+                or row.state is not model.BackupState.VANISHED
+                or row.completed_at is None
+            ):
+                continue
+            if self._is_the_same(row, shown):
+                returned.append(row)
+            else:
+                self._outcome.doubtful.append(row.id)
+        if not returned:
+            return
+        self._writer.write(ports.PlanRecord(returned=returned))
+        self._outcome.returned += len(returned)
+        for row in returned:
+            LOG.warning(
+                "Backup %s of volume %s had vanished, and Cinder shows it "
+                "again: it counts as available",
+                row.id,
+                row.volume_id,
+            )
+
+    def _is_the_same(
+        self, row: model.Backup, shown: model.CloudBackup
+    ) -> bool:
+        return (row.project_id, row.volume_id, self._user_id) == (
+            shown.project_id,
+            shown.volume_id,
+            shown.user_id,
         )
 
     def _note_broken(

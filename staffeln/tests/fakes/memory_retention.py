@@ -197,6 +197,20 @@ class MemoryRetention(memory_state.MemoryState):
             )
             self._release(row.id)
 
+    def _note_returned(self, backups: Sequence[model.Backup]) -> None:
+        for backup in backups:
+            row = self._backups.get(backup.id)
+            if row is None or row.state is not model.BackupState.VANISHED:
+                continue
+            self._backups[row.id] = dataclasses.replace(
+                row,
+                state=model.BackupState.AVAILABLE,
+                missing_since=None,
+                broken_since=None,
+                reason=model.RETURNED,
+                updated_at=self.now(),
+            )
+
     def forget_vanished(
         self, term: int, missing_before: datetime.datetime
     ) -> int:

@@ -120,6 +120,7 @@ class MemoryStore(memory_reports.MemoryReports):
                 self.keep_backup(row)
             self._govern(plan.governed)
             self._note_vanished(plan.vanished)
+            self._note_returned(plan.returned)
             if plan.selected_volumes is not None:
                 self._deployment = dataclasses.replace(
                     self._deployment, selected_volumes=plan.selected_volumes

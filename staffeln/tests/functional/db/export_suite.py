@@ -351,7 +351,7 @@ class ExportSuite(migration_case.MigrationCase):
                 error = self.assertRaises(
                     errors.SchemaError, self.upgrade, database
                 )
-                self.assertIn(written.table.name, str(error))
+                self.assertIn("_data changed within", str(error))
                 self.assertIn("--force", str(error))
 
     # -- refusals ------------------------------------------------------------

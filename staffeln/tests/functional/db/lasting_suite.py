@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-from staffeln.domain import model
+from staffeln.domain import errors, model
 from staffeln.tests.functional.db import store_case
 from staffeln.tests.functional.db.retention_suite import (
     GOVERNED,
@@ -67,6 +67,47 @@ class LastingSuite(store_case.StoreCase):
         before = self.store.backups()
         self.plan(vanished=proved)
         self.assertEqual(before, self.store.backups())
+
+    def test_what_had_vanished_is_available_again(self) -> None:
+        """As it was governed; whatever has another state stays."""
+        gone = self.row(
+            1,
+            state=VANISHED,
+            missing_since=NOW,
+            broken_since=NOW,
+            completed_at=NOW,
+            **GOVERNED,
+        )
+        others = [
+            self.row(number, state=state, missing_since=NOW)
+            for number, state in enumerate(model.BackupState, 2)
+            if state is not VANISHED
+        ]
+        self.adopt(gone, *others)
+        untouched = {
+            row.id: row for row in self.store.backups() if row.id != "b1"
+        }
+        self.plan(returned=[gone, *others, self.row(99)])
+        after = {row.id: row for row in self.store.backups()}
+        self.assertEqual(
+            dataclasses.replace(
+                gone,
+                state=model.BackupState.AVAILABLE,
+                missing_since=None,
+                broken_since=None,
+                reason=model.RETURNED,
+                updated_at=after["b1"].updated_at,
+            ),
+            after.pop("b1"),
+        )
+        self.assertEqual(untouched, after)
+
+    def test_only_who_is_in_office_takes_back_what_vanished(self) -> None:
+        self.adopt(self.row(1, state=VANISHED, missing_since=NOW))
+        before = self.backup_in_store("b1")
+        self.store.take_office("c2")
+        self.assertRaises(errors.OvertakenError, self.plan, returned=[before])
+        self.assertEqual(before, self.backup_in_store("b1"))
 
     def test_the_vanished_are_forgotten_after_a_while(self) -> None:
         self.adopt(

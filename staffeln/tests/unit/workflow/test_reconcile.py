@@ -165,6 +165,86 @@ class MissingTest(ReconcileCase):
         self.assertGreater(self.w.cloud.count("backup_pages"), before)
 
 
+class ReturnedTest(ReconcileCase):
+    """Records of backups that had vanished were imported into Cinder."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lost = {each.id: each for each in map(self.shown, self.volumes)}
+        for backup_id in self.lost:
+            self.w.cloud.vanish(backup_id)
+        self.change(state=model.BackupState.VANISHED, missing_since=START)
+
+    def shown(self, volume_id: str) -> model.CloudBackup:
+        return self.w.made(volume_id)[0]
+
+    def change(self, **changes: Any) -> None:
+        for volume_id in self.volumes:
+            self.change_rows(volume_id, **changes)
+
+    def import_all(self, **changes: Any) -> None:
+        for each in self.lost.values():
+            self.w.cloud.backups[each.id] = dataclasses.replace(
+                each, **{"user_id": "service-user", **changes}
+            )
+
+    def test_they_are_available_again_and_nothing_is_deleted(self) -> None:
+        before = {row.id: row for row in self.w.store.backups()}
+        self.import_all()
+        self.reconcile()
+        for row in self.w.store.backups():
+            self.assertEqual(
+                dataclasses.replace(
+                    before[row.id],
+                    state=model.BackupState.AVAILABLE,
+                    missing_since=None,
+                    reason=model.RETURNED,
+                    updated_at=row.updated_at,
+                ),
+                row,
+            )
+            self.assertIn(f"{row.id} of volume", self.log.output)
+        self.assertEqual(3, self.log.output.count("counts as available"))
+        for _ in range(2):
+            self.w.retain()
+            self.w.pass_time(ABSENCE)
+        self.assertEqual(["available"] * 3, self.states())
+        self.assertEqual(0, self.w.cloud.count("delete_backup"))
+
+    def test_they_need_no_metadata(self) -> None:
+        """Those of release 2.x have none."""
+        self.import_all(metadata={})
+        self.reconcile()
+        self.assertEqual(["available"] * 3, self.states())
+
+    def test_a_list_that_fails_changes_nothing(self) -> None:
+        self.w.cloud.fail("backup_pages", errors.CloudError("503"))
+        self.import_all()
+        self.assertRaises(errors.CloudError, self.reconcile)
+        self.assertEqual(["vanished"] * 3, self.states())
+
+    def test_what_is_not_quite_the_same_stays_vanished(self) -> None:
+        for changes in (
+            {"user_id": "somebody"},
+            {"project_id": "elsewhere"},
+            {"volume_id": "another"},
+            {"status": "error"},
+            {"status": "deleting"},
+            {"status": "creating"},
+        ):
+            with self.subTest(changes):
+                self.import_all(**changes)
+                self.reconcile()
+                self.assertEqual(["vanished"] * 3, self.states())
+        self.assertIn("user or project does not agree", self.log.output)
+
+    def test_what_was_never_completed_stays_vanished(self) -> None:
+        self.change(completed_at=None)
+        self.import_all()
+        self.reconcile()
+        self.assertEqual(["vanished"] * 3, self.states())
+
+
 class ManyMissingTest(ReconcileCase):
     """As after a database was restored, or where a list leaves things out."""
 
