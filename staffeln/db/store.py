@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from staffeln import ports
 from staffeln.db import (
+    backup_rows,
     brakes,
     breaker,
     changes,
@@ -28,6 +29,7 @@ from staffeln.db import (
     governing,
     history,
     listing,
+    planned,
     registry,
     retention,
 )
@@ -115,16 +117,16 @@ class SqlStore(ReportStore):
                 conductor_id,
                 term,
             )
-            changes.postpone(connection, plan.postponed, plan.postponed_until)
-            changes.put_records(connection, plan.records)
+            planned.postpone(connection, plan.postponed, plan.postponed_until)
+            backup_rows.put_records(connection, plan.records)
             now = clock.now(connection)
             for backup in plan.adopted:
-                changes.insert_backup(connection, backup, now)
+                backup_rows.insert(connection, backup, now)
             governing.govern(connection, plan.governed, now)
             retention.note_vanished(connection, plan.vanished, now)
             if plan.selected_volumes is not None:
                 registry.note_selected(connection, plan.selected_volumes)
-            added = changes.add_tasks(
+            added = planned.add_tasks(
                 connection, plan.tasks, conductor_id, term
             )
             return [*added, *cancelled]
@@ -156,7 +158,7 @@ class SqlStore(ReportStore):
             if not brakes.resume(connection, kind, project_id):
                 return False
             if kind is task.Kind.BACKUP and project_id:
-                changes.catch_up(connection, project_id, front)
+                planned.catch_up(connection, project_id, front)
             return True
 
         return self._write(work)
@@ -534,7 +536,7 @@ class SqlStore(ReportStore):
     ) -> bool:
         """Note since when Cinder answers 404; False: the row has moved."""
         return self._write(
-            lambda connection: changes.note_missing(
+            lambda connection: backup_rows.note_missing(
                 connection, backup, since, clock.now(connection)
             )
         )
@@ -546,7 +548,7 @@ class SqlStore(ReportStore):
     ) -> None:
         """Note since when Cinder shows backups broken; None: whole."""
         self._write(
-            lambda connection: changes.note_broken(
+            lambda connection: backup_rows.note_broken(
                 connection, backups, since, clock.now(connection)
             )
         )
@@ -558,7 +560,7 @@ class SqlStore(ReportStore):
     def keep_backup(self, backup: model.Backup) -> bool:
         """Insert a row; False: there is one with its id already."""
         return self._write(
-            lambda connection: changes.insert_backup(
+            lambda connection: backup_rows.insert(
                 connection, backup, clock.now(connection)
             )
         )
