@@ -155,7 +155,8 @@ class Process:
             clock,
             observer,
         )
-        for pool in (self.worker._starts, self.worker._deletes):
+        claiming = self.worker._claiming
+        for pool in (claiming.starts, claiming.deletes):
             pool._threads = AtOnce()
 
     def beat(self) -> None:
