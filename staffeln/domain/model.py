@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Staffeln talks about: servers, volumes, backups, and the policy.
+"""What Staffeln talks about: servers, volumes, backups, and its rounds.
 
 All times are UTC without a zone; sizes of volumes are GiB, as in Cinder.
 """
@@ -11,7 +11,7 @@ import datetime
 import enum
 from collections.abc import Mapping
 
-from staffeln.domain import durations, task
+from staffeln.domain import task
 
 # -- what the cloud shows --------------------------------------------------
 
@@ -308,50 +308,6 @@ class History:
     record: VolumeRecord | None = None
     unreported_failures: frozenset[str] = frozenset()
     """Reasons of failed tasks that nobody was told of yet."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The options that the rules of planning read."""
-
-    backup_min_interval: datetime.timedelta
-    full_backup_depth: int
-    failure_backoff: datetime.timedelta
-    failure_backoff_max: datetime.timedelta
-    full_only_period: durations.Duration
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ProtectionPolicy:
-    """The options that say when a volume is not protected as it should be."""
-
-    interval: datetime.timedelta
-    """backup_min_interval, or backup_service_period where that is longer."""
-    tolerance: int
-    """After so many of those without a backup a volume is stale."""
-
-    @property
-    def stale_after(self) -> datetime.timedelta:
-        """How old the last backup of a volume may be."""
-        return self.interval * self.tolerance
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionPolicy:
-    """The options that the rules of retention read."""
-
-    retention_time: durations.Duration
-    """How long backups are kept where no server says otherwise."""
-    minimum: durations.Duration
-    """No backup goes sooner than this; zero: no such floor."""
-    keep_last: int
-    """So many newest completed backups of a selected volume stay."""
-    shortening_grace: datetime.timedelta
-    """How long a longer retention time holds on after it became shorter."""
-    max_fraction: float
-    """A round that removes more of all managed backups needs a yes."""
-    small_round: int
-    """A round that removes fewer backups than this needs none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
