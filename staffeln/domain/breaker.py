@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
-from staffeln.domain import model, schedule
+from staffeln.domain import model, policies, schedule
 
 CONFIRMED_FOR = datetime.timedelta(days=1)
 """How long an operator's yes holds."""
@@ -16,7 +16,7 @@ CONFIRMED_MORE = 1.1
 
 
 def is_too_large(
-    would: int, total: int, policy: model.RetentionPolicy
+    would: int, total: int, policy: policies.RetentionPolicy
 ) -> bool:
     """Whether a round needs an operator's yes.
 

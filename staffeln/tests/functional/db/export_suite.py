@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import adoption, export_2x, migration, rows, session
+from staffeln.db import export_2x, migration, release_2x, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import errors, model, report, task
 from staffeln.tests.functional.db import migration_case, old_release
@@ -364,7 +364,7 @@ class ExportSuite(migration_case.MigrationCase):
         self.assertIn("host-7", str(error))
         self.assertIn("--force", str(error))
         migration.check(database)
-        self.assertFalse(self.tables(database) & set(adoption.OLD))
+        self.assertFalse(self.tables(database) & set(release_2x.OLD))
         self.export(database, forced=True)
         self.assertEqual([], self.come_back(database).conductors())
 
