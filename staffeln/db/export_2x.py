@@ -19,7 +19,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from staffeln.db import adoption, clock, migration, models, release_2x, rows
+from staffeln.db import (
+    adoption,
+    clock,
+    exported,
+    migration,
+    models,
+    release_2x,
+    rows,
+)
 from staffeln.db.adoption import Tell
 from staffeln.db.session import Database
 from staffeln.domain import errors
@@ -116,12 +124,14 @@ def export(
             _refuse_while_in_use(connection)
         _refuse_what_is_there(connection)
         OLD_TABLES.create_all(connection)
+        exported.make(connection)
         kept = _make_room_aside(connection)
         backups = [row._asdict() for row in _ordered(connection, rows.BACKUPS)]
         tasks = [row._asdict() for row in _ordered(connection, rows.TASKS)]
         _write_backups(connection, backups, tell)
         _write_queue(connection, tasks, backups, tell)
         _write_reports(connection, sender)
+        exported.note(connection, sorted(OLD_TABLES.tables))
         _tell_brakes(connection, tell)
         _put_aside(connection, kept)
         connection.execute(sa.update(rows.DEPLOYMENT).values(serves=None))

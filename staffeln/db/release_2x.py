@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import clock
+from staffeln.db import clock, exported
 from staffeln.domain import errors
 
 OLD = ("backup_data", "queue_data", "report_timestamp")
@@ -48,7 +48,12 @@ def refuse_while_in_use(connection: sa.Connection) -> None:
 def in_use(connection: sa.Connection) -> str | None:
     """Why somebody seems to be at work on the old tables, and what to do."""
     at = clock.now(connection)
-    for name in old_tables(connection):
+    names = old_tables(connection)
+    # What an export wrote tells of no conductor, however new it is.
+    still = exported.untouched(connection, names)
+    for name in names:
+        if name in still:
+            continue
         columns = _reflected(connection, name).c
         times = connection.execute(
             sa.select(*(columns[each] for each in _TIMES))
