@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping
 
 from staffeln.domain import model, policies, schedule
@@ -50,8 +51,10 @@ def clocks_apart(
     apart = clocks[fast] - clocks[slow]
     if apart <= tolerance:
         return None
+    # Rounded up: what is shown is more than what is tolerated.
+    shown = datetime.timedelta(seconds=math.ceil(apart.total_seconds()))
     return (
         f"the clock of {fast} ({schedule.words(clocks[fast])}) and that of "
-        f"{slow} ({schedule.words(clocks[slow])}) are {apart} apart; "
+        f"{slow} ({schedule.words(clocks[slow])}) are {shown} apart; "
         f"{tolerance} are tolerated"
     )
