@@ -78,7 +78,9 @@ def _parse(
                 list(argv),
                 project="staffeln",
                 prog=prog,
-                description=about or None,
+                description=about
+                and f"{about} It reads {DEFAULT_FILE}, or "
+                "what --config-file and --config-dir name instead.",
                 version=version.version_string(),
                 default_config_files=[
                     path

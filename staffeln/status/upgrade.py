@@ -101,7 +101,9 @@ def command_line() -> cfg.SubCommandOpt:
 
 def _add_commands(commands: Any) -> None:
     upgrade = commands.add_parser(
-        "upgrade", help="may this release be started here?"
+        "upgrade",
+        help="may this release be started here?",
+        description="Says whether this release may be started here.",
     )
     upgrade.add_argument(
         "what",

@@ -13,6 +13,7 @@ import re
 import fixtures
 
 from staffeln.cmd import db_manage
+from staffeln.conf import reading
 from staffeln.tests import base
 from staffeln.tests.unit.packaging.manifests import ROOT
 
@@ -92,6 +93,18 @@ class ManualTest(base.TestCase):
                     set(),
                     {each for each in helped if self.counts(each)} - paged,
                 )
+
+    def test_help_of_a_command_says_what_it_does(self) -> None:
+        commands = argparse.ArgumentParser().add_subparsers()
+        db_manage._add_commands(commands)
+        for name, parser in commands.choices.items():
+            self.assertRegex(parser.description or "", r"[.]$", name)
+
+    def test_help_names_the_file_that_is_read(self) -> None:
+        self.useFixture(fixtures.EnvironmentVariable("COLUMNS", "9999"))
+        for module in ("conductor", "api", "db_manage", "status"):
+            said = text_of_help(f"staffeln.cmd.{module}")
+            self.assertIn(f"It reads {reading.DEFAULT_FILE}", said)
 
     @staticmethod
     def counts(option: str) -> bool:
