@@ -79,8 +79,8 @@ def _parse(
                 project="staffeln",
                 prog=prog,
                 description=about
-                and f"{about} It reads {DEFAULT_FILE}, or "
-                "what --config-file and --config-dir name instead.",
+                and f"{about} It reads {DEFAULT_FILE} unless --config-file "
+                "names another file.",
                 version=version.version_string(),
                 default_config_files=[
                     path
