@@ -112,6 +112,17 @@ class NameTest(base.TestCase):
                     self.assertTrue(_is_metric(stem))
         self.assertGreater(named, 20)
 
+    def test_each_alert_is_told_of_and_there(self) -> None:
+        rules = sources.ROOT / "etc" / "prometheus" / "staffeln-alerts.yml"
+        known = re.findall(r"- alert: (\w+)", rules.read_text())
+        named = [
+            text
+            for _, text in self.literals()
+            if re.fullmatch(r"Staffeln[A-Z][A-Za-z]+", text)
+        ]
+        self.assertGreater(len(known), 10)
+        self.assertEqual(sorted(known), sorted(set(named)))
+
     def test_each_command_is_there(self) -> None:
         setup = configparser.ConfigParser()
         setup.read(sources.ROOT / "setup.cfg")
