@@ -75,6 +75,22 @@ def _name(group: cfg.OptGroup | str | None) -> str:
     return group or "DEFAULT"
 
 
+class TableTest(base.TestCase):
+    def test_no_row_is_torn_in_two(self) -> None:
+        # In a simple table a line with a first cell begins a row.
+        for page in sources.pages():
+            width = 0
+            for line in page.read_text().splitlines():
+                ruler = re.match(r" *=+(?= +=)", line)
+                if ruler:
+                    width = len(ruler[0])
+                elif not line.strip():
+                    width = 0
+                elif width:
+                    with self.subTest(page=page.name, line=line):
+                        self.assertNotRegex(line[:width].rstrip(), ",$")
+
+
 class NameTest(base.TestCase):
     def literals(self) -> list[tuple[str, str]]:
         return [
