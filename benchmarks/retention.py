@@ -30,7 +30,7 @@ from staffeln import ports
 from staffeln.conductor import garbage
 from staffeln.db import migration, rows, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import durations, model, selection, task
+from staffeln.domain import durations, model, policies, selection, task
 from staffeln.tests.functional.db import databases
 from staffeln.tests.servers import mariadb, postgresql
 from staffeln.tests.unit.workflow import world
@@ -218,7 +218,7 @@ def settings(retention_time: str) -> Settings:
             retention_time=kept,
             honour_volume_opt_out=True,
         ),
-        retention=model.RetentionPolicy(
+        retention=policies.RetentionPolicy(
             retention_time=kept,
             minimum=durations.Duration(),
             keep_last=1,

@@ -62,6 +62,8 @@ class Sandbox:
             (state / "endpoints.json").read_text()
         )
         self.admin = self.connect(ADMIN_CLOUD)
+        self.passwords: list[str] = []
+        """Those of the members that were made."""
 
     @classmethod
     def named(
@@ -136,6 +138,7 @@ class Sandbox:
             **({"parent_id": parent_id} if parent_id else {}),
         )
         password = f"secret of {name}"
+        self.passwords.append(password)
         user = identity.create_user(
             name=name, password=password, domain_id=domain_id
         )

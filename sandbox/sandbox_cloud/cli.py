@@ -144,6 +144,11 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
         help="longest page of lists of Nova and Cinder; at first"
         f" {DEFAULT_PAGE_LIMIT}",
     )
+    parser.add_argument(
+        "--debug",
+        action=argparse.BooleanOptionalAction,
+        help="whether the services log at DEBUG as well; at first not",
+    )
 
 
 def _add_fault(parser: argparse.ArgumentParser) -> None:
@@ -202,7 +207,10 @@ def _seconds(text: str) -> float:
 
 def _up(options: argparse.Namespace, layout: Layout) -> int:
     wish = lifecycle.Wish(
-        options.base_port, options.page_limit, options.optional
+        options.base_port,
+        options.page_limit,
+        options.optional,
+        options.debug,
     )
     lifecycle.up(layout, wish, Progress())
     return 0

@@ -158,6 +158,7 @@ class Settings:
     page_limit: int
     optional: tuple[str, ...]
     password: str
+    debug: bool = False
 
     @classmethod
     def fresh(cls) -> Settings:

@@ -32,6 +32,7 @@ class Wish:
     base_port: int | None
     page_limit: int | None
     optional: tuple[str, ...] | None
+    debug: bool | None
 
     def applied_to(self, settings: Settings) -> Settings:
         asked = {

@@ -11,7 +11,7 @@ import json
 from typing import Any
 from urllib import parse
 
-from staffeln.domain import guarding, model
+from staffeln.domain import checking, guarding
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -26,7 +26,7 @@ class UnreadableError(Exception):
 
 def target(
     body: bytes, content_type: str, encoding: str
-) -> model.DeletionTarget | None:
+) -> checking.DeletionTarget | None:
     """What a body says of the backup; None: it says nothing of it.
 
     :param content_type: the header; what follows a semicolon is not read.
@@ -49,7 +49,7 @@ def target(
     raise UnreadableError
 
 
-def _of_form(body: str) -> model.DeletionTarget | None:
+def _of_form(body: str) -> checking.DeletionTarget | None:
     fields = parse.parse_qsl(
         body,
         keep_blank_values=True,
@@ -65,7 +65,7 @@ def _of_form(body: str) -> model.DeletionTarget | None:
     return guarding.target_of(_loads(texts[0]))
 
 
-def _of_json(body: str) -> model.DeletionTarget | None:
+def _of_json(body: str) -> checking.DeletionTarget | None:
     said = _loads(body)
     if not isinstance(said, dict):
         raise ValueError("no object")

@@ -10,7 +10,7 @@ import flask
 from werkzeug import exceptions
 
 from staffeln.api import bodies, intake
-from staffeln.domain import model
+from staffeln.domain import checking
 from staffeln.metrics import prometheus
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Handlers:
     def check(self, values: dict[str, str]) -> flask.Response:
         """May this backup be deleted? ``True`` or ``False``."""
         environ = flask.request.environ
-        said: model.DeletionTarget | None = None
+        said: checking.DeletionTarget | None = None
         readable = True
         try:
             said = bodies.target(
@@ -41,7 +41,7 @@ class Handlers:
         except bodies.UnreadableError:
             readable = False
         answer = self._parts.check.may_delete(
-            model.DeletionQuestion(
+            checking.DeletionQuestion(
                 backup_id=values["backup_id"],
                 target=said,
                 readable=readable,

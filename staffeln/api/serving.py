@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gunicorn import arbiter, glogging, util
+from gunicorn import arbiter, config, glogging, util
 from gunicorn.app.base import BaseApplication
 from gunicorn.http import errors as faults
 from gunicorn.workers.gthread import ThreadWorker
@@ -165,6 +165,10 @@ def with_metrics_apart(application: Wsgi, port: int) -> Wsgi:
 
 
 # -- gunicorn ----------------------------------------------------------------
+
+# It looks, whenever it reads its settings, for the directory where it was
+# imported, and ends when that is gone; we never go there.
+config.Chdir.default = "/"
 
 
 class _Log(glogging.Logger):

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from staffeln.cli import app
 from staffeln.cli.doors import Doors
+from staffeln.cmd import streams
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -19,43 +19,14 @@ if TYPE_CHECKING:
     from staffeln.domain.findings import CheckRequest, Examination
     from staffeln.workflow.settings import Settings
 
-_SIGPIPE = 141
-"""Exit code of a program whose reader went away, as shells have it."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    _open_closed_streams()
-    code = 0
-    try:
-        code = app.main(arguments, _open_doors, _examine)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-        return _SIGPIPE
-    except OSError as error:
-        _drop_output()
-        if code == 0:  # else the command has said why it failed
-            sys.stderr.write(f"{app.NAME}: the output is lost: {error}\n")
-            return 1
-    return code
-
-
-def _drop_output() -> None:
-    """Python flushes once more when it ends, and would complain then."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _open_closed_streams() -> None:
-    """Where a shell's ``>&-`` closed them: what is printed goes nowhere.
-
-    Left closed, their numbers would be those of the next files opened.
-    """
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    streams.open_closed()
+    return streams.printing(
+        app.NAME, lambda: app.main(arguments, _open_doors, _examine)
+    )
 
 
 def _open_doors(config_files: Sequence[str]) -> Doors:

@@ -11,6 +11,7 @@ from typing import Any
 from oslo_config import cfg
 
 from staffeln import conf as configuration
+from staffeln.cmd import streams
 from staffeln.conf import permissions
 from staffeln.domain import errors
 from staffeln.wiring import managing
@@ -25,6 +26,8 @@ _ABOUT = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    streams.open_closed()
+    told = streams.Told()
     try:
         conf = configuration.load(
             arguments,
@@ -37,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ],
         )
         for line in permissions.warnings(conf):
-            print(f"{_PROG}: {line}", file=sys.stderr)  # noqa: T201
+            streams.complain(_PROG, line)
         managing.run(
             conf,
             conf.command.name,
@@ -46,16 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 forced=getattr(conf.command, "force", False),
                 really=getattr(conf.command, "yes", False),
             ),
-            _tell,
+            told.tell,
         )
     except errors.StaffelnError as error:
-        print(f"{_PROG}: {error}", file=sys.stderr)  # noqa: T201
+        streams.complain(_PROG, str(error))
         return 1
-    return 0
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    return told.code(_PROG)
 
 
 def _add_commands(commands: Any) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from staffeln.cmd import streams
 from staffeln.domain import errors
 
 EX_CONFIG = 78
@@ -28,8 +29,15 @@ def run(prog: str, service: Callable[[], int]) -> int:
     """
     # To be told to read again before anything was read is no reason to end.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    streams.open_closed(logs=True)
     try:
         return service()
     except errors.StaffelnError as error:
-        print(f"{prog}: {error}", file=sys.stderr)  # noqa: T201
+        streams.complain(prog, str(error))
         return EX_CONFIG if isinstance(error, _NO_RESTART_HEALS) else 1
+    finally:
+        # A log on standard output has said itself what it could not write.
+        try:
+            sys.stdout.flush()
+        except OSError:
+            streams.drop_output()

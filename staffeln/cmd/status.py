@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from staffeln import conf as configuration
+from staffeln.cmd import streams
 from staffeln.domain import errors
 
 _PROG = "staffeln-status"
@@ -19,9 +20,14 @@ _FAILURE = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    streams.open_closed()
+    return streams.printing(_PROG, lambda: _run(arguments), failed=_FAILURE)
+
+
+def _run(arguments: Sequence[str]) -> int:
     from staffeln.status import upgrade
 
-    arguments = sys.argv[1:] if argv is None else argv
     try:
         conf = configuration.load(
             arguments,
@@ -32,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             checked=False,
         )
     except errors.StaffelnError as error:
-        print(f"{_PROG}: {error}", file=sys.stderr)  # noqa: T201
+        streams.complain(_PROG, str(error))
         return _FAILURE
     from staffeln.wiring import upgrade_check
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from oslo_config import cfg
 
-from staffeln.conf import earlier, files, opts
+from staffeln.conf import allowed, earlier, files, opts
 from staffeln.domain import errors
 
 _LONGEST_TEXT = 80
@@ -21,6 +21,15 @@ _NO_REFERENCE = (
 )
 _MEANING_IN_URLS = frozenset("?#%")
 _JITTER = 1.2
+_EMPTY = "must not be empty"
+_NUMBERS_OF_LIBRARIES = (
+    "graceful_shutdown_timeout",
+    "log_rotate_interval",
+    "max_logfile_count",
+    "max_logfile_size_mb",
+    "rate_limit_burst",
+    "rate_limit_interval",
+)
 _PLAIN_PATH = "must be an absolute path without ?, # and %"
 
 
@@ -69,18 +78,29 @@ def _registered(conf: cfg.ConfigOpts) -> Iterator[tuple[str | None, str]]:
 
 def _check_one(conf: cfg.ConfigOpts, group: str | None, name: str) -> None:
     try:
-        _ = conf[name] if group is None else conf[group][name]
+        value = conf[name] if group is None else conf[group][name]
     except RecursionError:
         why = "it refers to itself"
         raise refusal(conf, group, name, why) from None
     except (cfg.Error, ValueError) as error:
-        raise refusal(conf, group, name, _why(error)) from None
+        why = _why(conf, group, name, error)
+        raise refusal(conf, group, name, why) from None
+    # What is no number is neither more nor less than any bound.
+    if isinstance(value, float) and not math.isfinite(value):
+        option = allowed.find(conf, group, name)
+        why = (option and allowed.words(option)) or "must be a number"
+        raise refusal(conf, group, name, why)
 
 
-def _why(error: Exception) -> str:
-    """What the type said, without oslo.config's words around it."""
+def _why(
+    conf: cfg.ConfigOpts, group: str | None, name: str, error: Exception
+) -> str:
+    """What is allowed, or what the type said without words around it."""
     if isinstance(error, _NO_REFERENCE):
         return errors.NO_SUCH_REFERENCE
+    option = allowed.find(conf, group, name)
+    if option is not None and (words := allowed.words(option)):
+        return words
     cause = error.__context__
     if isinstance(error, cfg.ConfigSourceValueError) and cause is not None:
         return str(cause)
@@ -88,15 +108,12 @@ def _why(error: Exception) -> str:
 
 
 def _shown(conf: cfg.ConfigOpts, group: str, name: str) -> str:
-    """``= 'text'`` of an option of ours that is no secret."""
-    for listed, options in opts.list_opts(conf):
-        if (str(listed) if listed else "DEFAULT") != group:
-            continue
-        for option in options:
-            if option.dest == name and not option.secret:
-                text = _text(conf, group, option)
-                return "" if text is None else f" = {text[:_LONGEST_TEXT]!r}"
-    return ""
+    """``= 'text'`` of an option that is known to be no secret."""
+    option = allowed.find(conf, None if group == "DEFAULT" else group, name)
+    if option is None or option.secret:
+        return ""
+    text = _text(conf, group, option)
+    return "" if text is None else f" = {text[:_LONGEST_TEXT]!r}"
 
 
 def _text(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> str | None:
@@ -126,7 +143,10 @@ def _none_is_empty(conf: cfg.ConfigOpts) -> None:
             if option.default is None or option.dest not in read:
                 continue
             if read[option.dest] is None:
-                raise refusal(conf, group, option.dest, "must not be empty")
+                raise refusal(conf, group, option.dest, _EMPTY)
+    for name in _NUMBERS_OF_LIBRARIES:
+        if name in conf and conf[name] is None:
+            raise refusal(conf, None, name, _EMPTY)
 
 
 def _keys_differ(conf: cfg.ConfigOpts) -> None:
@@ -144,7 +164,8 @@ def _backoff_grows(conf: cfg.ConfigOpts) -> None:
 
 
 def _shutdown_is_not_negative(conf: cfg.ConfigOpts) -> None:
-    if conf.graceful_shutdown_timeout < 0:
+    seconds = conf.graceful_shutdown_timeout
+    if seconds is not None and seconds < 0:
         why = "must be 0 (no limit) or more seconds"
         raise refusal(conf, None, "graceful_shutdown_timeout", why)
 
@@ -192,13 +213,6 @@ def _lease_durations_fit(conf: cfg.ConfigOpts) -> None:
         raise refusal(conf, "coordination", "lease_renew_deadline", why)
 
 
-def _timeouts_are_finite(conf: cfg.ConfigOpts) -> None:
-    for name in ("connect_timeout", "read_timeout"):
-        value = conf.openstack[name]
-        if value is not None and not math.isfinite(value):
-            raise refusal(conf, "openstack", name, "not a number of seconds")
-
-
 def _certificate_is_given(conf: cfg.ConfigOpts) -> None:
     if conf.api.enabled_ssl and not conf.api.ssl_cert_file:
         why = "must be set with enabled_ssl"
@@ -235,12 +249,6 @@ def _a_sender_has_a_server(conf: cfg.ConfigOpts) -> None:
         raise refusal(conf, "notification", "smtp_login", why)
 
 
-def _timeout_is_finite(conf: cfg.ConfigOpts) -> None:
-    if not math.isfinite(conf.notification.smtp_timeout):
-        why = "not a number of seconds"
-        raise refusal(conf, "notification", "smtp_timeout", why)
-
-
 def _report_paths_are_absolute(conf: cfg.ConfigOpts) -> None:
     for name in ("report_dir", "smtp_ca_file"):
         path = conf.notification[name]
@@ -274,7 +282,6 @@ _TOGETHER: dict[str, tuple[Callable[[cfg.ConfigOpts], None], ...]] = {
     "DEFAULT": (_none_is_empty, _state_path_is_absolute),
     "conductor": (
         _keys_differ,
-        _timeouts_are_finite,
         _backoff_grows,
         _shutdown_is_not_negative,
         _settling_outlasts_silence,
@@ -288,7 +295,6 @@ _TOGETHER: dict[str, tuple[Callable[[cfg.ConfigOpts], None], ...]] = {
     ),
     "notification": (
         _a_sender_has_a_server,
-        _timeout_is_finite,
         _report_paths_are_absolute,
         _heartbeat_is_http,
     ),

@@ -93,7 +93,7 @@ def renamed(conf: cfg.ConfigOpts) -> list[str]:
     """
     now = {
         before: (group, option.dest)
-        for title, options in [*opts.list_opts(conf), *_of_libraries()]
+        for title, options in [*opts.list_opts(conf), *of_libraries()]
         for group in [_group_name(title)]
         for option in options
         for before in _earlier_names(group, [option])
@@ -138,7 +138,7 @@ def _known(conf: cfg.ConfigOpts) -> dict[str, set[str]]:
             known.setdefault(name.lower(), set()).update(value)
         else:
             known["DEFAULT"].add(name)
-    for group, options in [*opts.list_opts(conf), *_of_libraries()]:
+    for group, options in [*opts.list_opts(conf), *of_libraries()]:
         title = _group_name(group)
         for group_name, name in _earlier_names(title, options):
             known.setdefault(group_name, set()).add(name)
@@ -147,7 +147,7 @@ def _known(conf: cfg.ConfigOpts) -> dict[str, set[str]]:
     return known
 
 
-def _of_libraries() -> Iterator[tuple[Any, list[cfg.Opt]]]:
+def of_libraries() -> Iterator[tuple[Any, list[cfg.Opt]]]:
     """Options of libraries, as they show them to the sample's generator.
 
     What is registered of them is known anyway; this adds the names that

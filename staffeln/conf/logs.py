@@ -119,21 +119,34 @@ def _never_raise(handler: logging.Handler) -> None:
     """Let a log that cannot be written end nothing.
 
     The handler that reopens a rotated file raises where it cannot, out of
-    whatever statement logged; the line goes to standard error instead.
+    whatever statement logged; others print a traceback for each line. The
+    line goes to standard error instead.
     """
-    emit = handler.emit
+    emit, handle_error = handler.emit, handler.handleError
+
+    def lost(record: logging.LogRecord) -> None:
+        error = sys.exception()
+        if isinstance(error, OSError):
+            _say_elsewhere(record, error)
+        else:
+            handle_error(record)
 
     def guarded(record: logging.LogRecord) -> None:
         try:
             emit(record)
         except Exception as error:  # noqa: BLE001  logging ends nothing
-            with contextlib.suppress(Exception):
-                sys.stderr.write(
-                    f"{record.levelname} {record.getMessage()} "
-                    f"(the log cannot be written: {error})\n"
-                )
+            _say_elsewhere(record, error)
 
     handler.emit = guarded  # type: ignore[method-assign]
+    handler.handleError = lost  # type: ignore[method-assign]
+
+
+def _say_elsewhere(record: logging.LogRecord, error: Exception) -> None:
+    with contextlib.suppress(Exception):
+        sys.stderr.write(
+            f"{record.levelname} {record.getMessage()} "
+            f"(the log cannot be written: {error})\n"
+        )
 
 
 def goes_elsewhere(conf: cfg.ConfigOpts) -> bool:

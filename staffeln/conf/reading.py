@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from collections.abc import Sequence
 
 from oslo_config import cfg
@@ -13,6 +14,8 @@ from oslo_config import cfg
 from staffeln import version
 from staffeln.conf import checking, opts
 from staffeln.domain import errors
+
+_FLAG = re.compile(r"argument --(\S+): Invalid Boolean value:(.*)")
 
 DEFAULT_FILE = "/etc/staffeln/staffeln.conf"
 
@@ -112,9 +115,18 @@ def _parse(
         ) from None
     except (cfg.Error, OSError, ValueError) as error:
         raise errors.ConfigurationError(
-            f"the configuration cannot be read: "
-            f"{checking.one_line(str(error))}"
+            f"the configuration cannot be read: {_why(error)}"
         ) from None
+
+
+def _why(error: Exception) -> str:
+    # Only the question for the working directory fails without a name.
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return (
+            "a path is relative to the working directory, which was "
+            "deleted: go to another one"
+        )
+    return checking.one_line(str(error))
 
 
 def _no_text(paths: Sequence[str]) -> str:
@@ -131,6 +143,16 @@ def _no_text(paths: Sequence[str]) -> str:
 
 
 def _complaint(text: str, prog: str) -> str:
-    """The last line of what argparse said: the one without the usage."""
+    """The last line of what argparse said: the one without the usage.
+
+    A flag takes no value on a command line: a wrong one is a file's, or of
+    the environment.
+    """
     said = text.strip().splitlines() or ["the command line is wrong"]
+    flag = _FLAG.search(said[-1])
+    if flag is not None:
+        name, value = flag[1].replace("-", "_"), flag[2].strip()
+        return checking.one_line(
+            f"[DEFAULT] {name} = {value!r}: must be true or false"
+        )
     return checking.one_line(said[-1].removeprefix(f"{prog}: error: "))

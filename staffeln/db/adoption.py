@@ -22,16 +22,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import clock
+from staffeln.db import clock, release_2x
 from staffeln.db.schema_3_0 import BACKUPS, EVENTS, TASKS
-from staffeln.domain import errors
 
-OLD = ("backup_data", "queue_data", "report_timestamp")
 ASIDE = "old_2x_"
 """What the names of the old tables begin with once they are put aside."""
-
-QUIET_TIME = datetime.timedelta(minutes=10)
-"""Old rows that changed later than that tell of a conductor that runs."""
 
 INTERRUPTED = "interrupted by the upgrade"
 HOLDER = "release-2.x"
@@ -42,59 +37,9 @@ _AN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _AT_ONCE = 500
 _PLANNED, _RUNNING, _COMPLETED, _FAILED, _STARTING = range(5)
 _TO_BE_REMOVED, _DONE = range(2)
-_TIMES = ("created_at", "updated_at")
-_WHOSE = ("backup_id", "project_id", "volume_id", "instance_id")
-_NEEDED: Mapping[str, tuple[str, ...]] = {
-    "backup_data": ("id", *_TIMES, *_WHOSE, "backup_completed"),
-    "queue_data": ("id", *_TIMES, *_WHOSE, "backup_status"),
-    "report_timestamp": ("id", *_TIMES),
-}
-"""Columns that every revision of that release had."""
-
 _ENDED = ("succeeded", "failed")
 
 Tell = Callable[[str], None]
-
-
-def old_tables(connection: sa.Connection) -> list[str]:
-    """Which tables of the earlier release are there, not put aside."""
-    names = set(sa.inspect(connection).get_table_names())
-    return [name for name in OLD if name in names]
-
-
-def refuse_while_in_use(connection: sa.Connection) -> None:
-    """:raises SchemaError: a conductor of that release seems to run."""
-    words = in_use(connection)
-    if words is not None:
-        raise errors.SchemaError(words)
-
-
-def in_use(connection: sa.Connection) -> str | None:
-    """Why somebody seems to be at work on the old tables, and what to do."""
-    at = clock.now(connection)
-    for name in old_tables(connection):
-        columns = _reflected(connection, name).c
-        times = connection.execute(
-            sa.select(*(columns[each] for each in _TIMES))
-        )
-        newest = max(
-            filter(None, map(_time, itertools.chain(*times))),
-            default=at - QUIET_TIME,
-        )
-        if newest > at + QUIET_TIME:
-            # Waiting would not help: it is no time of a change.
-            return (
-                f"a row of {name} is of {newest}, which is yet to come: make "
-                "sure that no conductor of the earlier release runs, and use "
-                "--force"
-            )
-        if newest > at - QUIET_TIME:
-            return (
-                f"rows of {name} changed within the last "
-                f"{int(QUIET_TIME.total_seconds() // 60)} minutes: stop all "
-                "conductors of the earlier release and wait, or use --force"
-            )
-    return None
 
 
 def adopt(connection: sa.Connection, present: list[str], tell: Tell) -> None:
@@ -131,7 +76,7 @@ def _adopt_backups(
 ) -> None:
     known = set(connection.execute(sa.select(BACKUPS.c.id)).scalars())
     added = []
-    for old in old_rows(connection, "backup_data"):
+    for old in release_2x.old_rows(connection, "backup_data"):
         backup_id = _id(old.get("backup_id"))
         if backup_id is None:
             tell(f"backup_data row {old['id']} names no backup: left out")
@@ -201,7 +146,7 @@ def _adopt_queue(
     tasks: list[dict[str, Any]] = []
     made: list[dict[str, Any]] = []
     dropped = 0
-    for old in old_rows(connection, "queue_data"):
+    for old in release_2x.old_rows(connection, "queue_data"):
         if old.get("backup_status") == _PLANNED:
             dropped += 1
             continue
@@ -361,39 +306,6 @@ def _event(task: Mapping[str, Any]) -> dict[str, Any]:
 # -- rows and values ---------------------------------------------------------
 
 
-def _reflected(connection: sa.Connection, name: str) -> sa.Table[Any]:
-    """A table of the earlier release; its times are as the driver has them.
-
-    :raises SchemaError: it is a table of something else.
-    """
-    table = sa.Table(
-        name,
-        sa.MetaData(),
-        *(sa.Column(each, sa.types.NullType()) for each in _TIMES),
-        autoload_with=connection,
-    )
-    there = {each["name"] for each in sa.inspect(connection).get_columns(name)}
-    missing = [each for each in _NEEDED[name] if each not in there]
-    if missing:
-        raise errors.SchemaError(
-            f"table {name} has no {', '.join(missing)}: it is not that of an "
-            "earlier release"
-        )
-    return table
-
-
-def old_rows(connection: sa.Connection, name: str) -> Iterator[dict[str, Any]]:
-    """Rows oldest first; columns that the release had not yet are not there.
-
-    :raises SchemaError: it is a table of something else.
-    """
-    table = _reflected(connection, name)
-    for row in connection.execute(sa.select(table).order_by(table.c.id)).all():
-        found = dict(row._mapping)
-        found.update((each, _time(found[each])) for each in _TIMES)
-        yield found
-
-
 def insert(
     connection: sa.Connection,
     table: sa.Table[Any],
@@ -429,24 +341,6 @@ def _id(text: Any) -> str | None:
 
 def _flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
-
-
-def _time(value: Any) -> datetime.datetime | None:
-    """UTC, naive; None where there is none, or none that can be read.
-
-    SQLite has texts, and MariaDB has one for the time zero.
-    """
-    if isinstance(value, str):
-        try:
-            value = datetime.datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if not isinstance(value, datetime.datetime):
-        return None
-    read: datetime.datetime = value
-    if read.tzinfo is not None:
-        read = read.astimezone(datetime.UTC)
-    return read.replace(tzinfo=None)
 
 
 def _past(

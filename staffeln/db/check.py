@@ -20,7 +20,7 @@ from oslo_config import cfg
 from sqlalchemy import exc
 
 from staffeln.db import faults, fuse, prompt, urls, watchdog
-from staffeln.domain import errors, model, task
+from staffeln.domain import checking, errors, model, task
 
 HEAD = "b92c6e1d40f7"
 """The revision that this release needs, without loading alembic."""
@@ -90,7 +90,7 @@ class SqlLookup:
         backup_id: str,
         volume_id: str | None,
         known_term: int | None = None,
-    ) -> model.Standing:
+    ) -> checking.Standing:
         """What the database says of a backup, and of itself.
 
         :param known_term: an earlier term, of which it is asked as well.
@@ -243,7 +243,7 @@ def _literal(word: str) -> sa.ColumnElement[str]:
     return sa.literal_column(f"'{word}'", sa.String)
 
 
-def _standing(row: Row | None, known_term: int | None) -> model.Standing:
+def _standing(row: Row | None, known_term: int | None) -> checking.Standing:
     """:raises StoreError: the database is no whole deployment."""
     if row is None:
         raise errors.StoreError("the database has no deployment")
@@ -251,11 +251,11 @@ def _standing(row: Row | None, known_term: int | None) -> model.Standing:
     state, unsettled = row[9:]
     if term is None:
         raise errors.StoreError("the database has no scheduler's term")
-    return model.Standing(
+    return checking.Standing(
         deployment_uuid=uuid,
         service_user=service_user,
         schema_is_current=bool(is_current),
-        age=model.Age(
+        age=checking.Age(
             term=int(term),
             seq=int(seq),
             holder=_holder(*row[5:7]),

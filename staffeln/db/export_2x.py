@@ -19,7 +19,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from staffeln.db import adoption, clock, migration, models, rows
+from staffeln.db import (
+    adoption,
+    clock,
+    exported,
+    migration,
+    models,
+    release_2x,
+    rows,
+)
 from staffeln.db.adoption import Tell
 from staffeln.db.session import Database
 from staffeln.domain import errors
@@ -116,12 +124,14 @@ def export(
             _refuse_while_in_use(connection)
         _refuse_what_is_there(connection)
         OLD_TABLES.create_all(connection)
+        exported.make(connection)
         kept = _make_room_aside(connection)
         backups = [row._asdict() for row in _ordered(connection, rows.BACKUPS)]
         tasks = [row._asdict() for row in _ordered(connection, rows.TASKS)]
         _write_backups(connection, backups, tell)
         _write_queue(connection, tasks, backups, tell)
         _write_reports(connection, sender)
+        exported.note(connection, sorted(OLD_TABLES.tables))
         _tell_brakes(connection, tell)
         _put_aside(connection, kept)
         connection.execute(sa.update(rows.DEPLOYMENT).values(serves=None))
@@ -136,7 +146,7 @@ def export(
 
 
 def _refuse_while_in_use(connection: sa.Connection) -> None:
-    limit = clock.now(connection) - adoption.QUIET_TIME
+    limit = clock.now(connection) - release_2x.QUIET_TIME
     table = rows.CONDUCTORS
     host = connection.scalar(
         sa.select(table.c.host)
@@ -145,7 +155,7 @@ def _refuse_while_in_use(connection: sa.Connection) -> None:
         .limit(1)
     )
     if host is not None:
-        minutes = int(adoption.QUIET_TIME.total_seconds() // 60)
+        minutes = int(release_2x.QUIET_TIME.total_seconds() // 60)
         raise errors.SchemaError(
             f"a conductor on {host} gave a sign of life within the last "
             f"{minutes} minutes: stop all conductors, or use --force"
@@ -153,7 +163,7 @@ def _refuse_while_in_use(connection: sa.Connection) -> None:
 
 
 def _refuse_what_is_there(connection: sa.Connection) -> None:
-    for name in adoption.old_tables(connection):
+    for name in release_2x.old_tables(connection):
         found = sa.select(sa.func.count()).select_from(sa.table(name))
         if connection.scalar(found):
             raise errors.SchemaError(

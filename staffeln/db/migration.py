@@ -15,7 +15,7 @@ from alembic.runtime import migration
 from oslo_db import exception as oslo_exception
 from sqlalchemy import exc
 
-from staffeln.db import adoption
+from staffeln.db import release_2x
 from staffeln.db.faults import in_one_line
 from staffeln.db.session import Database, begin_writing
 from staffeln.domain import errors
@@ -66,7 +66,7 @@ def upgrade(
         found = State(connection)
         _refuse_unknown(found.revision)
         if found.old and not forced:
-            adoption.refuse_while_in_use(connection)
+            release_2x.refuse_while_in_use(connection)
         try:
             command.upgrade(settings, revision)
         except util.CommandError as error:
@@ -181,7 +181,7 @@ class State:
 
     def __init__(self, connection: sa.Connection) -> None:
         self.tables = sa.inspect(connection).get_table_names()
-        self.old = bool(adoption.old_tables(connection))
+        self.old = bool(release_2x.old_tables(connection))
         context = migration.MigrationContext.configure(connection)
         heads = context.get_current_heads()
         if len(heads) > 1:

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import adoption, migration, rows, session
+from staffeln.db import migration, release_2x, rows, session
 from staffeln.db.adoption import Tell
 from staffeln.db.session import Database
 
@@ -40,7 +40,7 @@ def rehearse(database: Database, tell: Tell) -> bool:
         found = migration.State(connection)
         todo = migration.pending(found.revision)
         if found.old:
-            words = adoption.in_use(connection)
+            words = release_2x.in_use(connection)
             if words is not None:
                 tell(f"now it would be refused: {words}")
             tell("tried on a copy of its rows:")
@@ -56,7 +56,7 @@ def rehearse(database: Database, tell: Tell) -> bool:
 
 def _try(connection: sa.Connection, copy: Database, tell: Tell) -> None:
     try:
-        for name in adoption.old_tables(connection):
+        for name in release_2x.old_tables(connection):
             _copy(connection, name, copy)
         migration.upgrade(copy, forced=True, tell=tell)
         with copy.engine.connect() as upgraded:
@@ -72,7 +72,7 @@ def _copy(connection: sa.Connection, name: str, copy: Database) -> None:
         name, sa.MetaData(), *(_column(name, each["name"]) for each in columns)
     )
     table.create(copy.engine)
-    found = list(adoption.old_rows(connection, name))
+    found = list(release_2x.old_rows(connection, name))
     with copy.engine.begin() as filling:
         for start in range(0, len(found), _AT_ONCE):
             filling.execute(sa.insert(table), found[start : start + _AT_ONCE])

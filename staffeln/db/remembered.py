@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import model, recognition
+from staffeln.domain import checking, recognition
 
 LOG = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ PATIENCE = 0.2
 THREAD = "remembered"
 MOST_QUESTIONS = 100
 """Questions that wait for a file that hangs; there is no need for more."""
-UNREAD = model.Strange(
-    doubt=model.Doubt.FORGOTTEN,
+UNREAD = checking.Strange(
+    doubt=checking.Doubt.FORGOTTEN,
     why="the file of what was seen before does not answer",
 )
 
@@ -41,8 +41,8 @@ class _Said:
     """What the file said last, or would have."""
 
     deployment_uuid: str
-    age: model.Age
-    strange: model.Strange | None
+    age: checking.Age
+    strange: checking.Strange | None
     at: float
     assumed: bool = False
     """The file has still to be told."""
@@ -53,7 +53,7 @@ class _Question:
 
     def __init__(self) -> None:
         self.answered = threading.Event()
-        self.strange: model.Strange | None = UNREAD
+        self.strange: checking.Strange | None = UNREAD
 
 
 class Remembered:
@@ -65,7 +65,7 @@ class Remembered:
         self._file = file
         self._clock = clock
         self._lock = threading.Lock()
-        self._questions: dict[tuple[str, model.Age], _Question] = {}
+        self._questions: dict[tuple[str, checking.Age], _Question] = {}
         self._runs = False
         self._looks_since: float | None = None
         self._said: _Said | None = None
@@ -77,8 +77,8 @@ class Remembered:
         return self._term
 
     def recognise(
-        self, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         """Hold a database against what was seen, and remember it.
 
         :returns: None: it is the same one; else what tells that not, or
@@ -107,8 +107,8 @@ class Remembered:
             return self._assume(deployment_uuid, age)
 
     def _assume(
-        self, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         """Judge without the file: by what it said last, or not at all."""
         said = self._said
         if said is None or said.deployment_uuid != deployment_uuid:
@@ -127,7 +127,7 @@ class Remembered:
             return None
         return UNREAD
 
-    def _ask(self, deployment_uuid: str, age: model.Age) -> _Question:
+    def _ask(self, deployment_uuid: str, age: checking.Age) -> _Question:
         """Let the thread look; start it where none looks."""
         key = deployment_uuid, age
         question = self._questions.get(key)
@@ -163,8 +163,8 @@ class Remembered:
             question.answered.set()
 
     def _look(
-        self, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         try:
             return self._file.recognise(deployment_uuid, age)
         except Exception:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from staffeln.db import keeping
-from staffeln.domain import model, recognition, seldom
+from staffeln.domain import checking, recognition, seldom
 
 LOG = logging.getLogger(__name__)
 
@@ -94,8 +94,8 @@ class SeenFile:
         return known.term if known else None
 
     def recognise(
-        self, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         """Hold a database against what was seen, and remember it.
 
         :returns: None: it is the same one; else what tells that not, or
@@ -110,8 +110,8 @@ class SeenFile:
             return self._judge(self._known, deployment_uuid, age)
 
     def _judge(
-        self, known: _Memory, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, known: _Memory, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         if known.deployment_uuid != deployment_uuid:
             return _exchanged(
                 f"deployment {deployment_uuid}, not {known.deployment_uuid}; "
@@ -137,7 +137,7 @@ class SeenFile:
         self._note_writes(known, age)
         return None
 
-    def _older(self, known: _Memory, age: model.Age) -> model.Strange:
+    def _older(self, known: _Memory, age: checking.Age) -> checking.Strange:
         if age.term > known.term or (
             age.term == known.term and age.seq >= known.seq
         ):
@@ -160,9 +160,9 @@ class SeenFile:
             "restored and what is newer is known"
         )
 
-    def _unknown(self) -> model.Strange:
-        return model.Strange(
-            doubt=model.Doubt.FORGOTTEN,
+    def _unknown(self) -> checking.Strange:
+        return checking.Strange(
+            doubt=checking.Doubt.FORGOTTEN,
             why=f"{self._path} {self._trouble}",
         )
 
@@ -188,7 +188,7 @@ class SeenFile:
             self._known, self._fresh = known, None
         return known
 
-    def _note_writes(self, known: _Memory, age: model.Age) -> None:
+    def _note_writes(self, known: _Memory, age: checking.Age) -> None:
         now = self._clock()
         if self._fresh is None:
             self._fresh = age.seq, now
@@ -247,15 +247,15 @@ class SeenFile:
         content = keeping.read(self._path)
         return None if content is None else _memory_of(content)
 
-    def _begin(self, deployment_uuid: str, age: model.Age) -> None:
+    def _begin(self, deployment_uuid: str, age: checking.Age) -> None:
         """Remember a database for the first time, unless another does."""
         self._write(_Memory(deployment_uuid, age.term, 0, age.holder))
         if self._trouble is None:
             LOG.info("%s was not there: nothing was remembered", self._path)
 
     def _go_on(
-        self, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         """Remember a later term, unless another process knows better."""
         later = _Memory(deployment_uuid, age.term, 0, age.holder)
         self._write(later)
@@ -334,8 +334,8 @@ class SeenFile:
             LOG.warning("%s %s", self._path, what)
 
 
-def _exchanged(why: str) -> model.Strange:
-    return model.Strange(doubt=model.Doubt.EXCHANGED, why=why)
+def _exchanged(why: str) -> checking.Strange:
+    return checking.Strange(doubt=checking.Doubt.EXCHANGED, why=why)
 
 
 def _memory_of(content: bytes) -> _Memory:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping
 
-from staffeln.domain import model, schedule
+from staffeln.domain import model, policies, schedule
 
 CONFIRMED_FOR = datetime.timedelta(days=1)
 """How long an operator's yes holds."""
@@ -16,7 +17,7 @@ CONFIRMED_MORE = 1.1
 
 
 def is_too_large(
-    would: int, total: int, policy: model.RetentionPolicy
+    would: int, total: int, policy: policies.RetentionPolicy
 ) -> bool:
     """Whether a round needs an operator's yes.
 
@@ -50,8 +51,10 @@ def clocks_apart(
     apart = clocks[fast] - clocks[slow]
     if apart <= tolerance:
         return None
+    # Rounded up: what is shown is more than what is tolerated.
+    shown = datetime.timedelta(seconds=math.ceil(apart.total_seconds()))
     return (
         f"the clock of {fast} ({schedule.words(clocks[fast])}) and that of "
-        f"{slow} ({schedule.words(clocks[slow])}) are {apart} apart; "
+        f"{slow} ({schedule.words(clocks[slow])}) are {shown} apart; "
         f"{tolerance} are tolerated"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-from staffeln.domain import durations, model, schedule, task
+from staffeln.domain import durations, model, policies, schedule, task
 
 INCREMENTAL_FAILURES_TO_FULL_ONLY = 2
 """Incrementals failing in a row that make a volume full-only."""
@@ -27,7 +27,7 @@ class Choice:
 def choose_mode(
     history: model.History,
     project_id: str,
-    policy: model.Policy,
+    policy: policies.Policy,
     now: datetime.datetime,
 ) -> Choice:
     """Choose the mode of a volume's next backup.
@@ -51,7 +51,7 @@ def choose_mode(
 def _why_full(
     history: model.History,
     project_id: str,
-    policy: model.Policy,
+    policy: policies.Policy,
     now: datetime.datetime,
 ) -> str:
     """The first reason for a full backup; empty when there is none."""
@@ -88,7 +88,7 @@ def _why_full(
 
 
 def after_incremental_failure(
-    record: model.VolumeRecord, policy: model.Policy, now: datetime.datetime
+    record: model.VolumeRecord, policy: policies.Policy, now: datetime.datetime
 ) -> model.VolumeRecord:
     """Note that an incremental failed for no reason of the volume's own.
 

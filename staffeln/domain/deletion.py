@@ -12,7 +12,7 @@ import enum
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from staffeln.domain import model, schedule, task
+from staffeln.domain import model, policies, schedule, task
 
 _GOING = frozenset({model.BackupState.UNWANTED, model.BackupState.DELETING})
 
@@ -54,7 +54,7 @@ class Circumstances:
 def judge(
     rows: Iterable[model.Backup],
     around: Circumstances,
-    policy: model.RetentionPolicy,
+    policy: policies.RetentionPolicy,
     now: datetime.datetime,
 ) -> list[Verdict]:
     """Decide for all backups of one volume; newest first in each project.
@@ -88,7 +88,7 @@ def _in_chain_order(row: model.Backup) -> tuple[datetime.datetime, bool, str]:
 def _newest(
     rows: Sequence[model.Backup],
     leaving: frozenset[str],
-    policy: model.RetentionPolicy,
+    policy: policies.RetentionPolicy,
 ) -> list[str]:
     """Broken backups must not end in no backups.
 

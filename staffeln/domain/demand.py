@@ -6,7 +6,15 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-from staffeln.domain import chain, model, plan, report, schedule, task
+from staffeln.domain import (
+    chain,
+    model,
+    plan,
+    policies,
+    report,
+    schedule,
+    task,
+)
 
 _NOT_CHARGED = frozenset({task.State.PLANNED, task.State.CLAIMED})
 """States of a task whose backup Cinder does not count in a quota yet."""
@@ -37,7 +45,7 @@ class Demand:
 def next_mode(
     decision: plan.VolumeDecision,
     history: model.History,
-    policy: model.Policy,
+    policy: policies.Policy,
     until: datetime.datetime,
 ) -> task.Mode | None:
     """The mode of a backup that waits or is due by then; None: none is.

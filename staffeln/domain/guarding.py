@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 
-from staffeln.domain import model, naming
+from staffeln.domain import checking, naming
 
 LONGEST_ID = 64
 """Characters of an id in any of its spellings."""
@@ -39,7 +39,7 @@ def canonical_id(text: str) -> str | None:
 # -- what Cinder says ------------------------------------------------------
 
 
-def target_of(said: object) -> model.DeletionTarget:
+def target_of(said: object) -> checking.DeletionTarget:
     """What the target of a policy check says of the backup.
 
     :raises ValueError: it is not what Cinder would say.
@@ -53,7 +53,7 @@ def target_of(said: object) -> model.DeletionTarget:
             raise ValueError("the target's volume_id is no UUID")
     if "id" in said and said["id"] is None:
         raise ValueError("the target's id is null")
-    return model.DeletionTarget(
+    return checking.DeletionTarget(
         id=_text(said, "id"),
         volume_id=volume_id,
         user_id=_text(said, "user_id"),
@@ -100,23 +100,23 @@ def _pair(row: object) -> tuple[object, object]:
 
 
 def contradiction(
-    asked: model.DeletionQuestion,
-) -> model.DeletionAnswer | None:
+    asked: checking.DeletionQuestion,
+) -> checking.DeletionAnswer | None:
     """The no that needs no look at the database; None: there is none."""
     if not asked.readable:
-        return doubtful(model.Doubt.TARGET)
+        return doubtful(checking.Doubt.TARGET)
     if asked.target is None or asked.target.id is None:
         return None
     if canonical_id(asked.target.id) != asked.backup_id:
-        return doubtful(model.Doubt.OTHER_BACKUP)
+        return doubtful(checking.Doubt.OTHER_BACKUP)
     return None
 
 
 def judge(
-    asked: model.DeletionQuestion,
-    standing: model.Standing,
-    strange: model.Strange | None,
-) -> model.DeletionAnswer:
+    asked: checking.DeletionQuestion,
+    standing: checking.Standing,
+    strange: checking.Strange | None,
+) -> checking.DeletionAnswer:
     """Whether the backup may be deleted.
 
     :param strange: what tells that the database is another one than
@@ -127,19 +127,19 @@ def judge(
     if standing.backup_state is not None:
         return _no(f"it is a managed backup: {standing.backup_state}")
     if not standing.schema_is_current:
-        return doubtful(model.Doubt.SCHEMA)
+        return doubtful(checking.Doubt.SCHEMA)
     if not standing.service_user:
-        return doubtful(model.Doubt.UNBOUND)
+        return doubtful(checking.Doubt.UNBOUND)
     if strange is not None:
         return doubtful(strange.doubt, strange.why)
     return _judge_target(asked.target, standing, standing.service_user)
 
 
 def _judge_target(
-    target: model.DeletionTarget | None,
-    standing: model.Standing,
+    target: checking.DeletionTarget | None,
+    standing: checking.Standing,
     service_user: str,
-) -> model.DeletionAnswer:
+) -> checking.DeletionAnswer:
     """There is no row; it may be ours all the same."""
     if target is not None:
         made_by = (target.user_id or "").strip().lower()
@@ -148,18 +148,18 @@ def _judge_target(
         if standing.deployment_uuid.strip().lower() in target.deployments:
             return _no("its metadata name this deployment")
     if standing.unsettled_volume:
-        return doubtful(model.Doubt.UNSETTLED)
-    return model.DeletionAnswer(allowed=True, why="it is not managed")
+        return doubtful(checking.Doubt.UNSETTLED)
+    return checking.DeletionAnswer(allowed=True, why="it is not managed")
 
 
-def doubtful(doubt: model.Doubt, more: str = "") -> model.DeletionAnswer:
+def doubtful(doubt: checking.Doubt, more: str = "") -> checking.DeletionAnswer:
     """A no that is said because nobody knows.
 
     :param more: what this doubt is about, for the log.
     """
     why = f"{doubt}: {more}" if more else str(doubt)
-    return model.DeletionAnswer(allowed=False, why=why, doubt=doubt)
+    return checking.DeletionAnswer(allowed=False, why=why, doubt=doubt)
 
 
-def _no(why: str) -> model.DeletionAnswer:
-    return model.DeletionAnswer(allowed=False, why=why)
+def _no(why: str) -> checking.DeletionAnswer:
+    return checking.DeletionAnswer(allowed=False, why=why)

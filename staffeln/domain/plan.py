@@ -15,7 +15,7 @@ import enum
 import functools
 from collections.abc import Iterable, Mapping
 
-from staffeln.domain import chain, model, queue, schedule, task
+from staffeln.domain import chain, model, policies, queue, schedule, task
 
 READY = frozenset({"available", "in-use"})
 """Volume statuses that Cinder accepts a backup in."""
@@ -108,7 +108,7 @@ def make(
 def decide(
     candidate: model.Candidate,
     history: model.History,
-    policy: model.Policy,
+    policy: policies.Policy,
     now: datetime.datetime,
     *,
     service_up: bool = True,

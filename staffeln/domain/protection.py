@@ -18,6 +18,7 @@ from staffeln.domain import (
     demand,
     model,
     plan,
+    policies,
     report,
     retention,
     schedule,
@@ -96,8 +97,8 @@ class Judging:
     def __init__(
         self,
         inventory: model.Inventory,
-        policy: model.Policy,
-        tolerance: model.ProtectionPolicy,
+        policy: policies.Policy,
+        tolerance: policies.ProtectionPolicy,
         now: datetime.datetime,
         *,
         until: datetime.datetime,
@@ -151,8 +152,8 @@ class Judging:
 def _notices(
     decision: plan.VolumeDecision,
     history: model.History,
-    policy: model.Policy,
-    tolerance: model.ProtectionPolicy,
+    policy: policies.Policy,
+    tolerance: policies.ProtectionPolicy,
     now: datetime.datetime,
 ) -> Iterator[report.Notice]:
     """One that says whether it is protected, and what else there is."""
@@ -195,7 +196,7 @@ def _notices(
 def _is_young(
     decision: plan.VolumeDecision,
     history: model.History,
-    tolerance: model.ProtectionPolicy,
+    tolerance: policies.ProtectionPolicy,
     now: datetime.datetime,
 ) -> bool:
     """Whether it is too early to miss a backup: the first is on its way.
@@ -219,7 +220,7 @@ def _is_young(
 
 def _is_postponed_for_long(
     decision: plan.VolumeDecision,
-    tolerance: model.ProtectionPolicy,
+    tolerance: policies.ProtectionPolicy,
     now: datetime.datetime,
 ) -> bool:
     since = decision.postponed_since

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import enum
 
-from staffeln.domain import model
+from staffeln.domain import checking
 
-AGAIN = model.Strange(
-    doubt=model.Doubt.FORGOTTEN,
+AGAIN = checking.Strange(
+    doubt=checking.Doubt.FORGOTTEN,
     why="the scheduler's term changed just now; ask once more",
 )
 """The database was not asked about the term that is remembered."""
@@ -34,7 +34,7 @@ class Relation(enum.Enum):
     """It was asked about another term than the one that was seen."""
 
 
-def relation(term: int, holder: str, found: model.Age) -> Relation:
+def relation(term: int, holder: str, found: checking.Age) -> Relation:
     """Compare what is found with a term that was seen.
 
     :param holder: who took it, and when; empty: that was not known.

@@ -14,7 +14,7 @@ import datetime
 import functools
 from collections.abc import Iterable
 
-from staffeln.domain import durations, errors, model, selection
+from staffeln.domain import durations, errors, model, policies, selection
 
 LONGEST_TEXT = 255
 """Characters that are kept of a value that users write."""
@@ -81,7 +81,7 @@ class Ruling:
 def rule(
     kept: model.Governance,
     reading: Reading | None,
-    policy: model.RetentionPolicy,
+    policy: policies.RetentionPolicy,
 ) -> Ruling:
     """Say of all backups that something governs what can be said of all."""
     noted = _noted(kept, reading)
@@ -112,7 +112,7 @@ def is_as_ruled(backup: model.Backup, ruling: Ruling) -> bool:
 def governed(
     backup: model.Backup,
     reading: Reading | None,
-    policy: model.RetentionPolicy,
+    policy: policies.RetentionPolicy,
     now: datetime.datetime,
 ) -> model.Backup:
     """The backup with what governs it, and its expiry, brought up to date.
@@ -155,7 +155,7 @@ def governed(
 def promise(
     backup: model.Backup,
     earlier: Iterable[model.Backup],
-    policy: model.RetentionPolicy,
+    policy: policies.RetentionPolicy,
 ) -> model.Backup:
     """A backup that is begun, with the retention time that it is made under.
 
@@ -188,7 +188,7 @@ def promise(
 def promise_of_adopted(
     values: Iterable[str | None],
     siblings: Iterable[model.Backup],
-    policy: model.RetentionPolicy,
+    policy: policies.RetentionPolicy,
 ) -> str:
     """What is noted of a backup whose row was lost: the longest known.
 
@@ -217,7 +217,7 @@ def _bare(kept_for: str) -> str:
 def _promised(
     backup: model.Backup,
     reading: Reading | None,
-    policy: model.RetentionPolicy,
+    policy: policies.RetentionPolicy,
 ) -> model.Backup:
     """With the expiry that it has by what was stored when it was begun.
 
@@ -245,7 +245,7 @@ def _promised(
 def _wanted(
     backup: model.Backup,
     duration: durations.Duration,
-    policy: model.RetentionPolicy,
+    policy: policies.RetentionPolicy,
 ) -> datetime.datetime:
     """The expiry without any grace.
 
@@ -297,7 +297,7 @@ def _parsed(text: str | None) -> durations.Duration | None:
 
 
 def _duration(
-    kept: model.Governance, policy: model.RetentionPolicy
+    kept: model.Governance, policy: policies.RetentionPolicy
 ) -> durations.Duration | None:
     """The retention time that governs; None: nobody knows."""
     if not kept.retention_known:
@@ -323,6 +323,6 @@ def _in_words(duration: durations.Duration) -> str:
     return str(duration)
 
 
-def _grace(policy: model.RetentionPolicy) -> str:
+def _grace(policy: policies.RetentionPolicy) -> str:
     """As it is noted with a backup whose retention became shorter."""
     return f"{int(policy.shortening_grace.total_seconds())}s"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-from staffeln.domain import model
+from staffeln.domain import model, policies
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class NotDue:
 
 
 def decide(
-    history: model.History, policy: model.Policy, now: datetime.datetime
+    history: model.History, policy: policies.Policy, now: datetime.datetime
 ) -> Due | NotDue:
     """Say whether a volume with this history is due.
 
@@ -68,7 +68,7 @@ def decide(
 
 
 def last_success_if_due(
-    policy: model.Policy, until: datetime.datetime
+    policy: policies.Policy, until: datetime.datetime
 ) -> datetime.datetime | None:
     """The latest last success that a volume can have which is due by then.
 
@@ -79,7 +79,7 @@ def last_success_if_due(
 
 
 def retry_at(
-    record: model.VolumeRecord | None, policy: model.Policy
+    record: model.VolumeRecord | None, policy: policies.Policy
 ) -> datetime.datetime | None:
     """When a volume whose tasks keep failing is tried again.
 

@@ -189,9 +189,22 @@ class Lock:
     def _words(self, error: Exception) -> str:
         cause = services.root_cause(error)
         # etcd's client keeps its words to itself.
-        text = str(cause) or getattr(cause, "detail_text", "")
+        text = _innermost(cause) or getattr(cause, "detail_text", "")
         text = text or str(error) or type(cause).__name__
         return self._address.without_secrets(text)
+
+
+def _innermost(error: BaseException) -> str:
+    """What the error beneath says, which requests and urllib3 wrap.
+
+    Theirs tell of pools, retries and classes, and of the matter last.
+    """
+    text = str(error)
+    beneath = (error.__cause__, getattr(error, "reason", None), *error.args)
+    for each in beneath:
+        if isinstance(each, BaseException):
+            return _innermost(each) or text
+    return text
 
 
 def _give_up(service: services.Service) -> None:

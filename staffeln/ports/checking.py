@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from staffeln.domain import model
+from staffeln.domain import checking
 
 
 class DeletionCheck(Protocol):
     """What the API asks."""
 
     def may_delete(
-        self, asked: model.DeletionQuestion
-    ) -> model.DeletionAnswer:
+        self, asked: checking.DeletionQuestion
+    ) -> checking.DeletionAnswer:
         """Whether a backup may be deleted; raises nothing."""
 
 
@@ -25,7 +25,7 @@ class Lookup(Protocol):
         backup_id: str,
         volume_id: str | None,
         known_term: int | None = None,
-    ) -> model.Standing:
+    ) -> checking.Standing:
         """What the database says of a backup, and of itself.
 
         Ids are lower case, with hyphens. It answers or raises within two
@@ -49,8 +49,8 @@ class Seen(Protocol):
         """
 
     def recognise(
-        self, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         """Hold a database against what was seen, and remember it.
 
         :returns: None: it is the same one, as old or older; else what

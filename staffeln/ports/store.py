@@ -4,23 +4,23 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from staffeln.domain import census, model, queue, report, task
+from staffeln.domain import census, model, queue, task
 from staffeln.ports.records import (
     NO_THROTTLE,
     Change,
     Conductor,
-    DueReport,
     PlanRecord,
-    ReportRecord,
     Term,
     Throttle,
 )
+from staffeln.ports.report_store import ReportStore
+from staffeln.ports.retention_store import RetentionStore
 
 
-class Store(Protocol):
+class Store(RetentionStore, ReportStore, Protocol):
     """The database. All its times come from its own clock, UTC.
 
     Every call may raise :class:`~staffeln.domain.errors.StoreError`.
@@ -135,136 +135,6 @@ class Store(Protocol):
         """Ids of volumes that any backup has a row of, in their order.
 
         :param after: the last id of the page before.
-        """
-
-    # what retention reads
-
-    def governances(self, after: str, limit: int) -> list[model.Governance]:
-        """What governs the backups of the next volumes, each sort once.
-
-        :param after: the id of the last volume that was read.
-        :param limit: of how many volumes; all sorts of each are returned.
-        """
-
-    def shortened(
-        self, after: tuple[str, str], limit: int
-    ) -> list[tuple[str, str]]:
-        """Graces, and volumes with a backup that waits for one; in order.
-
-        Each pair comes once.
-
-        :param after: the last pair of the page before; of empty texts: the
-            first page.
-        """
-
-    def backups_of_volumes(
-        self, volume_ids: Collection[str]
-    ) -> dict[str, list[model.Backup]]:
-        """All rows of these volumes, vanished ones too."""
-
-    def expired_volumes(
-        self, now: datetime.datetime, at_once: int
-    ) -> Iterator[list[str]]:
-        """Ids of the volumes with available backups whose expiry has come.
-
-        Page by page, the longest expired first; in a page each is named
-        once, in several pages it may be again.
-
-        :param at_once: how many backups are looked at for a page.
-        """
-
-    def count_expired(self, now: datetime.datetime) -> int:
-        """How many available backups' expiry has come."""
-
-    def undated(
-        self, created_before: datetime.datetime, after: str, limit: int
-    ) -> list[model.Backup]:
-        """Available backups of servers that were never read, by id.
-
-        :param after: the id of the last one of the page before.
-        """
-
-    def missing(self, since_before: datetime.datetime) -> list[model.Backup]:
-        """Available rows for which Cinder first answered 404 before that."""
-
-    def broken(
-        self, after: model.Backup | None, limit: int
-    ) -> list[model.Backup]:
-        """Available backups that Cinder shows broken, by since when.
-
-        :param after: the last one of the page before.
-        """
-
-    def count_managed(self) -> int:
-        """How many managed backups there are, without the vanished."""
-
-    def live_tasks(self, slots: Collection[str]) -> list[task.Task]:
-        """The live tasks that hold these slots."""
-
-    def expiring_volumes(self, limit: int | None = None) -> list[str]:
-        """Volumes with a planned delete of a backup that expired."""
-
-    def refused_deletes(self, limit: int) -> list[task.Task]:
-        """Planned deletes that were tried in vain, by when they began."""
-
-    def release_waiting(self) -> int:
-        """Let deletes go on whose dependents are gone; how many.
-
-        What ends a dependent does so in the same transaction; this is for
-        those that were planned at that moment.
-        """
-
-    def forget_vanished(
-        self, term: int, missing_before: datetime.datetime
-    ) -> int:
-        """Remove rows that are vanished for long; how many.
-
-        :raises OvertakenError: the term is over.
-        """
-
-    def breaker(self) -> model.Breaker | None:
-        """The round of retention that waits for a yes; None: none does."""
-
-    def trip_breaker(
-        self, term: int, would: int, total: int, seen: model.Breaker | None
-    ) -> None:
-        """Note that a round did nothing; a yes to another size is void.
-
-        :param seen: what waited when the round decided so; a yes that came
-            meanwhile stays, for the next round to look at.
-        :raises OvertakenError: the term is over.
-        """
-
-    def reset_breaker(self, term: int) -> None:
-        """Note that no round waits.
-
-        :raises OvertakenError: the term is over.
-        """
-
-    def confirm_breaker(self) -> model.Breaker | None:
-        """Agree to the round that waits; None: none does."""
-
-    # reconciliation
-
-    def made_between(
-        self,
-        first: datetime.datetime,
-        last: datetime.datetime,
-        after: model.Backup | None,
-        limit: int,
-    ) -> list[model.Backup]:
-        """Rows of backups made after ``first`` until ``last``, newest first.
-
-        :param after: the last one of the page before.
-        """
-
-    def reconciled_at(self) -> datetime.datetime | None:
-        """When rows and Cinder were last held against each other."""
-
-    def note_reconciled(self, term: int, when: datetime.datetime) -> None:
-        """Note that they were.
-
-        :raises OvertakenError: the term is over.
         """
 
     # tasks
@@ -418,103 +288,3 @@ class Store(Protocol):
         :param most_projects: how many projects may be named: those with
             the most backups; all others are one.
         """
-
-    # reports
-
-    def due_reports(
-        self, now: datetime.datetime, period: datetime.timedelta
-    ) -> list[DueReport]:
-        """Projects whose oldest unreported task was created so long ago.
-
-        Only tasks that have ended count. The oldest first.
-        """
-
-    def open_report(
-        self,
-        term: int,
-        report_id: str,
-        audience: report.Audience,
-        project_ids: Collection[str],
-        now: datetime.datetime,
-    ) -> int:
-        """Make a report of all tasks of these that ended and have none.
-
-        From now on it alone tells of them. It is about to be sent.
-
-        :param project_ids: of one project, or of several.
-        :returns: how many tasks; 0: there is none, and no report.
-        :raises OvertakenError: the term is over.
-        """
-
-    def reports_not_done(self) -> list[ReportRecord]:
-        """Reports not delivered, or with tasks left; the oldest first."""
-
-    def attempt_report(
-        self, term: int, report_id: str, now: datetime.datetime
-    ) -> bool:
-        """Note that a report is about to be sent again: one attempt more.
-
-        :returns: False: it was delivered, or is gone: it must not be.
-        :raises OvertakenError: the term is over.
-        """
-
-    def note_refused(self, term: int, report_id: str) -> None:
-        """Note that the last attempt surely reached nobody: it is not counted.
-
-        :raises OvertakenError: the term is over.
-        """
-
-    def finished(self, report_id: str) -> Iterator[report.Finished]:
-        """The tasks that a report tells of, with what is known of each
-        backup; by task id.
-        """
-
-    def dissolve_report(self, term: int, report_id: str) -> bool:
-        """Let other reports tell of its tasks: nobody got this one.
-
-        :returns: False: it was delivered, or is gone.
-        :raises OvertakenError: the term is over.
-        """
-
-    def note_delivered(self, report_id: str, receiver: str) -> bool:
-        """Note who got a report, in words.
-
-        Not fenced: it is true, whoever is the scheduler by now, and what
-        is noted is not sent again.
-
-        :returns: False: it is gone, or was delivered before.
-        """
-
-    def purge_report(self, term: int, report_id: str) -> None:
-        """Remove the tasks of a delivered report, with their stories.
-
-        Some at a time. A task that still holds a seat stays until a later
-        call: Cinder goes on with what it began.
-
-        :raises OvertakenError: the term is over.
-        """
-
-    def forget_reports(
-        self, term: int, purged_until: datetime.datetime
-    ) -> int:
-        """Remove rows of reports that are done with for long; how many.
-
-        :raises OvertakenError: the term is over.
-        """
-
-    # how fresh all is
-
-    def note_cycle(self, term: int, cycle: model.Cycle) -> None:
-        """Keep what a cycle came to; one that is not complete says nothing.
-
-        :raises OvertakenError: the term is over.
-        """
-
-    def note_retention(self, term: int, when: datetime.datetime) -> None:
-        """Keep when a round of retention ended that nothing held back.
-
-        :raises OvertakenError: the term is over.
-        """
-
-    def freshness(self) -> model.Freshness:
-        """What the last complete rounds left."""

@@ -82,7 +82,8 @@ def all_checks(patient: Patient, limit: float) -> list[Check]:
             database.schema,
             needs=("database",),
             failing=bad,
-            todo="staffeln-db-manage version shows it",
+            todo="do what it says; staffeln-db-manage rehearse shows what an "
+            "upgrade would do",
         ),
         add(
             "rights",

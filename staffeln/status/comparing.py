@@ -65,7 +65,7 @@ class OfBoth:
         if self._cloud.answers:
             times["Cinder"] = self._patient.cloud().time()
         else:
-            unread = "Cinder cannot be asked, see there"
+            unread = "it cannot be asked"
         times["the database"] = self._patient.store().now()
         times["this host"] = self._patient.host_time()
         apart = breaker.clocks_apart(times, tolerance)

@@ -52,8 +52,9 @@ class OfCloud:
 
     def keystone(self) -> Iterator[Finding]:
         found = self._patient.inspection().account()
-        roles = ", ".join(found.roles) or "none"
-        yield fine(f"user {found.user_id}, roles: {roles}")
+        roles = ", ".join(sorted(found.roles)) or "none"
+        # The id last: a narrow terminal cuts the end off.
+        yield fine(f"roles: {roles}; user {found.user_id}")
 
     def nova(self) -> Iterator[Finding]:
         found = self._patient.inspection().nova()

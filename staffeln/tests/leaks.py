@@ -107,7 +107,40 @@ def texts_below(folder: pathlib.Path) -> dict[str, str]:
     """All logs and outputs in a folder, by their paths in it."""
     return {
         str(path.relative_to(folder)): path.read_text(errors="replace")
-        for ending in ("log*", "out", "err")
-        for path in sorted(folder.rglob(f"*.{ending}"))
-        if path.is_file()
+        for path in _paths_below(folder)
     }
+
+
+def _paths_below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    for ending in ("log*", "out", "err"):
+        for path in sorted(folder.rglob(f"*.{ending}")):
+            if path.is_file():
+                yield path
+
+
+class Growing:
+    """The logs and outputs in a folder, of processes that go on writing."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder
+        self._read: dict[pathlib.Path, int] = {}
+
+    def more(self) -> dict[str, str]:
+        """What is new in each since it was read, by its path and place.
+
+        A line that has no end yet is left for the next time.
+        """
+        found = {}
+        for path in _paths_below(self._folder):
+            with path.open("rb") as log:
+                size = log.seek(0, 2)
+                start = self._read.get(path, 0)
+                # A shorter file than before is another one.
+                log.seek(start := start if start <= size else 0)
+                text = log.read()
+            text = text[: text.rfind(b"\n") + 1]
+            self._read[path] = start + len(text)
+            if text:
+                name = f"{path.relative_to(self._folder)} from byte {start}"
+                found[name] = text.decode(errors="replace")
+        return found

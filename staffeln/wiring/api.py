@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -29,17 +30,19 @@ def run(load: Callable[[], cfg.ConfigOpts]) -> int:
     :param load: reads the configuration; called again on SIGHUP.
     :raises StaffelnError: one line that says why it cannot start.
     """
-    from staffeln.api import serving
     from staffeln.conf import Rereadable, logs
 
-    server = serving.Server()
-
     def prepare(conf: cfg.ConfigOpts) -> None:
+        _stand_somewhere()
         check(conf)
         server.prepare(_settings(conf))
 
     conf = Rereadable(load, prepare)
     logs.begin(conf.now)
+    _stand_somewhere()
+    from staffeln.api import serving
+
+    server = serving.Server()
     try:
         prepare(conf.now)
     except errors.StaffelnError as error:
@@ -47,6 +50,18 @@ def run(load: Callable[[], cfg.ConfigOpts]) -> int:
             LOG.critical("The API cannot start: %s", error)
         raise
     return server.run(lambda: _served(conf.now), conf.reload_config_files)
+
+
+def _stand_somewhere() -> None:
+    """Leave a working directory that somebody has deleted.
+
+    gunicorn asks for it whenever it reads its settings, and would end. Paths
+    that are relative to it lead nowhere in any case.
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        os.chdir("/")
 
 
 def check(conf: cfg.ConfigOpts) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
-from staffeln.domain import freshness, model, receivers, selection
+from staffeln.domain import freshness, policies, receivers, selection
 from staffeln.workflow.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _HEARTBEATS_PER_TIMEOUT = 4
 
 
-def policy(conf: cfg.ConfigOpts) -> model.Policy:
+def policy(conf: cfg.ConfigOpts) -> policies.Policy:
     """The options that the rules of planning read."""
     group = conf.conductor
-    return model.Policy(
+    return policies.Policy(
         backup_min_interval=_seconds(group.backup_min_interval),
         full_backup_depth=group.full_backup_depth,
         failure_backoff=group.failure_backoff.fixed,
@@ -31,10 +31,10 @@ def policy(conf: cfg.ConfigOpts) -> model.Policy:
     )
 
 
-def protection_policy(conf: cfg.ConfigOpts) -> model.ProtectionPolicy:
+def protection_policy(conf: cfg.ConfigOpts) -> policies.ProtectionPolicy:
     """The options that say when a volume is not protected as it should be."""
     group = conf.conductor
-    return model.ProtectionPolicy(
+    return policies.ProtectionPolicy(
         interval=_seconds(
             max(group.backup_min_interval, group.backup_service_period)
         ),
@@ -53,10 +53,10 @@ def selection_rule(conf: cfg.ConfigOpts) -> selection.Rule:
     )
 
 
-def retention_policy(conf: cfg.ConfigOpts) -> model.RetentionPolicy:
+def retention_policy(conf: cfg.ConfigOpts) -> policies.RetentionPolicy:
     """The options that the rules of retention read."""
     group = conf.conductor
-    return model.RetentionPolicy(
+    return policies.RetentionPolicy(
         retention_time=group.retention_time,
         minimum=group.retention_minimum,
         keep_last=group.retention_keep_last,

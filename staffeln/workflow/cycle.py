@@ -14,16 +14,16 @@ import datetime
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from staffeln import ports
 from staffeln.domain import errors, model, task
 from staffeln.ports import occasion
 from staffeln.workflow import clocks, observing, planning, record, rescue
 from staffeln.workflow.capacity import Capacity
+from staffeln.workflow.claiming import Claiming
 from staffeln.workflow.follow import Follower
 from staffeln.workflow.outcome import Outcomes
-from staffeln.workflow.pool import Pool
 from staffeln.workflow.press import Press
 from staffeln.workflow.protecting import Protecting
 from staffeln.workflow.reconcile import Reconciliation, Retries
@@ -295,7 +295,6 @@ class Worker:
         self._store = store
         self._settings = settings
         self._time = clocks.DatabaseTime(store, clock)
-        self._capacity = Capacity(engine, settings)
         self._recorder = record.Recorder(store, conductor_id, observer)
         outcomes = Outcomes(store, self._recorder, settings)
         self._starter = Starter(
@@ -311,9 +310,6 @@ class Worker:
         self._clocks = clocks.Clocks(
             store, engine.clock, settings.clock_tolerance, host_time
         )
-        self._agreement = clocks.Agreement(
-            self._clocks, self._time, settings.task_poll_period
-        )
         self._follower = Follower(
             store, engine, self._recorder, outcomes, settings, self._clocks
         )
@@ -325,17 +321,18 @@ class Worker:
         self._remover = Remover(
             store, engine, self._recorder, settings, clock, self._time.now
         )
-        self._starts = Pool(
-            "start",
-            settings.backup_workers,
+        self._claiming = Claiming(
+            store,
+            self._recorder,
+            settings,
+            Capacity(engine, settings),
+            clocks.Agreement(
+                self._clocks, self._time, settings.task_poll_period
+            ),
             wake,
-            ahead=2 * (settings.backup_workers - 1),
-            # While one's answer is saved, another one's call is under way.
-            spare=settings.backup_workers // 2,
+            start=self._starter.start,
+            delete=self._remover.start,
         )
-        # None ahead: whoever pauses deletes, or whose clock jumps, is heard
-        # before the next begins.
-        self._deletes = Pool("delete", settings.rotation_workers, wake)
         self._polled_at: datetime.datetime | None = None
         self._deletes_polled_at: datetime.datetime | None = None
 
@@ -349,9 +346,9 @@ class Worker:
         # Deletes take seconds, and the parent of each waits for it.
         steps = [
             self._poll_deletes,
-            self._give_back_paused,
-            self._claim_backups,
-            self._claim_deletes,
+            self._claiming.give_back_paused,
+            self._claiming.claim_backups,
+            self._claiming.claim_deletes,
         ]
         if self._poll_is_due(now):
             self._polled_at = now
@@ -392,86 +389,11 @@ class Worker:
 
         :returns: how many tasks were handed back.
         """
-        self._starts.close()
-        self._deletes.close()
+        self._claiming.close()
         now = self._time.ask()
         held = self._held([task.State.CLAIMED])
-        self._give_back(held, now, "its conductor stops")
+        self._claiming.give_back(held, now, "its conductor stops")
         return len(held)
-
-    def _give_back_paused(self, now: datetime.datetime) -> int:
-        """Whoever pauses backups means those that are claimed ahead too."""
-        if not self._starts.anything_waits:
-            return 0
-        paused = {
-            each.project_id
-            for each in self._store.brakes()
-            if each.kind is task.Kind.BACKUP
-        }
-        if paused:
-            self._give_back(
-                self._starts.take_back(
-                    lambda work: not paused.isdisjoint(("", work.project_id))
-                ),
-                now,
-                "its backups are paused",
-            )
-        return 0
-
-    def _give_back(
-        self, claimed: Sequence[task.Task], now: datetime.datetime, why: str
-    ) -> None:
-        """Let any conductor claim tasks that this one did not begin."""
-        self._recorder.save_all(
-            [
-                record.change(work, task.State.PLANNED, now, why)
-                for work in claimed
-            ]
-        )
-
-    def _claim_backups(self, now: datetime.datetime) -> int:
-        """Claim backups as far as threads, and the limits of all, allow."""
-        kind = task.Kind.BACKUP
-        if not self._starts.wants or not self._store.claimable(kind, now):
-            return 0
-        throttle = self._capacity.throttle(now)
-        if throttle is None:
-            return 0
-        return self._claim(
-            kind, self._starts, self._starter.start, now, throttle
-        )
-
-    def _claim_deletes(self, now: datetime.datetime) -> int:
-        """Claim deletes as far as threads, and the limit of all, allow."""
-        kind = task.Kind.DELETE
-        if not self._deletes.wants or not self._store.claimable(kind, now):
-            return 0
-        throttle = self._capacity.throttle_deletes(now)
-        if throttle is None:
-            return 0
-        # It was planned while they agreed, and what is deleted is lost.
-        if not self._agreement.holds("No delete begins"):
-            return 0
-        return self._claim(
-            kind, self._deletes, self._remover.start, now, throttle
-        )
-
-    def _claim(
-        self,
-        kind: task.Kind,
-        pool: Pool,
-        begin: Callable[[task.Task], None],
-        now: datetime.datetime,
-        throttle: ports.Throttle,
-    ) -> int:
-        """Claim as many tasks as there is room for, and begin them."""
-        claimed = self._store.claim(
-            self._recorder.conductor_id, kind, pool.wants, now, throttle
-        )
-        for work in claimed:
-            self._recorder.claimed(work)
-            pool.submit(work, begin)
-        return len(claimed)
 
     def _poll_deletes(self, now: datetime.datetime) -> int:
         """Follow deletes, however often other things wake this conductor."""
@@ -492,7 +414,7 @@ class Worker:
         What is under way is asked before the database is: a call that ends
         in between is left to the next round.
         """
-        under_way = self._starts.under_way | self._deletes.under_way
+        under_way = self._claiming.under_way
         held = self._held([task.State.CLAIMED, task.State.STARTING])
         self._starter.forget_all_but(held)
         for work in held:

@@ -21,6 +21,7 @@ from staffeln.domain import (
     freshness,
     model,
     plan,
+    policies,
     protection,
     report,
     schedule,
@@ -310,7 +311,7 @@ def _number(notices: Sequence[report.Notice]) -> str:
 def tell(
     found: protection.Protection,
     dropped: int,
-    tolerance: model.ProtectionPolicy,
+    tolerance: policies.ProtectionPolicy,
 ) -> None:
     """The lines of the log that say how volumes are protected."""
     oldest = found.oldest_protection_at
@@ -338,7 +339,7 @@ def tell(
 
 
 def in_words(
-    found: protection.Protection, tolerance: model.ProtectionPolicy
+    found: protection.Protection, tolerance: policies.ProtectionPolicy
 ) -> str:
     """How many volumes are not protected as they should be."""
     return (

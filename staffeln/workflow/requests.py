@@ -9,7 +9,13 @@ import time
 from collections.abc import Callable
 
 from staffeln import ports
-from staffeln.domain import errors, guarding, model, recognition, seldom
+from staffeln.domain import (
+    checking,
+    errors,
+    guarding,
+    recognition,
+    seldom,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -50,8 +56,8 @@ class DeletionRequests:
         self._doubts = Doubts(clock)
 
     def may_delete(
-        self, asked: model.DeletionQuestion
-    ) -> model.DeletionAnswer:
+        self, asked: checking.DeletionQuestion
+    ) -> checking.DeletionAnswer:
         """Whether a backup may be deleted by whoever asked."""
         answer = guarding.contradiction(asked) or self._look(asked)
         if answer.doubt is not None:
@@ -66,7 +72,9 @@ class DeletionRequests:
             )
         return answer
 
-    def _look(self, asked: model.DeletionQuestion) -> model.DeletionAnswer:
+    def _look(
+        self, asked: checking.DeletionQuestion
+    ) -> checking.DeletionAnswer:
         began = self._clock()
         volume_id = asked.target.volume_id if asked.target else None
         try:
@@ -78,15 +86,15 @@ class DeletionRequests:
                 self._clock,
             )
         except errors.StoreError as error:
-            return guarding.doubtful(model.Doubt.NO_ANSWER, str(error))
+            return guarding.doubtful(checking.Doubt.NO_ANSWER, str(error))
         except Exception as error:
             # A bug must not become a yes, nor an error of the user's.
             LOG.exception("The check failed [%s]", asked.request_id)
             kind = type(error).__name__
-            return guarding.doubtful(model.Doubt.NO_ANSWER, kind)
+            return guarding.doubtful(checking.Doubt.NO_ANSWER, kind)
         answer = guarding.judge(asked, standing, strange)
         if answer.allowed and self._clock() - began > self._patience:
-            return guarding.doubtful(model.Doubt.LATE)
+            return guarding.doubtful(checking.Doubt.LATE)
         return answer
 
 
@@ -97,13 +105,13 @@ class Doubts:
         self._clock = clock
         self._lock = threading.Lock()
         self._told = seldom.Seldom(QUIET)
-        self._untold: dict[model.Doubt, int] = {}
+        self._untold: dict[checking.Doubt, int] = {}
 
     def tell(
         self,
-        asked: model.DeletionQuestion,
-        answer: model.DeletionAnswer,
-        doubt: model.Doubt,
+        asked: checking.DeletionQuestion,
+        answer: checking.DeletionAnswer,
+        doubt: checking.Doubt,
     ) -> None:
         """Log an answer, or count it for the next line of its kind."""
         with self._lock:
@@ -141,13 +149,13 @@ class Readiness:
             )
         except errors.StoreError:
             # Its text may tell of addresses and users: it is for the log.
-            return [str(model.Doubt.NO_ANSWER)]
+            return [str(checking.Doubt.NO_ANSWER)]
         except Exception:
             # To be not ready is an answer; a bug must not keep it back.
             LOG.exception("The look at the database failed")
-            return [str(model.Doubt.NO_ANSWER)]
+            return [str(checking.Doubt.NO_ANSWER)]
         answer = guarding.judge(
-            model.DeletionQuestion(backup_id=NO_BACKUP), standing, strange
+            checking.DeletionQuestion(backup_id=NO_BACKUP), standing, strange
         )
         return [] if answer.doubt is None else [str(answer.doubt)]
 
@@ -158,7 +166,7 @@ def recognised(
     backup_id: str,
     volume_id: str | None,
     clock: Callable[[], float] = time.monotonic,
-) -> tuple[model.Standing, model.Strange | None]:
+) -> tuple[checking.Standing, checking.Strange | None]:
     """Look at the database, and hold it against what was seen of it.
 
     A second look is taken where what is remembered became known by the
@@ -181,8 +189,8 @@ def recognised(
 
 
 def recognise(
-    memory: ports.Seen | None, standing: model.Standing
-) -> model.Strange | None:
+    memory: ports.Seen | None, standing: checking.Standing
+) -> checking.Strange | None:
     """What keeps the database from being believed; None: nothing does.
 
     A database of another release or of no cloud is not remembered.

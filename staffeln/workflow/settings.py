@@ -6,18 +6,18 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-from staffeln.domain import durations, model, selection
+from staffeln.domain import durations, policies, selection
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What one conductor works by. Names are those of the options."""
 
-    policy: model.Policy
-    protection: model.ProtectionPolicy
+    policy: policies.Policy
+    protection: policies.ProtectionPolicy
     backup_service_period: datetime.timedelta
     rule: selection.Rule
-    retention: model.RetentionPolicy
+    retention: policies.RetentionPolicy
     clock_tolerance: datetime.timedelta
     vanished_period: durations.Duration
     reconciliation_period: datetime.timedelta

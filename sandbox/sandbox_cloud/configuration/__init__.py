@@ -17,7 +17,7 @@ from sandbox_cloud.layout import Layout, Settings
 
 def write_all(layout: Layout, settings: Settings, venv: pathlib.Path) -> None:
     """Write the files of every service that was asked for."""
-    identity.write_keystone(layout)
+    identity.write_keystone(layout, settings)
     identity.write_placement(layout, settings)
     compute.write_nova(layout, settings, venv)
     volumes.write_cinder(layout, settings, venv)

@@ -13,7 +13,7 @@ def _general(
     layout: Layout, settings: Settings, venv: pathlib.Path
 ) -> ini.Section:
     return {
-        **ini.logging(layout, "nova"),
+        **ini.logging(layout, settings, "nova"),
         "host": "sandbox",
         "my_ip": HOST,
         "transport_url": ini.BUS,

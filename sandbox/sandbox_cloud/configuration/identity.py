@@ -7,11 +7,11 @@ from sandbox_cloud.configuration import ini
 from sandbox_cloud.layout import Layout, Settings
 
 
-def write_keystone(layout: Layout) -> None:
+def write_keystone(layout: Layout, settings: Settings) -> None:
     ini.write_ini(
         layout.etc / "keystone.conf",
         {
-            "DEFAULT": ini.logging(layout, "keystone"),
+            "DEFAULT": ini.logging(layout, settings, "keystone"),
             "database": ini.database(layout, "keystone"),
             # Four hours: a test run must not outlive its tokens.
             "token": {"provider": "fernet", "expiration": 14400},
@@ -31,7 +31,7 @@ def write_placement(layout: Layout, settings: Settings) -> None:
     ini.write_ini(
         layout.etc / "placement.conf",
         {
-            "DEFAULT": ini.logging(layout, "placement"),
+            "DEFAULT": ini.logging(layout, settings, "placement"),
             "placement_database": ini.database(layout, "placement"),
             "api": {"auth_strategy": "keystone"},
             "keystone_authtoken": ini.token_check(settings, "placement"),

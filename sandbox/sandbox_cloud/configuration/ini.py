@@ -62,8 +62,9 @@ def token_check(settings: Settings, user: str) -> Section:
     }
 
 
-def logging(layout: Layout, service: str) -> Section:
+def logging(layout: Layout, settings: Settings, service: str) -> Section:
     return {
+        "debug": str(settings.debug).lower(),
         "log_dir": layout.log,
         "log_file": f"{service}.log",
         "use_stderr": "false",

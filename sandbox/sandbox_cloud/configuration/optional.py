@@ -19,7 +19,7 @@ def write_glance(
         layout.etc / "glance-api.conf",
         {
             "DEFAULT": {
-                **ini.logging(layout, "glance"),
+                **ini.logging(layout, settings, "glance"),
                 "bind_host": HOST,
                 "bind_port": settings.port("glance"),
                 "workers": 0,
@@ -52,7 +52,7 @@ def write_neutron(
         layout.etc / "neutron.conf",
         {
             "DEFAULT": {
-                **ini.logging(layout, "neutron"),
+                **ini.logging(layout, settings, "neutron"),
                 "bind_host": HOST,
                 "bind_port": settings.port("neutron"),
                 "core_plugin": "ml2",
@@ -90,7 +90,7 @@ def write_barbican(layout: Layout, settings: Settings) -> None:
         layout.etc / ".barbican" / "barbican.conf",
         {
             "DEFAULT": {
-                **ini.logging(layout, "barbican"),
+                **ini.logging(layout, settings, "barbican"),
                 "host_href": settings.url("barbican"),
                 "sql_connection": ini.database_url(layout, "barbican"),
                 "db_auto_create": "false",

@@ -30,7 +30,7 @@ def _general(
     layout: Layout, settings: Settings, venv: pathlib.Path
 ) -> ini.Section:
     return {
-        **ini.logging(layout, "cinder"),
+        **ini.logging(layout, settings, "cinder"),
         **_backup_store(layout),
         "host": "sandbox",
         "my_ip": HOST,

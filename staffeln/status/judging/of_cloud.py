@@ -147,8 +147,8 @@ def quota(
         if limit.limit >= 0 and limit.taken >= limit.limit:
             return error(
                 "quota-used-up",
-                f"{name} has selected volumes, and its quota of "
-                f"{limit.limit} {unit} is used up ({limit.taken})",
+                f"{name} has selected volumes, and its quota is used up: "
+                f"{limit.taken} of {limit.limit} {unit}",
                 todo,
                 project_id=project_id,
             )

@@ -95,7 +95,9 @@ def clocks(
         )
     if unread:
         yield not_checked(
-            "clock-unread", f"Cinder's clock: {unread}", "see cinder"
+            "clock-unread",
+            f"Cinder's clock is not compared: {unread}",
+            "see cinder",
         )
     yield fine(f"those of this host, database and Cinder within {tolerance}")
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from staffeln import ports
-from staffeln.domain import errors, model, task
+from staffeln.domain import checking, errors, task
 
 
 class MemoryLookup:
@@ -24,7 +24,7 @@ class MemoryLookup:
         backup_id: str,
         volume_id: str | None,
         known_term: int | None = None,
-    ) -> model.Standing:
+    ) -> checking.Standing:
         if self.failure is not None:
             raise self.failure
         terms = self._store.terms(1000)
@@ -33,11 +33,11 @@ class MemoryLookup:
         found = self._store.get_backup(backup_id)
         deployment = self._store.deployment()
         bound = deployment.identity
-        return model.Standing(
+        return checking.Standing(
             deployment_uuid=deployment.uuid,
             service_user=bound.user_id if bound else None,
             schema_is_current=self.schema_is_current,
-            age=model.Age(
+            age=checking.Age(
                 term=terms[0].number,
                 holder=_holder(terms, terms[0].number),
                 known_term=known_term,

@@ -94,7 +94,16 @@ def sandbox() -> Sandbox:
         check=False,
     )
     done = subprocess.run(
-        [str(CLOUD), "up", "--name", name, "--base-port", PLACES[name]],
+        [
+            str(CLOUD),
+            "up",
+            "--name",
+            name,
+            "--base-port",
+            PLACES[name],
+            # What its services log is searched for secrets.
+            "--debug",
+        ],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -111,6 +120,12 @@ def sandbox() -> Sandbox:
         check=False,
     )
     return Sandbox.named(name, environment)
+
+
+@functools.cache
+def cloud_logs() -> leaks.Growing:
+    """What the services of the sandbox cloud log and print."""
+    return leaks.Growing(pathlib.Path(sandbox().endpoints["log_dir"]))
 
 
 class Deployment:
@@ -173,14 +188,17 @@ class Deployment:
             output.write(done.stdout + done.stderr)
         return done
 
-    def leaks(self) -> list[str]:
-        """Where anything that ran here told a password or a token."""
-        secrets = [
+    def secrets(self) -> list[str]:
+        """The passwords and tokens that its processes are given."""
+        return [
             *leaks.of_configuration(self.configuration),
             *leaks.of_clouds(self._clouds_file),
             *leaks.of_environment(self._environment),
         ]
-        return leaks.found(leaks.texts_below(self.directory), secrets)
+
+    def leaks(self) -> list[str]:
+        """Where anything that ran here told a password or a token."""
+        return leaks.found(leaks.texts_below(self.directory), self.secrets())
 
     def create_schema(self) -> None:
         """Make the database."""
@@ -343,6 +361,8 @@ class IntegrationTestCase(base.TestCase):
         self.sandbox = sandbox()
         self.key = f"backup-{uuid.uuid4().hex[:8]}"
         self.tag = {self.key: "true"}
+        self._used: set[str] = set()
+        self.addCleanup(self._cloud_tells_no_secret)
 
     def deployment(
         self,
@@ -378,10 +398,23 @@ class IntegrationTestCase(base.TestCase):
         elif beside is None:
             made.create_schema()
         # Whatever a test is about: nothing that ran in it told a secret.
-        self.addCleanup(lambda: self.assertEqual([], made.leaks()))
+        self.addCleanup(self._tells_no_secret, made)
         self.addCleanup(made.kill)
         self.show_log_of(made)
         return made
+
+    def _tells_no_secret(self, made: Deployment) -> None:
+        self._used |= set(made.secrets())
+        self.assertEqual([], made.leaks())
+
+    def _cloud_tells_no_secret(self) -> None:
+        """The services log what we send them, and what we send is secret."""
+        used = {
+            *self._used,
+            *self.sandbox.passwords,
+            *leaks.of_clouds(self.sandbox.clouds_file),
+        }
+        self.assertEqual([], leaks.found(cloud_logs().more(), used))
 
     def show_log_of(self, made: Deployment) -> None:
         """Show the conductor's log with a failed test.

@@ -12,7 +12,7 @@ import uuid
 import sqlalchemy as sa
 from alembic import context, op
 
-from staffeln.db import adoption, clock, schema_3_0
+from staffeln.db import adoption, clock, release_2x, schema_3_0
 
 revision = "8e41b7d20c95"
 down_revision = "5b2e78435231"
@@ -27,7 +27,7 @@ def upgrade() -> None:
         table.create(connection, checkfirst=True)
         for index in table.indexes:
             index.create(connection, checkfirst=True)
-    old = adoption.old_tables(connection)
+    old = release_2x.old_tables(connection)
     _first_rows(connection, adopted=bool(old))
     adoption.adopt(connection, old, context.config.attributes["tell"])
 

@@ -90,8 +90,10 @@ class Api:
             "[api]\n" + "\n".join(lines) + "\n"
         )
 
-    def start(self, **environment: str) -> None:
-        """Start, and wait until it has workers."""
+    def start(
+        self, *, cwd: pathlib.Path | None = None, **environment: str
+    ) -> None:
+        """Start in a working directory, and wait until it has workers."""
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -109,6 +111,7 @@ class Api:
                 **environment,
             },
             stdout=subprocess.DEVNULL,
+            cwd=cwd,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,

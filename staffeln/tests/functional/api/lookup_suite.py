@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from staffeln import ports
-from staffeln.domain import model, task
+from staffeln.domain import checking, model, task
 from staffeln.tests.functional.db import store_case
 
 
@@ -23,7 +23,7 @@ class LookupSuite(store_case.StoreCase):
 
     def look(
         self, backup_id: str = "b1", volume_id: str | None = None
-    ) -> model.Standing:
+    ) -> checking.Standing:
         return self.lookup.look(backup_id, volume_id)
 
     def test_the_deployment(self) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from staffeln import ports
 from staffeln.db import check, migration, rows, seen, session
 from staffeln.db.store import SqlStore
-from staffeln.domain import errors, model
+from staffeln.domain import checking, errors
 from staffeln.tests.functional.api import lookup_suite
 from staffeln.tests.functional.db import databases, store_case
 from staffeln.workflow import requests
@@ -134,7 +134,7 @@ class SqlLookupSuite(databases.DatabaseCase, lookup_suite.LookupSuite):
         """Conductors take their terms anew within seconds."""
         memory = seen.SeenFile(self.home / seen.FILE)
 
-        def strange() -> model.Strange | None:
+        def strange() -> checking.Strange | None:
             return requests.recognised(
                 self.door, memory, requests.NO_BACKUP, None
             )[1]
@@ -150,7 +150,7 @@ class SqlLookupSuite(databases.DatabaseCase, lookup_suite.LookupSuite):
         self.assertEqual(4, self.look().age.term)
         found = strange()
         assert found
-        self.assertIs(model.Doubt.EXCHANGED, found.doubt)
+        self.assertIs(checking.Doubt.EXCHANGED, found.doubt)
         self.assertIn("from an older state", found.why)
 
     def test_a_term_of_while_nobody_asked_is_followed(self) -> None:

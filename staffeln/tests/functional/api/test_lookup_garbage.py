@@ -10,7 +10,7 @@ import threading
 import fixtures
 
 from staffeln.db import check
-from staffeln.domain import errors, model
+from staffeln.domain import checking, errors
 from staffeln.tests.functional.db import databases
 from staffeln.workflow import requests
 
@@ -73,7 +73,7 @@ class GarbageTest(databases.DatabaseCase):
             for self.said in GARBAGE:
                 self.assertRaises(errors.StoreError, door.look, ID, None)
                 self.assertEqual(
-                    [str(model.Doubt.NO_ANSWER)],
+                    [str(checking.Doubt.NO_ANSWER)],
                     requests.Readiness(door, None).ready(),
                 )
         self.assertNotIn("Traceback", self.log.output)

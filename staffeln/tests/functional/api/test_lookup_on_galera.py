@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from staffeln.db import check, migration, remembered, rows, seen
 from staffeln.db.store import SqlStore
-from staffeln.domain import model
+from staffeln.domain import checking
 from staffeln.tests.functional.api import live
 from staffeln.tests.functional.db import databases
 from staffeln.tests.servers import galera, mariadb, process
@@ -59,8 +59,8 @@ class LateNodeTest(databases.GaleraCluster):
 
     def ask(
         self, requests_: requests.DeletionRequests
-    ) -> tuple[bool, model.Doubt | None]:
-        answer = requests_.may_delete(model.DeletionQuestion(backup_id=ID))
+    ) -> tuple[bool, checking.Doubt | None]:
+        answer = requests_.may_delete(checking.DeletionQuestion(backup_id=ID))
         return answer.allowed, answer.doubt
 
     def test_it_is_believed_again_when_it_has_caught_up(self) -> None:
@@ -70,7 +70,7 @@ class LateNodeTest(databases.GaleraCluster):
             self.store.take_office("c2")
             self.assertEqual((True, None), self.ask(self.first))
             self.assertEqual(
-                (False, model.Doubt.EXCHANGED), self.ask(self.second)
+                (False, checking.Doubt.EXCHANGED), self.ask(self.second)
             )
             self.assertEqual((True, None), self.ask(self.first))
         self.cluster.catch_up()
@@ -98,5 +98,5 @@ class LateNodeTest(databases.GaleraCluster):
         await_yes()
         with self.late(1):
             self.store.take_office("c2")
-            self.assertEqual((False, model.Doubt.NO_ANSWER), self.ask(door))
+            self.assertEqual((False, checking.Doubt.NO_ANSWER), self.ask(door))
         await_yes()

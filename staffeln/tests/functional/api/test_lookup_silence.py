@@ -17,7 +17,7 @@ import fixtures
 import sqlalchemy as sa
 
 from staffeln.db import check, migration
-from staffeln.domain import errors, model
+from staffeln.domain import checking, errors
 from staffeln.tests.functional.api import mute
 from staffeln.tests.functional.db import databases
 from staffeln.tests.servers import process
@@ -47,11 +47,11 @@ class SilenceCase(databases.DatabaseCase):
         self.assertLess(time.monotonic() - began, LIMIT)
         began = time.monotonic()
         answer = requests.DeletionRequests(door, None).may_delete(
-            model.DeletionQuestion(backup_id=ID)
+            checking.DeletionQuestion(backup_id=ID)
         )
         self.assertLess(time.monotonic() - began, LIMIT)
         self.assertIs(False, answer.allowed)
-        self.assertEqual(model.Doubt.NO_ANSWER, answer.doubt)
+        self.assertEqual(checking.Doubt.NO_ANSWER, answer.doubt)
 
     def assert_all_in_time(self, door: check.SqlLookup) -> None:
         """Many threads at once, more than there are connections."""

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi import checks
 
 from staffeln import ports
 from staffeln.api import app
-from staffeln.domain import errors, model
+from staffeln.domain import checking, errors
 from staffeln.metrics import prometheus
 from staffeln.tests.fakes.memory_lookup import MemoryLookup
 from staffeln.tests.fakes.memory_store import MemoryStore
@@ -110,7 +110,7 @@ class SchemaTest(store_case.StoreCase):
         self.lookup.failure = errors.StoreError("away")
         self.attack("/v1/health", "GET")
         self.assertTrue(
-            any(str(model.Doubt.NO_ANSWER) in text for text in self.texts)
+            any(str(checking.Doubt.NO_ANSWER) in text for text in self.texts)
         )
 
     def test_the_document(self) -> None:

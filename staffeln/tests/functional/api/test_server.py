@@ -167,6 +167,19 @@ class ServerTest(live.LiveTestCase):
         self.assertEqual("False", self.api.check(managed))
         self.assertRaises(ConnectionRefusedError, self.api.get, "/", old)
 
+    def test_a_working_directory_that_is_deleted_changes_nothing(self) -> None:
+        folder = self.home / "release-1"
+        folder.mkdir()
+        self.api.configure()
+        managed = self.api.manage()
+        self.api.start(cwd=folder)
+        folder.rmdir()
+        self.api.configure(workers=3)
+        self.api.tell(signal.SIGHUP)
+        self.api.wait_for_log("Booting worker with pid", 5)
+        self.assertEqual("False", self.api.check(managed))
+        self.assertNotIn("Traceback", self.api.log())
+
     def test_a_silent_client_holds_no_thread(self) -> None:
         self.api.configure(request_timeout=1, workers=1, threads=1)
         managed = self.api.manage()

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import adoption, migration, session
+from staffeln.db import adoption, migration, release_2x, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import errors, model, task
 from staffeln.tests.functional.db import migration_case, old_release
@@ -76,7 +76,7 @@ class AdoptionSuite(migration_case.MigrationCase):
             {model.BackupState.CREATING}, {row.state for row in kept.values()}
         )
         self.assert_tasks_adopted(store, rows["queue_data"], age)
-        self.assertFalse(self.tables(database) & set(adoption.OLD))
+        self.assertFalse(self.tables(database) & set(release_2x.OLD))
 
     def assert_tasks_adopted(
         self, store: SqlStore, queue: list[dict[str, Any]], age: int
@@ -126,7 +126,7 @@ class AdoptionSuite(migration_case.MigrationCase):
             if name.startswith(adoption.ASIDE)
         }
         self.assertEqual(
-            {adoption.ASIDE + name for name in adoption.OLD}, aside
+            {adoption.ASIDE + name for name in release_2x.OLD}, aside
         )
         with database.engine.connect() as connection:
             count = connection.scalar(

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staffeln.db import adoption, export_2x, migration, rows, session
+from staffeln.db import export_2x, migration, release_2x, rows, session
 from staffeln.db.store import SqlStore
 from staffeln.domain import errors, model, report, task
 from staffeln.tests.functional.db import migration_case, old_release
@@ -314,6 +314,46 @@ class ExportSuite(migration_case.MigrationCase):
             "updated_at": now,
         }
 
+    # -- at once, and not while 2.x runs -------------------------------------
+
+    def exported_just_now(self) -> session.Database:
+        """Rows of both old tables that changed within the last minutes."""
+        database = self.old_database(
+            [backup_row(1), backup_row(2)],
+            [queue_row(2, 1, backup_id="backup-2"), queue_row(3, 1)],
+        )
+        self.upgrade(database)
+        self.export(database)
+        return database
+
+    def test_an_export_alone_keeps_nobody_from_coming_back(self) -> None:
+        database = self.exported_just_now()
+        self.upgrade(database)
+        self.export(database)
+        self.upgrade(database)
+
+    def test_whatever_2_x_writes_after_an_export_is_seen(self) -> None:
+        added = backup_row(77, created_at=None, updated_at=None)
+        for written in (
+            sa.update(export_2x.BACKUP_DATA)
+            .where(export_2x.BACKUP_DATA.c.backup_id == "backup-1")
+            .values(backup_completed=0),
+            sa.delete(export_2x.BACKUP_DATA).where(
+                export_2x.BACKUP_DATA.c.backup_id == "backup-1"
+            ),
+            sa.insert(export_2x.BACKUP_DATA).values(added),
+            sa.update(export_2x.QUEUE_DATA).values(backup_status=2),
+        ):
+            with self.subTest(str(written)):
+                database = self.exported_just_now()
+                with database.engine.begin() as connection:
+                    connection.execute(written)
+                error = self.assertRaises(
+                    errors.SchemaError, self.upgrade, database
+                )
+                self.assertIn(written.table.name, str(error))
+                self.assertIn("--force", str(error))
+
     # -- refusals ------------------------------------------------------------
 
     def test_a_database_in_use_is_not_exported(self) -> None:
@@ -324,7 +364,7 @@ class ExportSuite(migration_case.MigrationCase):
         self.assertIn("host-7", str(error))
         self.assertIn("--force", str(error))
         migration.check(database)
-        self.assertFalse(self.tables(database) & set(adoption.OLD))
+        self.assertFalse(self.tables(database) & set(release_2x.OLD))
         self.export(database, forced=True)
         self.assertEqual([], self.come_back(database).conductors())
 

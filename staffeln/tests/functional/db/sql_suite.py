@@ -60,7 +60,7 @@ class SqlStoreSuite(databases.DatabaseCase, suite.StoreSuite):
         ]
         self.useFixture(
             fixtures.MonkeyPatch(
-                "staffeln.db.changes._taken_slots", lambda *_: set()
+                "staffeln.db.planned._taken_slots", lambda *_: set()
             )
         )
         added = self.plan(*late)

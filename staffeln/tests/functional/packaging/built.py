@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 
 from staffeln.tests import base
 from staffeln.tests.servers import process
+from staffeln.tests.unit.packaging import manifests
 from staffeln.tests.unit.packaging.manifests import ROOT
 
 VERSION = "3.0.0.dev7"
@@ -58,6 +59,8 @@ class Built:
     """Made of the export."""
     second_wheel: pathlib.Path
     """Made of the source distribution."""
+    image_wheel: pathlib.Path
+    """Made of what the image is made of."""
 
     def source_files(self, below: str = "") -> set[str]:
         """The files of the export, below a folder."""
@@ -184,7 +187,20 @@ def distributions() -> Built:
         sdist=sdist,
         wheel=build("build_wheel", source),
         second_wheel=build("build_wheel", unpacked),
+        image_wheel=build("build_wheel", _copied(source, folder)),
     )
+
+
+def _copied(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """What the Containerfile copies of the export."""
+    made = folder / "image"
+    made.mkdir()
+    for name in manifests.copied():
+        if (source / name).is_dir():
+            shutil.copytree(source / name, made / name)
+        else:
+            shutil.copy(source / name, made)
+    return made
 
 
 @functools.cache

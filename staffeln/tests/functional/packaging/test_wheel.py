@@ -105,6 +105,21 @@ class WheelTest(base.TestCase):
             built.members(self.built.second_wheel),
         )
 
+    def test_the_image_has_all_of_the_package_and_nothing_of_etc(self) -> None:
+        wheel, found = (
+            built.members(path)
+            for path in (self.built.wheel, self.built.image_wheel)
+        )
+        self.assertEqual(
+            sorted(name for name in wheel if not name.startswith(f"{_DATA}/")),
+            sorted(found),
+        )
+        for name in found:
+            if name.startswith("staffeln/"):
+                self.assertEqual(wheel[name], found[name], name)
+        scripts = f"{_INFO}/entry_points.txt"
+        self.assertEqual(wheel[scripts], found[scripts])
+
     # -- installed in a clean environment ----------------------------------
 
     def test_all_commands_say_what_they_are(self) -> None:

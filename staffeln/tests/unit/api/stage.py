@@ -8,7 +8,7 @@ from typing import Any
 import werkzeug.test
 
 from staffeln.api import app
-from staffeln.domain import model
+from staffeln.domain import checking
 from staffeln.tests import base
 
 ID = "0a1b2c3d-1111-2222-3333-444455556666"
@@ -22,15 +22,15 @@ class Check:
     def __init__(self) -> None:
         self.allowed: Any = True
         self.failure: BaseException | None = None
-        self.asked: list[model.DeletionQuestion] = []
+        self.asked: list[checking.DeletionQuestion] = []
 
     def may_delete(
-        self, asked: model.DeletionQuestion
-    ) -> model.DeletionAnswer:
+        self, asked: checking.DeletionQuestion
+    ) -> checking.DeletionAnswer:
         self.asked.append(asked)
         if self.failure is not None:
             raise self.failure
-        return model.DeletionAnswer(allowed=self.allowed, why="said so")
+        return checking.DeletionAnswer(allowed=self.allowed, why="said so")
 
 
 class Health:

@@ -8,7 +8,7 @@ import json
 from typing import Any
 from urllib import parse
 
-from staffeln.domain import model
+from staffeln.domain import checking
 from staffeln.tests.unit.api import stage
 from staffeln.tests.unit.api.stage import CHECK, ID
 
@@ -58,7 +58,11 @@ class AnswerTest(stage.ApiCase):
     def test_what_reaches_the_rule(self) -> None:
         self.ask(headers={"X-Openstack-Request-Id": stage.REQUEST})
         self.assertEqual(
-            [model.DeletionQuestion(backup_id=ID, request_id=stage.REQUEST)],
+            [
+                checking.DeletionQuestion(
+                    backup_id=ID, request_id=stage.REQUEST
+                )
+            ],
             self.check.asked,
         )
 
@@ -117,7 +121,7 @@ class BackupIdTest(stage.ApiCase):
 
 
 class TargetTest(stage.ApiCase):
-    def asked(self, **how: Any) -> model.DeletionQuestion:
+    def asked(self, **how: Any) -> checking.DeletionQuestion:
         answer = self.ask(**how)
         self.assertEqual(200, answer.status_code)
         return self.check.asked[-1]
@@ -137,7 +141,7 @@ class TargetTest(stage.ApiCase):
         for how in both({"id": ID, "user_id": "u", "size": 1, "x": [{}]}):
             found = self.asked(**how)
             self.assertEqual(
-                model.DeletionTarget(id=ID, user_id="u"), found.target
+                checking.DeletionTarget(id=ID, user_id="u"), found.target
             )
             self.assertTrue(found.readable)
 
@@ -160,7 +164,9 @@ class TargetTest(stage.ApiCase):
             " application/json ;x=y",
         ):
             found = self.asked(data=body, content_type=kind)
-            self.assertEqual(model.DeletionTarget(user_id="u"), found.target)
+            self.assertEqual(
+                checking.DeletionTarget(user_id="u"), found.target
+            )
 
     def assert_unreadable(self, **how: Any) -> None:
         found = self.asked(**how)
@@ -259,7 +265,9 @@ class TargetTest(stage.ApiCase):
                     "wsgi.input_terminated": True,
                 },
             )
-            self.assertEqual(model.DeletionTarget(user_id="u"), found.target)
+            self.assertEqual(
+                checking.DeletionTarget(user_id="u"), found.target
+            )
 
     def test_a_length_that_is_no_number(self) -> None:
         for length in ("x", "-1", "1_0", "\u0661", "+5"):

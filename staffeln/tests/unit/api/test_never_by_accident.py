@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffeln.api import app
-from staffeln.domain import errors, model
+from staffeln.domain import checking, errors, model
 from staffeln.tests import base
 from staffeln.tests.unit.api import stage
 from staffeln.tests.unit.domain.test_guarding import SERVICE_USER, STRANGE
@@ -49,14 +49,14 @@ class World:
         backup_id: str,
         volume_id: str | None,
         _known_term: int | None = None,
-    ) -> model.Standing:
+    ) -> checking.Standing:
         if not self.answers:
             raise errors.StoreError("away")
-        return model.Standing(
+        return checking.Standing(
             deployment_uuid=US,
             service_user=SERVICE_USER if self.bound else None,
             schema_is_current=self.current,
-            age=model.Age(term=1),
+            age=checking.Age(term=1),
             backup_state=self.rows.get(backup_id),
             unsettled_volume=volume_id in self.unsettled,
         )
@@ -65,7 +65,9 @@ class World:
     def term(self) -> int | None:
         return 1
 
-    def recognise(self, _uuid: str, _age: model.Age) -> model.Strange | None:
+    def recognise(
+        self, _uuid: str, _age: checking.Age
+    ) -> checking.Strange | None:
         return None if self.same else STRANGE
 
     @property

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A configuration is right as a whole, or refused in one line."""
 
+import collections
 import contextlib
 import io
+import itertools
 import os
 
 import fixtures
@@ -28,13 +30,18 @@ _OPTIONS = sorted(
     for option in options
 )
 
+_PYTHONS_WORDS = (
+    r"invalid literal|could not convert|Unexpected|None|\(\)|Should be|"
+    r"argument --|e\+"
+)
+
 WRONG = [
-    ("conductor", "backup_workers", "0", "greater than or equal to 1"),
-    ("conductor", "backup_workers", "many", "int"),
-    ("conductor", "rotation_workers", "1.5", "int"),
-    ("conductor", "backup_service_period", "0", "greater than or equal"),
-    ("conductor", "backup_service_period", "30min", "int"),
-    ("conductor", "backup_min_interval", "-1", "greater than or equal to 0"),
+    ("conductor", "backup_workers", "0", "from 1 to 1000"),
+    ("conductor", "backup_workers", "many", "whole number"),
+    ("conductor", "rotation_workers", "1.5", "whole number"),
+    ("conductor", "backup_service_period", "0", "from 1 to 31536000"),
+    ("conductor", "backup_service_period", "30min", "whole number"),
+    ("conductor", "backup_min_interval", "-1", "from 0 to"),
     ("conductor", "backup_cycle_timeout", "5", "not a duration"),
     ("conductor", "backup_cycle_timout", "0s", "zero"),
     ("conductor", "backup_metadata_key", "a b", "white space"),
@@ -42,15 +49,15 @@ WRONG = [
     ("conductor", "backup_metadata_key", "$backup_metadata_key", "itself"),
     ("conductor", "backup_metadata_key", "$nothing", "nothing"),
     ("conductor", "retention_metadata_key", "__staffeln_backup", "differ"),
-    ("conductor", "honour_volume_opt_out", "perhaps", "perhaps"),
-    ("conductor", "full_backup_depth", "-1", "greater than or equal to 0"),
+    ("conductor", "honour_volume_opt_out", "perhaps", "true or false"),
+    ("conductor", "full_backup_depth", "-1", "from 0 to 1000"),
     ("conductor", "retention_time", "101y", "longer than 100 years"),
     ("conductor", "retention_time", "", "not a duration"),
-    ("conductor", "retention_service_period", "x", "int"),
+    ("conductor", "retention_service_period", "x", "whole number"),
     ("conductor", "failure_backoff", "1mon", "no fixed length"),
     ("conductor", "failure_backoff_max", "1min", "failure_backoff"),
     ("conductor", "full_only_period", "never", "not a duration"),
-    ("conductor", "task_poll_period", "0", "greater than or equal to 1"),
+    ("conductor", "task_poll_period", "0", "from 1 to 3600"),
     ("conductor", "absence_settle_time", "1y", "no fixed length"),
     ("conductor", "absence_settle_time", "119s", "settle_time (2min)"),
     ("conductor", "orphan_settle_time", "119s", "settle_time (2min)"),
@@ -58,19 +65,33 @@ WRONG = [
     ("openstack", "create_settle_time", "59s", "heartbeat_timeout (1min)"),
     ("conductor", "heartbeat_timeout", "10min", "heartbeat_timeout (10min)"),
     ("openstack", "create_settle_time", "120", "not a duration"),
-    ("openstack", "retry_timeout", "5min", "int"),
-    ("openstack", "page_size", "0", "greater than or equal to 1"),
-    ("openstack", "skip_retry_codes", "404,x", "int"),
+    ("openstack", "retry_timeout", "5min", "whole number"),
+    ("openstack", "page_size", "0", "from 1 to 1000"),
+    ("openstack", "skip_retry_codes", "404,x", "with commas between"),
     ("coordination", "lease_duration", "10", "lease_renew_deadline (10)"),
-    ("coordination", "lease_duration", "1", "greater than or equal to 2"),
+    ("coordination", "lease_duration", "1", "from 2 to 3600"),
     ("coordination", "lease_renew_deadline", "2", "1.2 x lease_retry_period"),
     ("coordination", "lease_retry_period", "", "must not be empty"),
-    ("coordination", "lease_retry_period", "0", "greater than or equal to 1"),
+    ("coordination", "lease_retry_period", "0", "from 1 to 600"),
     ("DEFAULT", "state_path", "var", "absolute path"),
     ("DEFAULT", "state_path", "/a?b", "absolute path"),
     ("DEFAULT", "graceful_shutdown_timeout", "-1", "0 (no limit)"),
-    ("DEFAULT", "debug", "perhaps", "perhaps"),
+    ("DEFAULT", "graceful_shutdown_timeout", "", "must not be empty"),
+    ("DEFAULT", "max_logfile_count", "", "must not be empty"),
+    ("DEFAULT", "rate_limit_burst", "x", "= 'x': must be a whole number"),
+    ("conductor", "retention_max_fraction", "nan", "number from 0 to 1"),
+    ("openstack", "read_timeout", "nan", "a number from 0.1 to 3600"),
+    ("DEFAULT", "debug", "perhaps", "= 'perhaps': must be true or"),
 ]
+
+
+def _is_secret(group: str, name: str) -> bool:
+    return any(
+        option.secret
+        for listed, options in conf.list_opts()
+        for option in options
+        if (str(listed or "DEFAULT"), option.dest) == (group, name)
+    )
 
 
 class LoadTest(files.ConfTestCase):
@@ -94,6 +115,38 @@ class LoadTest(files.ConfTestCase):
     def test_a_wrong_value_is_shown(self) -> None:
         line = self.refused("[conductor]\nbackup_workers = many\n")
         self.assertIn("[conductor] backup_workers = 'many': ", line)
+
+    def test_each_option_says_what_it_may_be(self) -> None:
+        """All options by all readers; none says what Python said."""
+        refused: collections.Counter[str] = collections.Counter()
+        for reader, texts in (
+            (conf.Reader.DOCTOR, ("many", "", "-1", "nan", "9" * 30)),
+            (conf.Reader.CONDUCTOR, ("many",)),
+            (conf.Reader.API, ("many",)),
+        ):
+            for (group, name), text in itertools.product(_OPTIONS, texts):
+                with self.subTest(name, text=text, reader=reader):
+                    line = self._complaint(group, name, text, reader)
+                    if line is None:
+                        continue
+                    refused[name] += 1
+                    self.assertIn(f"[{group}] {name}", line)
+                    if not _is_secret(group, name):
+                        self.assertIn(text, line)
+                    elif text:
+                        self.assertNotIn(text, line)
+                    self.assertNotRegex(line, _PYTHONS_WORDS)
+        self.assertGreater(len(refused), 60)
+
+    def _complaint(
+        self, group: str, name: str, text: str, reader: conf.Reader
+    ) -> str | None:
+        path = str(self.file(f"[{group}]\n{name} = {text}\n"))
+        try:
+            conf.load(["--config-file", path], prog="test", reader=reader)
+        except errors.ConfigurationError as error:
+            return str(error)
+        return None
 
     def test_the_text_that_governs_is_shown(self) -> None:
         other = self.file("[conductor]\nbackup_workers = lots\n", "b.conf")

@@ -8,7 +8,7 @@ import threading
 import fixtures
 
 from staffeln.db import remembered, seen
-from staffeln.domain import model, recognition
+from staffeln.domain import checking, recognition
 from staffeln.tests import base
 from staffeln.tests.unit.db.test_seen import age
 
@@ -22,7 +22,7 @@ class File:
     """A ``ports.Seen`` that hangs as long as a test likes."""
 
     def __init__(self) -> None:
-        self.strange: model.Strange | None = None
+        self.strange: checking.Strange | None = None
         self.term: int | None = None
         self.failure: Exception | None = None
         self.asked: list[tuple[str, int]] = []
@@ -31,8 +31,8 @@ class File:
         self.goes_on.set()
 
     def recognise(
-        self, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         self.asked.append((deployment_uuid, age.term))
         self.is_asked.set()
         self.goes_on.wait(LIMIT)
@@ -43,8 +43,8 @@ class File:
         return self.strange
 
 
-def strange(why: str) -> model.Strange:
-    return model.Strange(doubt=model.Doubt.EXCHANGED, why=why)
+def strange(why: str) -> checking.Strange:
+    return checking.Strange(doubt=checking.Doubt.EXCHANGED, why=why)
 
 
 LOWER = strange("its term is lower")
@@ -62,7 +62,7 @@ class RememberedCase(base.TestCase):
 
     def recognise(
         self, deployment_uuid: str, term: int, seq: int = 0
-    ) -> model.Strange | None:
+    ) -> checking.Strange | None:
         """As a question does: it looks again where that is wanted."""
         for _ in range(2):
             asked = age(term, seq, known=self.memory.term)
@@ -256,7 +256,7 @@ class HangingTest(RememberedCase):
         self.hang()
         for found in (
             age(3, holder="another"),
-            model.Age(term=4, holder="x", known_term=3, known_holder="y"),
+            checking.Age(term=4, holder="x", known_term=3, known_holder="y"),
         ):
             self.assertEqual(
                 remembered.UNREAD, self.memory.recognise(US, found)

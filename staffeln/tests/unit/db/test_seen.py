@@ -13,7 +13,7 @@ from collections.abc import Callable
 import fixtures
 
 from staffeln.db import keeping, seen
-from staffeln.domain import errors, model, recognition
+from staffeln.domain import checking, errors, recognition
 from staffeln.tests import base
 
 US = "11111111-2222-3333-4444-555555555555"
@@ -22,9 +22,9 @@ THEM = "99999999-2222-3333-4444-555555555555"
 
 def age(
     term: int, seq: int = 0, *, holder: str = "", known: int | None = None
-) -> model.Age:
+) -> checking.Age:
     """Of a history in which each term has its own holder."""
-    return model.Age(
+    return checking.Age(
         term=term,
         seq=seq,
         holder=holder or f"c{term}",
@@ -130,7 +130,7 @@ class TermsTest(SeenCase):
         self.assertIsNone(self.recognise(3))
 
     def test_a_deployment_without_a_term_yet(self) -> None:
-        none = model.Age(term=0)
+        none = checking.Age(term=0)
         self.assertIsNone(self.memory.recognise(US, none))
         self.assertIsNone(self.memory.recognise(US, none))
         self.assertIsNone(self.recognise(5))
@@ -146,10 +146,10 @@ class TermsTest(SeenCase):
 class ForksTest(SeenCase):
     """Restored, and back at the terms that were seen within seconds."""
 
-    def assert_restored(self, found: model.Age) -> None:
+    def assert_restored(self, found: checking.Age) -> None:
         strange = self.memory.recognise(US, found)
         assert strange
-        self.assertIs(model.Doubt.EXCHANGED, strange.doubt)
+        self.assertIs(checking.Doubt.EXCHANGED, strange.doubt)
         self.assertIn("from an older state", strange.why)
         self.assertIs(True, self.on_disk()["restored"])
         for term in (50, 51, 90):
@@ -163,7 +163,7 @@ class ForksTest(SeenCase):
     def test_a_later_term_that_follows_from_none_that_was_seen(self) -> None:
         self.recognise(50)
         self.assert_restored(
-            model.Age(
+            checking.Age(
                 term=53, holder="x", known_term=50, known_holder="another"
             )
         )
@@ -172,7 +172,7 @@ class ForksTest(SeenCase):
         self,
     ) -> None:
         self.recognise(50)
-        self.assert_restored(model.Age(term=53, holder="x", known_term=50))
+        self.assert_restored(checking.Age(term=53, holder="x", known_term=50))
 
     def test_a_later_term_without_a_word_about_the_one_that_was_seen(
         self,

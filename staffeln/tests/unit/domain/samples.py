@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from staffeln.domain import durations, model, plan, selection, task
+from staffeln.domain import durations, model, plan, policies, selection, task
 
 NOW = datetime.datetime(2026, 3, 31, 2, 0)  # noqa: DTZ001  UTC by rule
 HOUR = datetime.timedelta(hours=1)
@@ -16,7 +16,7 @@ DAY = datetime.timedelta(days=1)
 MICROSECOND = datetime.timedelta(microseconds=1)
 
 
-def policy(**changes: Any) -> model.Policy:
+def policy(**changes: Any) -> policies.Policy:
     """The defaults, with changes."""
     values: dict[str, Any] = {
         "backup_min_interval": DAY,
@@ -25,13 +25,13 @@ def policy(**changes: Any) -> model.Policy:
         "failure_backoff_max": DAY,
         "full_only_period": durations.Duration(days=30),
     }
-    return model.Policy(**{**values, **changes})
+    return policies.Policy(**{**values, **changes})
 
 
-def protection_policy(**changes: Any) -> model.ProtectionPolicy:
+def protection_policy(**changes: Any) -> policies.ProtectionPolicy:
     """A volume is stale after three days, with changes."""
     values: dict[str, Any] = {"interval": DAY, "tolerance": 3}
-    return model.ProtectionPolicy(**{**values, **changes})
+    return policies.ProtectionPolicy(**{**values, **changes})
 
 
 def rule(**changes: Any) -> selection.Rule:
@@ -106,7 +106,7 @@ def backup(backup_id: str = "b1", **changes: Any) -> model.Backup:
     return model.Backup(**{**values, **changes})
 
 
-def retention_policy(**changes: Any) -> model.RetentionPolicy:
+def retention_policy(**changes: Any) -> policies.RetentionPolicy:
     """The defaults of retention, with changes."""
     values: dict[str, Any] = {
         "retention_time": durations.Duration(days=30),
@@ -116,7 +116,7 @@ def retention_policy(**changes: Any) -> model.RetentionPolicy:
         "max_fraction": 0.5,
         "small_round": 50,
     }
-    return model.RetentionPolicy(**{**values, **changes})
+    return policies.RetentionPolicy(**{**values, **changes})
 
 
 def record(**changes: Any) -> model.VolumeRecord:

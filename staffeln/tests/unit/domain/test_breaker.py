@@ -81,6 +81,13 @@ class ClocksTest(base.TestCase):
         told = self.apart(host=-600_000, database=0, cinder=0)
         self.assertIn("that of host (2025-02-07", told or "")
 
+    def test_it_is_said_in_whole_seconds(self) -> None:
+        told = self.apart(host=0, cinder=20.0147)
+        self.assertIn(" are 0:20:01 apart; 0:05:00 are tol", told or "")
+        # And is never the same as what is tolerated.
+        told = self.apart(host=0, cinder=5.001)
+        self.assertIn(" are 0:05:01 apart; 0:05:00 are tol", told or "")
+
     def test_two_that_agree_do_not_outvote_the_third(self) -> None:
         self.assertIsNotNone(self.apart(host=0, database=6, cinder=6))
 

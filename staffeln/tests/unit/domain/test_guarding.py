@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies as st
 
-from staffeln.domain import guarding, model, naming
+from staffeln.domain import checking, guarding, model, naming
 from staffeln.tests import base
 
 ID = "0a1b2c3d-1111-2222-3333-444455556666"
@@ -18,21 +18,23 @@ OTHER = "0a1b2c3d-1111-2222-3333-444455556667"
 VOLUME = "99999999-1111-2222-3333-444455556666"
 US = "dddddddd-1111-2222-3333-444455556666"
 SERVICE_USER = "U1"
-FREE = model.Standing(
+FREE = checking.Standing(
     deployment_uuid=US,
     service_user=SERVICE_USER,
     schema_is_current=True,
-    age=model.Age(term=3),
+    age=checking.Age(term=3),
     backup_state=None,
     unsettled_volume=False,
 )
 
-STRANGE = model.Strange(doubt=model.Doubt.EXCHANGED, why="its term is lower")
+STRANGE = checking.Strange(
+    doubt=checking.Doubt.EXCHANGED, why="its term is lower"
+)
 
 
-def ask(target: Any = None, **changes: Any) -> model.DeletionQuestion:
+def ask(target: Any = None, **changes: Any) -> checking.DeletionQuestion:
     said = None if target is None else guarding.target_of(target)
-    return model.DeletionQuestion(backup_id=ID, target=said, **changes)
+    return checking.DeletionQuestion(backup_id=ID, target=said, **changes)
 
 
 class CanonicalIdTest(base.TestCase):
@@ -97,7 +99,7 @@ class TargetTest(base.TestCase):
             }
         )
         self.assertEqual(
-            model.DeletionTarget(
+            checking.DeletionTarget(
                 id=ID,
                 volume_id=VOLUME,
                 user_id="u",
@@ -128,7 +130,7 @@ class TargetTest(base.TestCase):
         ]
         for said in nothing:
             self.assertEqual(
-                model.DeletionTarget(), guarding.target_of(said), str(said)
+                checking.DeletionTarget(), guarding.target_of(said), str(said)
             )
 
     def test_what_nobody_can_read(self) -> None:
@@ -162,15 +164,15 @@ class TargetTest(base.TestCase):
 class JudgeTest(base.TestCase):
     def judge(
         self,
-        asked: model.DeletionQuestion | None = None,
-        strange: model.Strange | None = None,
+        asked: checking.DeletionQuestion | None = None,
+        strange: checking.Strange | None = None,
         **changes: Any,
-    ) -> model.DeletionAnswer:
+    ) -> checking.DeletionAnswer:
         standing = dataclasses.replace(FREE, **changes)
         return guarding.judge(asked or ask(), standing, strange)
 
     def assert_doubt(
-        self, doubt: model.Doubt | None, found: model.DeletionAnswer
+        self, doubt: checking.Doubt | None, found: checking.DeletionAnswer
     ) -> None:
         self.assertIs(False, found.allowed)
         self.assertEqual(doubt, found.doubt)
@@ -208,33 +210,33 @@ class JudgeTest(base.TestCase):
 
     def test_a_schema_of_another_release(self) -> None:
         self.assert_doubt(
-            model.Doubt.SCHEMA, self.judge(schema_is_current=False)
+            checking.Doubt.SCHEMA, self.judge(schema_is_current=False)
         )
 
     def test_a_database_of_no_cloud(self) -> None:
         for nobody in (None, ""):
             self.assert_doubt(
-                model.Doubt.UNBOUND, self.judge(service_user=nobody)
+                checking.Doubt.UNBOUND, self.judge(service_user=nobody)
             )
 
     def test_an_exchanged_database(self) -> None:
         found = self.judge(strange=STRANGE)
-        self.assert_doubt(model.Doubt.EXCHANGED, found)
+        self.assert_doubt(checking.Doubt.EXCHANGED, found)
         self.assertIn("its term is lower", found.why)
 
     def test_a_backup_is_being_started(self) -> None:
         self.assert_doubt(
-            model.Doubt.UNSETTLED, self.judge(unsettled_volume=True)
+            checking.Doubt.UNSETTLED, self.judge(unsettled_volume=True)
         )
 
     def test_what_cannot_be_read(self) -> None:
         found = self.judge(ask(readable=False))
-        self.assert_doubt(model.Doubt.TARGET, found)
+        self.assert_doubt(checking.Doubt.TARGET, found)
 
     def test_a_target_of_another_id(self) -> None:
         for other in (OTHER, "", "no id", f"{ID}x"):
             self.assert_doubt(
-                model.Doubt.OTHER_BACKUP, self.judge(ask({"id": other}))
+                checking.Doubt.OTHER_BACKUP, self.judge(ask({"id": other}))
             )
 
     def test_made_by_the_service_user(self) -> None:

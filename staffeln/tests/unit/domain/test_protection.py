@@ -15,6 +15,7 @@ from staffeln.domain import (
     demand,
     model,
     plan,
+    policies,
     protection,
     report,
     schedule,
@@ -32,7 +33,7 @@ UNTIL = NOW + HOUR
 def judge(
     *candidates: model.Candidate,
     histories: Mapping[str, model.History] | None = None,
-    policy: model.Policy | None = None,
+    policy: policies.Policy | None = None,
     **inventory: Any,
 ) -> protection.Protection:
     """How they are protected, after a plan of now."""

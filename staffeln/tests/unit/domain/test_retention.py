@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 from typing import Any
 
-from staffeln.domain import durations, model, retention
+from staffeln.domain import durations, model, policies, retention
 from staffeln.tests import base
 from staffeln.tests.unit.domain import samples
 from staffeln.tests.unit.domain.samples import DAY, NOW
@@ -22,7 +22,7 @@ def days(number: int) -> durations.Duration:
     return durations.Duration(days=number)
 
 
-def policy(**changes: Any) -> model.RetentionPolicy:
+def policy(**changes: Any) -> policies.RetentionPolicy:
     return samples.retention_policy(**changes)
 
 

@@ -10,7 +10,14 @@ from collections.abc import Collection, Iterable, Sequence
 import hypothesis
 from hypothesis import strategies as st
 
-from staffeln.domain import breaker, deletion, durations, model, retention
+from staffeln.domain import (
+    breaker,
+    deletion,
+    durations,
+    model,
+    policies,
+    retention,
+)
 from staffeln.tests import base, oracle
 from staffeln.tests.unit.domain import samples
 from staffeln.tests.unit.domain.samples import DAY, HOUR, MICROSECOND, NOW
@@ -161,7 +168,7 @@ def row_of(backup: oracle.Backup) -> model.Backup:
     return retention.promise(row, (), policy_of(backup.made_under))
 
 
-def policy_of(options: oracle.Options) -> model.RetentionPolicy:
+def policy_of(options: oracle.Options) -> policies.RetentionPolicy:
     return samples.retention_policy(
         retention_time=durations.parse(options.retention_time),
         minimum=durations.parse(options.minimum, zero_allowed=True),

@@ -6,7 +6,7 @@ import datetime
 import hypothesis
 from hypothesis import strategies as st
 
-from staffeln.domain import model, schedule, task
+from staffeln.domain import model, policies, schedule, task
 from staffeln.tests import base
 from staffeln.tests.unit.domain import samples
 from staffeln.tests.unit.domain.samples import DAY, HOUR, MICROSECOND, NOW
@@ -16,14 +16,14 @@ WHILE = 100 * 365 * DAY
 
 class DueTest(base.TestCase):
     def not_due(
-        self, history: model.History, policy: model.Policy | None = None
+        self, history: model.History, policy: policies.Policy | None = None
     ) -> schedule.NotDue:
         decided = schedule.decide(history, policy or samples.policy(), NOW)
         assert isinstance(decided, schedule.NotDue), decided
         return decided
 
     def due(
-        self, history: model.History, policy: model.Policy | None = None
+        self, history: model.History, policy: policies.Policy | None = None
     ) -> schedule.Due:
         decided = schedule.decide(history, policy or samples.policy(), NOW)
         assert isinstance(decided, schedule.Due), decided

@@ -3,6 +3,10 @@
 
 import importlib.util
 import threading
+from unittest import mock
+
+import requests
+from urllib3 import exceptions
 
 from staffeln import leadership
 from staffeln.domain import errors
@@ -300,6 +304,21 @@ class CallTest(base.TestCase):
                 str(error),
             )
             self.assertIsNone(error.__cause__)
+
+    def test_errors_say_the_matter_and_not_what_it_is_wrapped_in(self) -> None:
+        self.assertTrue(self.lock.acquire(5))
+        refused = ConnectionRefusedError(111, "Connection refused")
+        opened = exceptions.NewConnectionError(mock.Mock(), "Failed")
+        opened.__cause__ = refused
+        pool = mock.Mock()
+        retried = exceptions.MaxRetryError(pool, "/version", opened)
+        self.stubs[0].fails = requests.ConnectionError(retried)
+        error = self.assertRaises(errors.CoordinationError, self.lock.renew, 5)
+        self.assertEqual(
+            "the redis lock staffeln-scheduler at h:6379: "
+            "[Errno 111] Connection refused",
+            str(error),
+        )
 
     def test_after_a_failed_try_another_connection_is_made(self) -> None:
         self.assertTrue(self.lock.acquire(5))

@@ -20,6 +20,18 @@ ORDER = "kustomization.yaml"
 Object = dict[str, Any]
 
 
+def copied() -> list[str]:
+    """What the Containerfile takes from a checkout."""
+    text = (ROOT / "Containerfile").read_text().replace("\\\n", "")
+    lines = [line.split() for line in text.splitlines()]
+    return [
+        name
+        for words in lines
+        if words[:1] == ["COPY"] and not words[1].startswith("--from=")
+        for name in words[1:-1]
+    ]
+
+
 def read(name: str) -> list[Object]:
     """The objects of one file."""
     return list(yaml.safe_load_all((FOLDER / name).read_text()))

@@ -178,9 +178,19 @@ class ManifestTest(base.TestCase):
         self.assertEqual("", read.coordination.backend_url)
 
     def test_no_pod_may_more_than_it_needs(self) -> None:
+        """Else the level of the namespace keeps it from being made."""
+        (space,) = manifests.read("namespace.yaml")
+        self.assertEqual(
+            "restricted",
+            space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],
+        )
         for each in manifests.workloads():
             pod = each["spec"]["template"]["spec"]
             self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+            profile = pod["securityContext"]["seccompProfile"]["type"]
+            self.assertEqual("RuntimeDefault", profile)
+            kinds = {kind for volume in pod["volumes"] for kind in volume}
+            self.assertEqual({"name", "projected", "emptyDir"}, kinds)
             context = manifests.container(each)["securityContext"]
             self.assertFalse(context["allowPrivilegeEscalation"])
             self.assertTrue(context["readOnlyRootFilesystem"])

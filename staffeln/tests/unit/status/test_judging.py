@@ -91,6 +91,17 @@ class QuotaTest(base.TestCase):
                 self.assertEqual(expected, self.judge(limit, free))
                 self.assertEqual(expected, self.judge(free, limit))
 
+    def test_it_says_how_many_of_how_many(self) -> None:
+        size = quota(20, 20)
+        quotas = report.Quotas(backups=quota(10, 9), gigabytes=size)
+        first = of_cloud.quota("p1", quotas)
+        assert first is not None
+        self.assertIn("9 of its 10 backups", first.what)
+        quotas = report.Quotas(backups=size, gigabytes=size)
+        first = of_cloud.quota("p1", quotas)
+        assert first is not None
+        self.assertIn("used up: 20 of 20 backups", first.what)
+
     def test_one_that_cannot_be_read(self) -> None:
         found = of_cloud.quota("p1", errors.NoAnswerError("late"))
         assert found is not None
@@ -243,7 +254,7 @@ class OthersTest(base.TestCase):
     def test_clocks(self) -> None:
         self.assertEqual(
             [("error", "clocks-apart"), ("not-checked", "clock-unread")],
-            said(of_database.clocks("far", "no answer", HOUR)),
+            said(of_database.clocks("far", "it cannot be asked", HOUR)),
         )
 
     def test_an_incomplete_harvest(self) -> None:

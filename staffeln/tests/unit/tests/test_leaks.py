@@ -87,3 +87,36 @@ class SecretsTest(base.TestCase):
             {"a.log", "a.log.1", "b/c.out"},
             set(leaks.texts_below(self.home)),
         )
+
+
+class GrowingTest(base.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.growing = leaks.Growing(self.home)
+
+    def write(self, text: str, mode: str = "a") -> None:
+        with (self.home / "nova.log").open(mode) as log:
+            log.write(text)
+
+    def test_each_line_is_read_once_and_whole(self) -> None:
+        self.write("one\ntw")
+        self.assertEqual(
+            {"nova.log from byte 0": "one\n"}, self.growing.more()
+        )
+        self.assertEqual({}, self.growing.more())
+        self.write("o\n")
+        self.assertEqual(
+            {"nova.log from byte 4": "two\n"}, self.growing.more()
+        )
+
+    def test_a_log_that_begins_anew_is_read_from_its_begin(self) -> None:
+        self.write("one\ntwo\n")
+        self.growing.more()
+        self.write("new\n", "w")
+        self.assertEqual(
+            {"nova.log from byte 0": "new\n"}, self.growing.more()
+        )
+
+    def test_what_is_no_log_is_not_read(self) -> None:
+        (self.home / "nova.conf").write_text(f"password = {SECRET}\n")
+        self.assertEqual({}, self.growing.more())

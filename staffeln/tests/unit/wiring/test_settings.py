@@ -5,7 +5,7 @@ import datetime
 
 import fixtures
 
-from staffeln.domain import durations, model, receivers, selection
+from staffeln.domain import durations, policies, receivers, selection
 from staffeln.tests.unit.wiring import configured
 from staffeln.wiring import settings
 
@@ -36,7 +36,7 @@ class SettingsTest(configured.ConfiguredTestCase):
         )
         self.assertEqual((1, 2), (made.backup_workers, made.rotation_workers))
         self.assertEqual(
-            model.Policy(
+            policies.Policy(
                 backup_min_interval=datetime.timedelta(seconds=3),
                 full_backup_depth=4,
                 failure_backoff=datetime.timedelta(seconds=5),

@@ -17,7 +17,8 @@ from staffeln.tests.unit.workflow.world import (
     WorldTest,
 )
 from staffeln.workflow import harvest
-from staffeln.workflow.outlook import MOST_FAILED, Outlook
+from staffeln.workflow.outlook import Outlook
+from staffeln.workflow.unlisted import MOST_FAILED
 
 
 def adopt(w: World, server_id: str, rows: int = 1) -> str:

@@ -94,7 +94,7 @@ class PoolTest(world.WorldTest):
 
     def test_what_waits_for_a_thread_is_given_back(self) -> None:
         self.begin()
-        pool = self.worker._starts
+        pool = self.worker._claiming.starts
         (claimed,) = self.w.store.claim(
             "c1", task.Kind.BACKUP, 1, self.w.clock()
         )
@@ -172,4 +172,4 @@ class LimitTest(world.WorldTest):
         self.assertEqual(4, self.claimed())
 
     def test_no_delete_is_claimed_ahead(self) -> None:
-        self.assertEqual(2, self.worker._deletes.wants)
+        self.assertEqual(2, self.worker._claiming.deletes.wants)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from staffeln.domain import errors, model, recognition
+from staffeln.domain import checking, errors, model, recognition
 from staffeln.tests import base
 from staffeln.tests.unit.domain.test_guarding import (
     FREE,
@@ -22,7 +22,7 @@ class Looks:
     """A lookup that says what a test says."""
 
     def __init__(self) -> None:
-        self.found: model.Standing | Exception = FREE
+        self.found: checking.Standing | Exception = FREE
         self.asked: list[tuple[str, str | None]] = []
         self.known: list[int | None] = []
         self.takes = 0.0
@@ -33,7 +33,7 @@ class Looks:
         backup_id: str,
         volume_id: str | None,
         known_term: int | None = None,
-    ) -> model.Standing:
+    ) -> checking.Standing:
         self.asked.append((backup_id, volume_id))
         self.known.append(known_term)
         self.clock += self.takes
@@ -44,13 +44,13 @@ class Looks:
 
 class Recognises:
     def __init__(self) -> None:
-        self.said: list[model.Strange | None] = [None]
+        self.said: list[checking.Strange | None] = [None]
         self.asked: list[tuple[str, int]] = []
         self.term: int | None = None
 
     def recognise(
-        self, deployment_uuid: str, age: model.Age
-    ) -> model.Strange | None:
+        self, deployment_uuid: str, age: checking.Age
+    ) -> checking.Strange | None:
         self.asked.append((deployment_uuid, age.term))
         if self.said[0] is recognition.AGAIN:
             self.term = 7
@@ -69,10 +69,10 @@ class RequestsCase(base.TestCase):
         self.looks.found = dataclasses.replace(FREE, **changes)
 
     def ask(
-        self, target: model.DeletionTarget | None = None, **changes: Any
-    ) -> model.DeletionAnswer:
+        self, target: checking.DeletionTarget | None = None, **changes: Any
+    ) -> checking.DeletionAnswer:
         return self.requests.may_delete(
-            model.DeletionQuestion(
+            checking.DeletionQuestion(
                 backup_id=ID, target=target, request_id="req-1", **changes
             )
         )
@@ -102,24 +102,24 @@ class DeletionRequestsTest(RequestsCase):
         self.assertEqual([], self.lines("WARNING"))
 
     def test_the_volume_is_looked_at(self) -> None:
-        self.ask(model.DeletionTarget(volume_id=VOLUME))
+        self.ask(checking.DeletionTarget(volume_id=VOLUME))
         self.assertEqual([(ID, VOLUME)], self.looks.asked)
 
     def test_without_a_memory(self) -> None:
         alone = requests.DeletionRequests(self.looks, None)
-        asked = model.DeletionQuestion(backup_id=ID)
+        asked = checking.DeletionQuestion(backup_id=ID)
         self.assertTrue(alone.may_delete(asked).allowed)
 
     def test_a_contradiction_asks_nobody(self) -> None:
         self.assertFalse(self.ask(readable=False).allowed)
-        self.assertFalse(self.ask(model.DeletionTarget(id="x")).allowed)
+        self.assertFalse(self.ask(checking.DeletionTarget(id="x")).allowed)
         self.assertEqual([], self.looks.asked)
 
     def test_no_answer(self) -> None:
         self.looks.found = errors.StoreError("it is away")
         found = self.ask()
         self.assertFalse(found.allowed)
-        self.assertEqual(model.Doubt.NO_ANSWER, found.doubt)
+        self.assertEqual(checking.Doubt.NO_ANSWER, found.doubt)
         (line,) = self.lines("WARNING")
         self.assertIn("it is away", line)
         self.assertIn("req-1", line)
@@ -132,7 +132,7 @@ class DeletionRequestsTest(RequestsCase):
 
     def test_an_exchanged_database(self) -> None:
         self.memory.said = [STRANGE]
-        self.assertEqual(model.Doubt.EXCHANGED, self.ask().doubt)
+        self.assertEqual(checking.Doubt.EXCHANGED, self.ask().doubt)
 
     def test_what_is_remembered_becomes_known_by_the_first_look(self) -> None:
         self.memory.said = [recognition.AGAIN, None]
@@ -141,13 +141,13 @@ class DeletionRequestsTest(RequestsCase):
 
     def test_a_third_look_is_not_taken(self) -> None:
         self.memory.said = [recognition.AGAIN]
-        self.assertEqual(model.Doubt.FORGOTTEN, self.ask().doubt)
+        self.assertEqual(checking.Doubt.FORGOTTEN, self.ask().doubt)
         self.assertEqual(2, len(self.looks.asked))
 
     def test_a_second_look_would_be_too_late(self) -> None:
         self.memory.said = [recognition.AGAIN, None]
         self.looks.takes = 0.2
-        self.assertEqual(model.Doubt.FORGOTTEN, self.ask().doubt)
+        self.assertEqual(checking.Doubt.FORGOTTEN, self.ask().doubt)
         self.assertEqual(1, len(self.looks.asked))
 
     def test_what_is_not_ours_yet_is_not_remembered(self) -> None:
@@ -160,7 +160,7 @@ class DeletionRequestsTest(RequestsCase):
         self.looks.takes = 2.0
         self.assertTrue(self.ask().allowed)
         self.looks.takes = 2.001
-        self.assertEqual(model.Doubt.LATE, self.ask().doubt)
+        self.assertEqual(checking.Doubt.LATE, self.ask().doubt)
 
     def test_a_late_no_is_one(self) -> None:
         self.looks.takes = 5.0
@@ -201,19 +201,25 @@ class ReadinessTest(RequestsCase):
 
     def test_what_is_wrong(self) -> None:
         for changes, doubt in (
-            ({"schema_is_current": False}, model.Doubt.SCHEMA),
-            ({"service_user": None}, model.Doubt.UNBOUND),
+            ({"schema_is_current": False}, checking.Doubt.SCHEMA),
+            ({"service_user": None}, checking.Doubt.UNBOUND),
         ):
             self.standing(**changes)
             self.assertEqual([str(doubt)], self.readiness.ready())
         self.standing()
         self.memory.said = [STRANGE]
-        self.assertEqual([str(model.Doubt.EXCHANGED)], self.readiness.ready())
+        self.assertEqual(
+            [str(checking.Doubt.EXCHANGED)], self.readiness.ready()
+        )
 
     def test_a_bug_is_no_answer_either(self) -> None:
         self.looks.found = ZeroDivisionError("user u at host h")
-        self.assertEqual([str(model.Doubt.NO_ANSWER)], self.readiness.ready())
+        self.assertEqual(
+            [str(checking.Doubt.NO_ANSWER)], self.readiness.ready()
+        )
 
     def test_no_answer_tells_nothing_of_the_database(self) -> None:
         self.looks.found = errors.StoreError("user u at host h")
-        self.assertEqual([str(model.Doubt.NO_ANSWER)], self.readiness.ready())
+        self.assertEqual(
+            [str(checking.Doubt.NO_ANSWER)], self.readiness.ready()
+        )

@@ -24,7 +24,7 @@ from staffeln.tests.unit.workflow.world import (
     World,
     settings,
 )
-from staffeln.workflow import outlook
+from staffeln.workflow import unlisted
 
 AVAILABLE = model.BackupState.AVAILABLE
 
@@ -516,7 +516,7 @@ class ProofTest(RetentionCase):
         for number in range(7):
             self._adopted(w, number, f"unlisted-{number}")
         w.pass_time(40 * DAY)
-        with mock.patch.object(outlook, "MOST_SERVERS_ASKED", 3):
+        with mock.patch.object(unlisted, "MOST_SERVERS_ASKED", 3):
             planned = [w.retain() for _ in range(4)]
         self.assertEqual([3, 3, 1, 0], planned)
 

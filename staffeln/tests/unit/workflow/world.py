@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from staffeln import ports
-from staffeln.domain import durations, model, naming, task
+from staffeln.domain import durations, model, naming, policies, task
 from staffeln.engines.cinder import CinderEngine
 from staffeln.tests import base
 from staffeln.tests.fakes.fake_cloud import START, FakeCloud
@@ -49,8 +49,8 @@ LOST = frozenset(
 
 def settings(**changes: Any) -> Settings:
     """What conductors work by; names of the policy are its changes."""
-    names = model.Policy.__dataclass_fields__
-    rules = model.RetentionPolicy.__dataclass_fields__
+    names = policies.Policy.__dataclass_fields__
+    rules = policies.RetentionPolicy.__dataclass_fields__
     values: dict[str, Any] = {
         "policy": samples.policy(
             failure_backoff=BACKOFF,
@@ -155,7 +155,8 @@ class Process:
             clock,
             observer,
         )
-        for pool in (self.worker._starts, self.worker._deletes):
+        claiming = self.worker._claiming
+        for pool in (claiming.starts, claiming.deletes):
             pool._threads = AtOnce()
 
     def beat(self) -> None:
