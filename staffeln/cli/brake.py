@@ -36,7 +36,12 @@ class _Brakes(command.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Its options."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("what", choices=sorted(KINDS))
+        parser.add_argument(
+            "what",
+            choices=sorted(KINDS),
+            help="backups that are to be made, or deletes of what has expired "
+            "or is unwanted",
+        )
         parser.add_argument(
             "--project",
             metavar="ID",
@@ -71,8 +76,9 @@ class _Brakes(command.Lister):
 class Pause(_Brakes):
     """Let all conductors begin no more backups, or no more deletes.
 
-    What Cinder is at work on goes on. It is obeyed at once, and survives
-    restarts, until it is resumed. Planning goes on: what is planned waits.
+    Each conductor obeys from its next round on (within task_poll_period),
+    also after restarts, until it is resumed. What Cinder is at work on goes
+    on. Planning goes on as well: what is planned waits.
     """
 
     def change(

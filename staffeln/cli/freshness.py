@@ -65,7 +65,7 @@ class ShowFreshness(command.ShowOne):
             ),
             (
                 "protection",
-                "each last backup, at the end of that cycle",
+                "the last backup of each volume, when that cycle ended,",
                 "protection_tolerance times the longer of "
                 "backup_min_interval and backup_service_period",
             ),

@@ -13,8 +13,8 @@ from staffeln.wiring import api
 
 _PROG = "staffeln-api"
 _ABOUT = (
-    "Answers Cinder's policy engine whether a backup may be deleted: "
-    "everybody's own may, managed ones only by administrators. SIGHUP "
+    "Answers Cinder's policy engine whether a member of a project may delete "
+    "a backup: those that Staffeln manages stay, all others may go. SIGHUP "
     "reads the configuration again, SIGTERM stops without losing a request."
 )
 

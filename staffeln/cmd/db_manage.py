@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -57,13 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _add_commands(commands: Any) -> None:
-    commands.add_parser(
-        "create_schema", help="make the schema in an empty database"
+    _add_command(
+        commands, "create_schema", "make the schema in an empty database"
     )
-    upgrade = commands.add_parser(
+    upgrade = _add_command(
+        commands,
         "upgrade",
-        help="bring the schema up to date; a database of release 2.x is "
-        "adopted: nothing is forgotten, its tables are kept aside",
+        "bring the schema up to date; a database of release 2.x is adopted: "
+        "nothing is forgotten, its tables are kept aside",
     )
     upgrade.add_argument(
         "revision",
@@ -74,19 +76,21 @@ def _add_commands(commands: Any) -> None:
     upgrade.add_argument(
         "--force",
         action="store_true",
-        help="adopt although rows of the earlier release changed within the "
-        "last ten minutes",
+        help="adopt although rows of release 2.x changed within the last ten "
+        "minutes, or are of a time that is yet to come",
     )
-    commands.add_parser("version", help="print the revision of the schema")
-    commands.add_parser(
+    _add_command(commands, "version", "print the revision of the schema")
+    _add_command(
+        commands,
         "rehearse",
-        help="say what upgrade would do; nothing is written, also while "
-        "release 2.x runs",
+        "say what upgrade would do; nothing is written, and release 2.x may "
+        "run meanwhile",
     )
-    back = commands.add_parser(
+    back = _add_command(
+        commands,
         "export-2x",
-        help="the way back: write the rows into tables of release 2.x, which "
-        "can go on with them; what it has no room for is kept aside",
+        "the way back: write the rows into tables of release 2.x, which can "
+        "go on with them; what it has no room for is kept aside",
     )
     back.add_argument(
         "--force",
@@ -94,11 +98,12 @@ def _add_commands(commands: Any) -> None:
         help="although a conductor gave a sign of life within the last ten "
         "minutes",
     )
-    rebind = commands.add_parser(
+    rebind = _add_command(
+        commands,
         "rebind",
-        help="bind the database to the cloud, region, endpoint and service "
-        "user of the credentials, in place of those that it belongs to; "
-        "without --yes only show what would change",
+        "bind the database to the cloud, region, endpoint and service user "
+        "of the credentials, in place of those that it belongs to; without "
+        "--yes only show what would change",
     )
     rebind.add_argument("--yes", action="store_true", help="do it")
     rebind.add_argument(
@@ -107,6 +112,16 @@ def _add_commands(commands: Any) -> None:
         help="although that cloud knows none of the managed backups, or rows "
         "of conductors are there",
     )
+
+
+def _add_command(
+    commands: Any, name: str, what: str
+) -> argparse.ArgumentParser:
+    """A command that says what it does in both places of --help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}."
+    )
+    return parser
 
 
 if __name__ == "__main__":

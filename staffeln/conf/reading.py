@@ -81,7 +81,9 @@ def _parse(
                 list(argv),
                 project="staffeln",
                 prog=prog,
-                description=about or None,
+                description=about
+                and f"{about} It reads {DEFAULT_FILE} unless --config-file "
+                "names another file.",
                 version=version.version_string(),
                 default_config_files=[
                     path

@@ -44,6 +44,9 @@ _CODES = {
 }
 
 
+NOT_LOOKED_AT = "not looked at before what failed above is mended"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Look:
     """What was found."""
@@ -83,7 +86,8 @@ def _summed(title: str) -> Callable[[UpgradeChecks], upgradecheck.Result]:
     def look(checks: UpgradeChecks) -> upgradecheck.Result:
         found = checks.findings(title)
         code = _CODES[worst(each.result for each in found)]
-        return upgradecheck.Result(code, "; ".join(map(_words, found)) or None)
+        said = "; ".join(map(_words, found))
+        return upgradecheck.Result(code, said or NOT_LOOKED_AT)
 
     return look
 
@@ -101,7 +105,9 @@ def command_line() -> cfg.SubCommandOpt:
 
 def _add_commands(commands: Any) -> None:
     upgrade = commands.add_parser(
-        "upgrade", help="may this release be started here?"
+        "upgrade",
+        help="may this release be started here?",
+        description="Says whether this release may be started here.",
     )
     upgrade.add_argument(
         "what",

@@ -75,6 +75,22 @@ def _name(group: cfg.OptGroup | str | None) -> str:
     return group or "DEFAULT"
 
 
+class TableTest(base.TestCase):
+    def test_no_row_is_torn_in_two(self) -> None:
+        # In a simple table a line with a first cell begins a row.
+        for page in sources.pages():
+            width = 0
+            for line in page.read_text().splitlines():
+                ruler = re.match(r" *=+(?= +=)", line)
+                if ruler:
+                    width = len(ruler[0])
+                elif not line.strip():
+                    width = 0
+                elif width:
+                    with self.subTest(page=page.name, line=line):
+                        self.assertNotRegex(line[:width].rstrip(), ",$")
+
+
 class NameTest(base.TestCase):
     def literals(self) -> list[tuple[str, str]]:
         return [
@@ -112,6 +128,17 @@ class NameTest(base.TestCase):
                     self.assertTrue(_is_metric(stem))
         self.assertGreater(named, 20)
 
+    def test_each_alert_is_told_of_and_there(self) -> None:
+        rules = sources.ROOT / "etc" / "prometheus" / "staffeln-alerts.yml"
+        known = re.findall(r"- alert: (\w+)", rules.read_text())
+        named = [
+            text
+            for _, text in self.literals()
+            if re.fullmatch(r"Staffeln[A-Z][A-Za-z]+", text)
+        ]
+        self.assertGreater(len(known), 10)
+        self.assertEqual(sorted(known), sorted(set(named)))
+
     def test_each_command_is_there(self) -> None:
         setup = configparser.ConfigParser()
         setup.read(sources.ROOT / "setup.cfg")
@@ -119,7 +146,7 @@ class NameTest(base.TestCase):
         known = {
             line.split("=")[0].strip().replace("_", " ")
             for line in points["staffeln.cli"].strip().splitlines()
-        }
+        } | {"complete", "help"}  # cliff brings these along.
         named = 0
         for page, text in self.literals():
             found = re.match(r"staffeln ((?:[a-z]+ ?)+)", text)

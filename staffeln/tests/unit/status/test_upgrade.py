@@ -86,5 +86,7 @@ class UpgradeChecksTest(base.TestCase):
             },
             {"Clocks": [error("clocks-apart", "an hour", "NTP")]},
         )
-        self.assertEqual((Code.SUCCESS, None), codes["Credentials"])
+        self.assertEqual(
+            (Code.SUCCESS, upgrade.NOT_LOOKED_AT), codes["Credentials"]
+        )
         self.assertEqual((Code.FAILURE, "an hour (NTP)"), codes["Clocks"])
