@@ -12,6 +12,8 @@ _DEADLOCK = 1213
 _AGAIN_MYSQL = frozenset({1020, NOT_READY, 1205, _DEADLOCK})
 # A Galera node lost the others during a commit: they may have it or not.
 COMMIT_FAILED = 1180
+FILE_GONE = "the database's file is gone"
+"""What we say of an SQLite file that is moved away; it may come back."""
 _AGAIN_SQLSTATE = frozenset({"40001", "40P01"})
 
 
@@ -28,7 +30,7 @@ def may_run_again(error: BaseException | None) -> bool:
     if may_run_again(getattr(error, "cause", None)):
         return True
     original = _original(error)
-    if str(original).startswith("database is locked"):
+    if str(original).startswith(("database is locked", FILE_GONE)):
         return True
     if getattr(original, "pgcode", None) in _AGAIN_SQLSTATE:
         return True

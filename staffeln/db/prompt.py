@@ -18,7 +18,7 @@ from urllib import parse
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from staffeln.db import faults, urls, watchdog
+from staffeln.db import faults, replaced, urls, watchdog
 from staffeln.domain import errors
 
 POOL_SHARE = 0.3
@@ -103,6 +103,8 @@ def engine_of(
             f"[database] connection {urls.shown(url)}: "
             f"{faults.in_one_line(error)}"
         ) from error
+    if engine.dialect.name == "sqlite":
+        replaced.leave_replaced_file(engine)
     orders = [_LIMITS[engine.dialect.name]]
     if engine.dialect.name == "mysql" and sync_wait is not None:
         orders.append(f"SET SESSION wsrep_sync_wait = {int(sync_wait)}")

@@ -23,7 +23,15 @@ from oslo_db import exception as oslo_exception
 from oslo_db.sqlalchemy import enginefacade, exc_filters
 from sqlalchemy import exc
 
-from staffeln.db import drivers, faults, limits, options, times, urls
+from staffeln.db import (
+    drivers,
+    faults,
+    limits,
+    options,
+    replaced,
+    times,
+    urls,
+)
 from staffeln.domain import errors
 
 LOG = logging.getLogger(__name__)
@@ -218,6 +226,7 @@ def connect(
     except (oslo_exception.DBError, exc.SQLAlchemyError) as error:
         raise _unreachable(url, error) from error
     if engine.dialect.name == "sqlite":
+        replaced.leave_replaced_file(engine)
         _prepare_sqlite(engine, touch=touch)
     elif engine.dialect.name == "mysql":
         _leave_unready_nodes(engine)

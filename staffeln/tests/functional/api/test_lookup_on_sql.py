@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 
 import fixtures
 import sqlalchemy as sa
 
-from staffeln.db import check, fuse, prompt, session
+from staffeln.db import check, fuse, migration, prompt, session, urls
 from staffeln.domain import errors
 from staffeln.tests.functional.api import sql_lookup_suite
 from staffeln.tests.functional.db import databases
@@ -39,6 +40,19 @@ class SqliteLookupTest(databases.Sqlite, sql_lookup_suite.SqlLookupSuite):
         self.assertEqual(
             [errors.StoreError, fuse.BlownError, fuse.BlownError], told
         )
+
+    def test_a_file_put_in_its_place_is_read(self) -> None:
+        for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+            self.useFixture(
+                fixtures.MonkeyPatch(f"staffeln.db.fuse.{name}", 0)
+            )
+        before = self.look().deployment_uuid
+        path = pathlib.Path(urls.normalised(self.url).database or "")
+        path.rename(path.with_name("old.sqlite"))
+        self.assertRaises(errors.StoreError, self.door.look, "b1", None)
+        self.assertFalse(path.exists())
+        migration.create_schema(self.connect(self.url))
+        self.assertNotEqual(before, self.look().deployment_uuid)
 
     def test_memory_is_no_database(self) -> None:
         for url in ("sqlite://", "postgresql+nodriver://h/d", "no url"):

@@ -11,7 +11,8 @@ from typing import ClassVar
 import fixtures
 import sqlalchemy as sa
 
-from staffeln.db import session, urls
+from staffeln.db import migration, session, urls
+from staffeln.domain import errors
 from staffeln.tests.functional.db import (
     counting,
     databases,
@@ -35,6 +36,28 @@ class SqliteTransactionTest(
         ]
         self.assertEqual([0] * PROCESSES, [each.wait() for each in running])
         self.assertEqual(PROCESSES * TIMES, self.count())
+
+    def test_a_file_put_in_its_place_is_the_database(self) -> None:
+        path = pathlib.Path(urls.normalised(self.url).database or "")
+        for _ in range(2):
+            self.database.write(counting.count_one)
+        path.rename(path.with_name("old.sqlite"))
+        self.useFixture(
+            fixtures.MonkeyPatch("staffeln.db.session.MOST_TRIES", 2)
+        )
+        error = self.assertRaises(
+            errors.StoreError, self.database.write, counting.count_one
+        )
+        # It may come back: no fault of what was to be written.
+        self.assertNotIsInstance(error, errors.StoreRefusedError)
+        self.assertIn("file is gone", str(error))
+        self.assertFalse(path.exists())
+        migration.create_schema(self.connect(self.url))
+        self.database.write(counting.count_one)
+        self.assertEqual(1, self.count())
+        self.database.close()
+        self.database = self.connect(self.url)
+        self.assertEqual(1, self.count())
 
     def test_the_files_are_closed_to_others(self) -> None:
         path = urls.normalised(self.url).database
