@@ -68,13 +68,18 @@ class _Prepared:
 
         self._asked = asked
         self._conf: cfg.ConfigOpts | None = None
-        self._unreadable: errors.ConfigurationError | None = None
+        # One of its own for who goes through all options: to the other one
+        # libraries add theirs meanwhile, in the threads of other checks.
+        self._examined: cfg.ConfigOpts | errors.ConfigurationError
         try:
-            self._conf = configuration.load_unchecked(
-                asked.config_files, prog="staffeln"
+            self._conf, self._examined = (
+                configuration.load_unchecked(
+                    asked.config_files, prog="staffeln"
+                )
+                for _ in range(2)
             )
         except errors.ConfigurationError as error:
-            self._unreadable = error
+            self._examined = error
         self._cloud = once(self._open_cloud)
         self._database = once(self._open_database)
         self._store = once(self._open_store)
@@ -124,9 +129,9 @@ class _Prepared:
     def _configured(self) -> Configured:
         from staffeln.conf import checking, files
 
-        if self._unreadable is not None:
-            raise self._unreadable
-        conf = self._read()
+        conf = self._examined
+        if isinstance(conf, errors.ConfigurationError):
+            raise conf
         wrong = ""
         try:
             checking.check(conf)
