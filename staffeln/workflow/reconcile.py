@@ -23,7 +23,7 @@ from collections.abc import (
 
 from staffeln import ports
 from staffeln.domain import durations, errors, model, naming, schedule
-from staffeln.workflow import binding
+from staffeln.workflow import binding, returning
 from staffeln.workflow.clocks import Clocks
 from staffeln.workflow.orphans import Left, Orphans
 from staffeln.workflow.settings import Settings
@@ -248,10 +248,7 @@ class Reconciliation:
                 whole[each.id] = each
         # Rows of release 2.x are of backups that claim nothing.
         rows = self._store.backups(ids=claimed.keys() | broken | whole.keys())
-        self._note_broken(
-            [row for row in rows if row.id in claimed or row.id in broken],
-            broken,
-        )
+        self._note_broken(rows, broken)
         self._take_back(rows, whole)
         known = {row.id for row in rows}
         self._adopt(
@@ -283,7 +280,7 @@ class Reconciliation:
                 self._outcome.doubtful.append(row.id)
         if not returned:
             return
-        self._writer.write(ports.PlanRecord(returned=returned))
+        self._write(ports.PlanRecord(returned=returned))
         self._outcome.returned += len(returned)
         for row in returned:
             LOG.warning(
@@ -336,7 +333,7 @@ class Reconciliation:
                 self._outcome.doubtful.append(shown.id)
         if not rows:
             return
-        self._writer.write(ports.PlanRecord(adopted=rows))
+        self._write(ports.PlanRecord(adopted=rows))
         self._outcome.adopted += len(rows)
         for row in rows:
             LOG.warning(
@@ -344,6 +341,9 @@ class Reconciliation:
                 row.id,
                 row.volume_id,
             )
+
+    def _write(self, rows: ports.PlanRecord) -> None:
+        returning.write(self._store, self._writer, rows)
 
     def _tell(self) -> None:
         found = self._outcome

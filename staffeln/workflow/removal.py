@@ -238,22 +238,24 @@ class Removal:
         """
         for volume_ids in pages:
             self._writer.go_on()
-            tasks = [
-                work
-                for each in outlook.judge(volume_ids)
-                for work in removals(each.to_delete, outlook.now)
-            ]
-            if removed.planned + len(tasks) > at_most:
-                removed.complete = False
-                LOG.warning(
-                    "Retention: more backups expire than the %d that were "
-                    "counted; the others wait for the next round",
-                    at_most,
-                )
-                return
-            if tasks:
-                written = self._writer.write(ports.PlanRecord(tasks=tasks))
-                removed.add(written)
+            with self._writer.deciding:
+                tasks = [
+                    work
+                    for each in outlook.judge(volume_ids)
+                    for work in removals(each.to_delete, outlook.now)
+                ]
+                if removed.planned + len(tasks) > at_most:
+                    removed.complete = False
+                    LOG.warning(
+                        "Retention: more backups expire than the %d that "
+                        "were counted; the others wait for the next round",
+                        at_most,
+                    )
+                    return
+                if tasks:
+                    removed.add(
+                        self._writer.write(ports.PlanRecord(tasks=tasks))
+                    )
 
     def _proved_missing(self) -> list[model.Backup]:
         """Rows whose backup Cinder did not know twice, far enough apart."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import threading
 from collections.abc import Callable, Collection, Iterable
 
 from staffeln import ports
@@ -45,6 +46,10 @@ class Writer:
         self._term = term
         self._in_office = in_office
         self._observer = observer
+        self.deciding = threading.Lock()
+        """Held while it is decided what is deleted, until that is written,
+        and while rows come back that others depend on: they come before, and
+        are seen, or after, and withdraw what was planned without them."""
 
     def go_on(self) -> None:
         """Begin nothing more that would be done in vain.

@@ -21,7 +21,7 @@ from staffeln.tests.unit.workflow.world import (
     World,
     WorldTest,
 )
-from staffeln.workflow import reconcile
+from staffeln.workflow import reconcile, returning
 
 
 class ReconcileCase(WorldTest):
@@ -245,6 +245,139 @@ class ReturnedTest(ReconcileCase):
         self.assertEqual(["vanished"] * 3, self.states())
 
 
+class PlannedWithoutTest(WorldTest):
+    """A full backup was to go, for its incremental had vanished."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.w = World(
+            backup_min_interval=DAY,
+            full_backup_depth=1,
+            retention_time=durations.parse("2d"),
+            keep_last=0,
+        )
+        self.volume = self.w.protect()
+        self.w.backup_cycle()
+        self.w.pass_time(DAY + HOUR)
+        self.w.backup_cycle()
+        self.full, self.child = self.w.rows(self.volume)
+        self.assertIs(True, self.child.incremental)
+        self.shown = dataclasses.replace(
+            self.w.cloud.backups[self.child.id], user_id="service-user"
+        )
+        self.w.cloud.vanish(self.child.id)
+
+    def vanish(self) -> None:
+        self.w.store._backups[self.child.id] = dataclasses.replace(
+            self.child, state=model.BackupState.VANISHED, missing_since=START
+        )
+
+    def reconcile(self) -> None:
+        self.w.processes["c1"].scheduler.reconcile()
+
+    def plan_delete(self) -> task.Task:
+        """Of the full one; until the next reconciliation is due."""
+        self.reconcile()
+        self.w.pass_time(DAY)
+        self.w.retain()
+        (work,) = self.w.deletes()
+        self.assertEqual(self.full.id, work.backup_id)
+        self.assertIs(task.State.PLANNED, work.state)
+        return work
+
+    def come_back(self) -> None:
+        self.w.cloud.backups[self.child.id] = self.shown
+        self.reconcile()
+        row = self.w.store.get_backup(self.child.id)
+        assert row
+        self.assertIs(model.BackupState.AVAILABLE, row.state)
+
+    def test_what_returns_withdraws_it(self) -> None:
+        self.vanish()
+        work = self.plan_delete()
+        self.come_back()
+        found = self.w.store.get_task(work.id)
+        assert found
+        self.assertIs(task.State.CANCELLED, found.state)
+        self.assertEqual(returning.WITHDRAWN, found.reason)
+        self.w.retain()
+        self.w.work(3)
+        self.assertEqual(0, self.w.cloud.count("delete_backup"))
+
+    def test_what_is_adopted_withdraws_it(self) -> None:
+        del self.w.store._backups[self.child.id]
+        self.plan_delete()
+        self.come_back()
+        self.w.work(3)
+        self.assertEqual(0, self.w.cloud.count("delete_backup"))
+
+    def test_both_go_in_their_order_when_their_time_has_come(self) -> None:
+        self.vanish()
+        self.plan_delete()
+        self.come_back()
+        self.w.pass_time(2 * DAY)
+        self.w.retain()
+        self.assertEqual(
+            {self.child.id: None, self.full.id: self.child.id},
+            {
+                work.backup_id: work.waits_for
+                for work in self.w.deletes()
+                if work.state is task.State.PLANNED
+            },
+        )
+
+    def test_what_was_tried_is_put_off(self) -> None:
+        self.vanish()
+        work = self.plan_delete()
+        self.w.store._tasks[work.id] = dataclasses.replace(work, attempt=1)
+        self.come_back()
+        found = self.w.store.get_task(work.id)
+        assert found
+        self.assertIs(task.State.PLANNED, found.state)
+        self.w.work(3)
+        self.assertEqual(0, self.w.cloud.count("delete_backup"))
+        self.w.retain()
+        found = self.w.store.get_task(work.id)
+        assert found
+        self.assertIs(task.State.CANCELLED, found.state)
+
+    def test_others_go_on(self) -> None:
+        """Of the volume's other project, and what is newer than it."""
+        self.vanish()
+        work = self.plan_delete()
+        for changes in (
+            {"project_id": "elsewhere"},
+            {"created_at": self.child.created_at + HOUR},
+        ):
+            with self.subTest(changes):
+                self.w.store._backups[self.full.id] = dataclasses.replace(
+                    self.full, **changes
+                )
+                self.vanish()
+                self.come_back()
+                self.assertEqual(work, self.w.store.get_task(work.id))
+                self.w.pass_time(DAY)
+
+    def test_it_is_decided_before_or_after(self) -> None:
+        """Of two threads the one waits for what the other one writes."""
+        self.vanish()
+        writer = self.w.processes["c1"].scheduler._writer
+        held = []
+        write = self.w.store.write_plan
+
+        def noted(*args: Any) -> Any:
+            held.append((args[1], writer.deciding.locked()))
+            return write(*args)
+
+        with mock.patch.object(self.w.store, "write_plan", noted):
+            self.plan_delete()
+            self.come_back()
+        for plan, locked in held:
+            if plan.tasks or plan.returned:
+                self.assertTrue(locked, plan)
+        self.assertTrue(any(plan.tasks for plan, _ in held))
+
+
 class ManyMissingTest(ReconcileCase):
     """As after a database was restored, or where a list leaves things out."""
 
@@ -315,6 +448,24 @@ class BrokenTest(ReconcileCase):
         self.assertIn(first, line)
         self.assertIn(second, line)
         self.assertNotIn(third, line)
+
+    def test_what_is_whole_again_counts_again(self) -> None:
+        """Those that an earlier release made as well: without metadata."""
+        first, second, _ = (
+            self.w.made(volume_id)[0].id for volume_id in self.volumes
+        )
+        self.w.cloud.change_backup(first, metadata={})
+        for status in ("error", "available"):
+            for each in (first, second):
+                self.w.cloud.change_backup(each, status=status)
+            self.reconcile()
+            self.assertEqual(
+                2 if status == "error" else 0,
+                sum(
+                    row.broken_since is not None
+                    for row in self.w.store.backups()
+                ),
+            )
 
     def test_no_more_than_20_are_named(self) -> None:
         ids = []
