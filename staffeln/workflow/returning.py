@@ -8,12 +8,12 @@ imported record as many depend as when it was exported.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Sequence
 
 from staffeln import ports
 from staffeln.domain import model, task
+from staffeln.workflow.outlook import MOST_WRITTEN
 from staffeln.workflow.retain import POSTPONED
 from staffeln.workflow.writer import Writer
 
@@ -33,15 +33,23 @@ def write(
     """
     with writer.deciding:
         planned = _planned_without(store, [*plan.adopted, *plan.returned])
-        return writer.write(
-            dataclasses.replace(
-                plan,
-                cancelled=[each.id for each in planned if not each.attempt],
-                cancel_reason=WITHDRAWN,
-                postponed=[each.id for each in planned if each.attempt],
-                postponed_until=store.now() + POSTPONED,
-            )
+        # Before the rows: whoever is interrupted has kept too much.
+        for start in range(0, len(planned), MOST_WRITTEN):
+            _withdraw(writer, planned[start : start + MOST_WRITTEN], store)
+        return writer.write(plan)
+
+
+def _withdraw(
+    writer: Writer, planned: Sequence[task.Task], store: ports.Store
+) -> None:
+    writer.write(
+        ports.PlanRecord(
+            cancelled=[each.id for each in planned if not each.attempt],
+            cancel_reason=WITHDRAWN,
+            postponed=[each.id for each in planned if each.attempt],
+            postponed_until=store.now() + POSTPONED,
         )
+    )
 
 
 def _planned_without(

@@ -358,6 +358,36 @@ class PlannedWithoutTest(WorldTest):
                 self.assertEqual(work, self.w.store.get_task(work.id))
                 self.w.pass_time(DAY)
 
+    def test_so_many_are_withdrawn_at_once(self) -> None:
+        """Until they are written nobody can take office."""
+        self.vanish()
+        for number in range(3):
+            made_at = self.full.created_at - (number + 1) * HOUR
+            older = self.w.cloud.add_backup(
+                "p", self.volume, created_at=made_at
+            )
+            self.w.store.keep_backup(
+                dataclasses.replace(self.full, id=older, created_at=made_at)
+            )
+        self.reconcile()
+        self.w.pass_time(DAY)
+        self.w.retain()
+        self.assertEqual(4, len(self.w.deletes()))
+        with (
+            mock.patch.object(returning, "MOST_WRITTEN", 3),
+            mock.patch.object(
+                self.w.store, "write_plan", wraps=self.w.store.write_plan
+            ) as write,
+        ):
+            self.come_back()
+        self.assertEqual(
+            [3, 1, 0],
+            [len(call.args[1].cancelled) for call in write.call_args_list],
+        )
+        self.assertEqual(
+            {task.State.CANCELLED}, {work.state for work in self.w.deletes()}
+        )
+
     def test_it_is_decided_before_or_after(self) -> None:
         """Of two threads the one waits for what the other one writes."""
         self.vanish()
@@ -372,10 +402,18 @@ class PlannedWithoutTest(WorldTest):
         with mock.patch.object(self.w.store, "write_plan", noted):
             self.plan_delete()
             self.come_back()
+        told = [
+            (bool(plan.tasks), bool(plan.cancelled), bool(plan.returned))
+            for plan, locked in held
+            if locked
+        ]
+        self.assertEqual(
+            [(True, False, False), (False, True, False), (False, False, True)],
+            told,
+        )
         for plan, locked in held:
             if plan.tasks or plan.returned:
                 self.assertTrue(locked, plan)
-        self.assertTrue(any(plan.tasks for plan, _ in held))
 
 
 class ManyMissingTest(ReconcileCase):
