@@ -358,6 +358,30 @@ class PlannedWithoutTest(WorldTest):
                 self.assertEqual(work, self.w.store.get_task(work.id))
                 self.w.pass_time(DAY)
 
+    def test_what_nobody_wants_goes_all_the_same(self) -> None:
+        self.vanish()
+        made_at = self.full.created_at - HOUR
+        older = self.w.cloud.add_backup(
+            "p", self.volume, created_at=made_at, status="error"
+        )
+        self.w.store.keep_backup(
+            dataclasses.replace(
+                self.full,
+                id=older,
+                created_at=made_at,
+                completed_at=None,
+                state=model.BackupState.UNWANTED,
+            )
+        )
+        self.reconcile()
+        self.w.pass_time(DAY)
+        self.w.retain()
+        self.come_back()
+        self.assertEqual(
+            {older: task.State.PLANNED, self.full.id: task.State.CANCELLED},
+            {work.backup_id: work.state for work in self.w.deletes()},
+        )
+
     def test_so_many_are_withdrawn_at_once(self) -> None:
         """Until they are written nobody can take office."""
         self.vanish()
