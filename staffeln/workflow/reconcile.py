@@ -349,11 +349,12 @@ class Reconciliation:
         found = self._outcome
         LOG.info(
             "Reconciliation: %d backup(s) in Cinder, %d of other "
-            "deployments, %d adopted, %d too young to be adopted; %d row(s) "
-            "not listed, %d of those unknown to Cinder",
+            "deployments, %d adopted, %d back again, %d too young to be "
+            "adopted; %d row(s) not listed, %d of those unknown to Cinder",
             found.shown,
             found.of_others,
             found.adopted,
+            found.returned,
             found.young,
             found.unlisted,
             found.missing,

@@ -205,6 +205,7 @@ class ReturnedTest(ReconcileCase):
             )
             self.assertIn(f"{row.id} of volume", self.log.output)
         self.assertEqual(3, self.log.output.count("counts as available"))
+        self.assertIn("3 back again", self.log.output)
         for _ in range(2):
             self.w.retain()
             self.w.pass_time(ABSENCE)
