@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each command where somebody presses Ctrl-C."""
+"""Each command where somebody presses Ctrl-C, or a signal comes early."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ COMMANDS = {
 
 class InterruptsTest(base.TestCase):
     def interrupted(
-        self, command: str, script: str = 'exec "$@"', text: str = ""
+        self,
+        command: str,
+        script: str = 'exec "$@"',
+        text: str = "",
+        number: signal.Signals = signal.SIGINT,
     ) -> tuple[int, str]:
         """The exit code and the errors of a command that reads its file.
 
@@ -57,7 +61,7 @@ class InterruptsTest(base.TestCase):
         ) as process:
             # It opens when the command opens it, and waits for more.
             with path.open("w") as file:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 file.write(text)
             _, err = process.communicate()
         return process.returncode, err
@@ -75,6 +79,18 @@ class InterruptsTest(base.TestCase):
         )
         self.assertEqual(1, code)
         self.assertIn("found in assignment", err)
+
+    def test_a_service_that_reads_already_is_not_ended_by_sighup(self) -> None:
+        # A service that ran in this process left it ignored for good.
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        for command in ("api", "conductor"):
+            with self.subTest(command):
+                code, err = self.interrupted(
+                    command, text="no option\n", number=signal.SIGHUP
+                )
+                self.assertEqual(78, code)
+                self.assertIn("found in assignment", err)
 
     def test_what_was_before_is_there_again(self) -> None:
         usual = signal.getsignal(signal.SIGINT)
