@@ -22,6 +22,7 @@ _NO_REFERENCE = (
 )
 _MEANING_IN_URLS = frozenset("?#%")
 _JITTER = 1.2
+_LONGEST_SHUTDOWN = 365 * 86400
 _EMPTY = "must not be empty"
 _NUMBERS_OF_LIBRARIES = (
     "graceful_shutdown_timeout",
@@ -189,10 +190,11 @@ def _backoff_grows(conf: cfg.ConfigOpts) -> None:
         raise refusal(conf, "conductor", "failure_backoff_max", why)
 
 
-def _shutdown_is_not_negative(conf: cfg.ConfigOpts) -> None:
+def _shutdown_has_a_time(conf: cfg.ConfigOpts) -> None:
+    """One that no timer can have would only be noticed at the end."""
     seconds = conf.graceful_shutdown_timeout
-    if seconds is not None and seconds < 0:
-        why = "must be 0 (no limit) or more seconds"
+    if seconds is not None and not 0 <= seconds <= _LONGEST_SHUTDOWN:
+        why = f"must be from 0 (no limit) to {_LONGEST_SHUTDOWN} seconds"
         raise refusal(conf, None, "graceful_shutdown_timeout", why)
 
 
@@ -314,7 +316,7 @@ _TOGETHER: dict[str, tuple[Callable[[cfg.ConfigOpts], None], ...]] = {
     "conductor": (
         _keys_differ,
         _backoff_grows,
-        _shutdown_is_not_negative,
+        _shutdown_has_a_time,
         _settling_outlasts_silence,
         _lookups_end_first,
     ),

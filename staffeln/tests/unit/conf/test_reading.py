@@ -76,6 +76,7 @@ WRONG = [
     ("DEFAULT", "state_path", "var", "absolute path"),
     ("DEFAULT", "state_path", "/a?b", "absolute path"),
     ("DEFAULT", "graceful_shutdown_timeout", "-1", "0 (no limit)"),
+    ("DEFAULT", "graceful_shutdown_timeout", "2147483648", "to 31536000"),
     ("DEFAULT", "graceful_shutdown_timeout", "", "must not be empty"),
     ("DEFAULT", "max_logfile_count", "", "must not be empty"),
     ("DEFAULT", "default_log_levels", "a=INFO,b", "'b' is no pair of a"),
