@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from staffeln.cli import app
 from staffeln.cli.doors import Doors
-from staffeln.cmd import streams
+from staffeln.cmd import interrupts, streams
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from staffeln.workflow.settings import Settings
 
 
+@interrupts.end_at_once()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv

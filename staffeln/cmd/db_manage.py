@@ -11,7 +11,7 @@ from typing import Any
 from oslo_config import cfg
 
 from staffeln import conf as configuration
-from staffeln.cmd import streams
+from staffeln.cmd import interrupts, streams
 from staffeln.conf import permissions
 from staffeln.domain import errors
 from staffeln.wiring import managing
@@ -23,6 +23,7 @@ _ABOUT = (
 )
 
 
+@interrupts.end_at_once()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from staffeln.cmd import streams
+from staffeln.cmd import interrupts, streams
 from staffeln.domain import errors
 
 EX_CONFIG = 78
@@ -21,6 +21,7 @@ _NO_RESTART_HEALS = (
 )
 
 
+@interrupts.end_at_once()
 def run(prog: str, service: Callable[[], int]) -> int:
     """Run a service until it is told to stop; returns the exit code.
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from staffeln import conf as configuration
-from staffeln.cmd import streams
+from staffeln.cmd import interrupts, streams
 from staffeln.domain import errors
 
 _PROG = "staffeln-status"
@@ -18,6 +18,7 @@ _ABOUT = (
 _FAILURE = 2
 
 
+@interrupts.end_at_once()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv

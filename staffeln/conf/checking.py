@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import urllib.parse
@@ -21,6 +22,7 @@ _NO_REFERENCE = (
 )
 _MEANING_IN_URLS = frozenset("?#%")
 _JITTER = 1.2
+_LONGEST_SHUTDOWN = 365 * 86400
 _EMPTY = "must not be empty"
 _NUMBERS_OF_LIBRARIES = (
     "graceful_shutdown_timeout",
@@ -149,6 +151,31 @@ def _none_is_empty(conf: cfg.ConfigOpts) -> None:
             raise refusal(conf, None, name, _EMPTY)
 
 
+def _log_levels_are_levels(conf: cfg.ConfigOpts) -> None:
+    """oslo.log names the level alone, and no option."""
+    known = logging.getLevelNamesMapping()
+    for pair in conf.default_log_levels:
+        level = pair.partition("=")[2]
+        if level not in known and not level.isdecimal():
+            why = (
+                f"{pair!r} is no pair of a logger and its level, such as "
+                "amqp=WARNING"
+            )
+            raise refusal(conf, None, "default_log_levels", why)
+
+
+def _rotation_goes_on(conf: cfg.ConfigOpts) -> None:
+    """Else the standard library adds nothing to a time, again and again."""
+    if (
+        conf.log_rotation_type.lower() == "interval"
+        # Its numbers are days of the week, and 0 is Monday.
+        and conf.log_rotate_interval_type.lower() != "weekday"
+        and conf.log_rotate_interval < 1
+    ):
+        why = "must be 1 or more"
+        raise refusal(conf, None, "log_rotate_interval", why)
+
+
 def _keys_differ(conf: cfg.ConfigOpts) -> None:
     key = conf.conductor.backup_metadata_key
     if key and key == conf.conductor.retention_metadata_key:
@@ -163,10 +190,11 @@ def _backoff_grows(conf: cfg.ConfigOpts) -> None:
         raise refusal(conf, "conductor", "failure_backoff_max", why)
 
 
-def _shutdown_is_not_negative(conf: cfg.ConfigOpts) -> None:
+def _shutdown_has_a_time(conf: cfg.ConfigOpts) -> None:
+    """One that no timer can have would only be noticed at the end."""
     seconds = conf.graceful_shutdown_timeout
-    if seconds is not None and seconds < 0:
-        why = "must be 0 (no limit) or more seconds"
+    if seconds is not None and not 0 <= seconds <= _LONGEST_SHUTDOWN:
+        why = f"must be from 0 (no limit) to {_LONGEST_SHUTDOWN} seconds"
         raise refusal(conf, None, "graceful_shutdown_timeout", why)
 
 
@@ -279,11 +307,16 @@ def _heartbeat_is_http(conf: cfg.ConfigOpts) -> None:
 
 
 _TOGETHER: dict[str, tuple[Callable[[cfg.ConfigOpts], None], ...]] = {
-    "DEFAULT": (_none_is_empty, _state_path_is_absolute),
+    "DEFAULT": (
+        _none_is_empty,
+        _state_path_is_absolute,
+        _log_levels_are_levels,
+        _rotation_goes_on,
+    ),
     "conductor": (
         _keys_differ,
         _backoff_grows,
-        _shutdown_is_not_negative,
+        _shutdown_has_a_time,
         _settling_outlasts_silence,
         _lookups_end_first,
     ),

@@ -76,8 +76,11 @@ WRONG = [
     ("DEFAULT", "state_path", "var", "absolute path"),
     ("DEFAULT", "state_path", "/a?b", "absolute path"),
     ("DEFAULT", "graceful_shutdown_timeout", "-1", "0 (no limit)"),
+    ("DEFAULT", "graceful_shutdown_timeout", "2147483648", "to 31536000"),
     ("DEFAULT", "graceful_shutdown_timeout", "", "must not be empty"),
     ("DEFAULT", "max_logfile_count", "", "must not be empty"),
+    ("DEFAULT", "default_log_levels", "a=INFO,b", "'b' is no pair of a"),
+    ("DEFAULT", "default_log_levels", "a=LOUD", "'a=LOUD' is no pair of a"),
     ("DEFAULT", "rate_limit_burst", "x", "= 'x': must be a whole number"),
     ("conductor", "retention_max_fraction", "nan", "number from 0 to 1"),
     ("openstack", "read_timeout", "nan", "a number from 0.1 to 3600"),
@@ -111,6 +114,31 @@ class LoadTest(files.ConfTestCase):
                 line = self.refused(f"[{group}]\n{name} = {text}\n")
                 self.assertIn(name.replace("timout", "timeout"), line)
                 self.assertIn(why, line)
+
+    def test_a_log_that_would_never_end_to_rotate(self) -> None:
+        """The standard library hung where it opened the log."""
+        for kind, number, is_good in (
+            ("Seconds", "0", False),
+            ("days", "-1", False),
+            ("midnight", "0", False),
+            ("days", "1", True),
+            ("weekday", "0", True),
+        ):
+            text = (
+                "[DEFAULT]\nlog_rotation_type = Interval\n"
+                f"log_rotate_interval_type = {kind}\n"
+                f"log_rotate_interval = {number}\n"
+            )
+            with self.subTest(kind, number=number):
+                if is_good:
+                    self.read(text)
+                    continue
+                self.assertEqual(
+                    f"[DEFAULT] log_rotate_interval = '{number}': must be 1 "
+                    "or more",
+                    self.refused(text),
+                )
+        self.read("[DEFAULT]\nlog_rotate_interval = 0\n")
 
     def test_a_wrong_value_is_shown(self) -> None:
         line = self.refused("[conductor]\nbackup_workers = many\n")

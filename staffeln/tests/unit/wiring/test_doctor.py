@@ -8,8 +8,10 @@ import os
 import warnings
 
 import fixtures
+from oslo_config import cfg
 
 from staffeln.cli import doctor as shown
+from staffeln.conf import checking
 from staffeln.domain.findings import (
     CHECKS,
     CheckRequest,
@@ -128,6 +130,27 @@ class BrokenTest(base.TestCase):
         self.assertEqual(Result.ERROR, told.result)
         self.assertIn(f"{refused} belongs to ", told.findings[0].what)
         self.assertEqual([refused], list(lock.iterdir()), "nothing is made")
+
+    def test_options_that_a_library_adds_change_nothing_meanwhile(
+        self,
+    ) -> None:
+        """While one check goes through all options, others open doors."""
+        path = self.home / "staffeln.conf"
+        path.write_text(BROKEN)
+        patient = doctor._Prepared(
+            CheckRequest(
+                config_files=[str(path)], checks=list(CHECKS), limit=60
+            )
+        ).patient()
+
+        def go_through(conf: cfg.ConfigOpts) -> None:
+            names = iter(conf.openstack)
+            first = next(names)
+            patient.cloud()
+            self.assertIn("page_size", [first, *names])
+
+        self.patch(checking, "check", go_through)
+        self.assertEqual("", patient.configured().wrong)
 
     def test_no_library_warns_of_itself(self) -> None:
         """Whichever thread loads it, and whatever that one filters."""

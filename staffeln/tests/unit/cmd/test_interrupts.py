@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each command where somebody presses Ctrl-C, or a signal comes early."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+from staffeln.cmd import interrupts
+from staffeln.tests import base
+
+COMMANDS = {
+    "db_manage": ["version"],
+    "status": ["upgrade", "check"],
+    "cli": ["task", "list"],
+    "api": [],
+    "conductor": [],
+}
+
+
+class InterruptsTest(base.TestCase):
+    def interrupted(
+        self,
+        command: str,
+        script: str = 'exec "$@"',
+        text: str = "",
+        number: signal.Signals = signal.SIGINT,
+    ) -> tuple[int, str]:
+        """The exit code and the errors of a command that reads its file.
+
+        :param script: starts the command, which is its arguments.
+        :param text: the file, which is there after the signal only.
+        """
+        path = self.home / f"{command}.conf"
+        os.mkfifo(path)
+        with subprocess.Popen(
+            [
+                "/bin/sh",
+                "-c",
+                script,
+                "sh",
+                sys.executable,
+                "-m",
+                f"staffeln.cmd.{command}",
+                f"--config-file={path}",
+                *COMMANDS[command],
+            ],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.home),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "PYTHONWARNINGS": "ignore",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            # It opens when the command opens it, and waits for more.
+            with path.open("w") as file:
+                process.send_signal(number)
+                file.write(text)
+            _, err = process.communicate()
+        return process.returncode, err
+
+    def test_it_ends_without_a_word(self) -> None:
+        for command in COMMANDS:
+            with self.subTest(command):
+                self.assertEqual(
+                    (-signal.SIGINT, ""), self.interrupted(command)
+                )
+
+    def test_who_ignores_it_goes_on(self) -> None:
+        code, err = self.interrupted(
+            "db_manage", 'trap "" INT; exec "$@"', "no option\n"
+        )
+        self.assertEqual(1, code)
+        self.assertIn("found in assignment", err)
+
+    def test_a_service_that_reads_already_is_not_ended_by_sighup(self) -> None:
+        # A service that ran in this process left it ignored for good.
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        for command in ("api", "conductor"):
+            with self.subTest(command):
+                code, err = self.interrupted(
+                    command, text="no option\n", number=signal.SIGHUP
+                )
+                self.assertEqual(78, code)
+                self.assertIn("found in assignment", err)
+
+    def test_what_was_before_is_there_again(self) -> None:
+        usual = signal.getsignal(signal.SIGINT)
+        self.addCleanup(signal.signal, signal.SIGINT, usual)
+        for before in (signal.default_int_handler, signal.SIG_IGN):
+            signal.signal(signal.SIGINT, before)
+            with interrupts.end_at_once():
+                pass
+            self.assertIs(before, signal.getsignal(signal.SIGINT))
+
+    def test_in_a_thread_nothing_changes(self) -> None:
+        seen: list[object] = []
+
+        def work() -> None:
+            with interrupts.end_at_once():
+                seen.append(signal.getsignal(signal.SIGINT))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        self.assertEqual([signal.getsignal(signal.SIGINT)], seen)
