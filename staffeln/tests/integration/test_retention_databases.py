@@ -73,7 +73,9 @@ class DatabaseTest(base.IntegrationTestCase):
         lost = self._rows(earlier, gone, "available")
         self.assertTrue(lost)
         earlier.start()
-        self.wait_for_log(earlier, r"0 adopted, 0 back again, [1-9]\d* too young")
+        self.wait_for_log(
+            earlier, r"0 adopted, 0 back again, [1-9]\d* too young"
+        )
         self.wait_until(
             "what is gone has vanished",
             lambda: self._rows(earlier, gone, "vanished") == lost,
