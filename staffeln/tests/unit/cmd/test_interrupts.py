@@ -21,7 +21,21 @@ COMMANDS = {
 }
 
 
+_PATIENCE = 120.0
+"""Seconds that a command may take to end."""
+
+
 class InterruptsTest(base.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        # Ignored here, a signal would be ignored in each command: a shell
+        # does so to what runs in the background, and a service that ran in
+        # this process left SIGHUP so.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            before = signal.signal(number, signal.SIG_DFL)
+            self.addCleanup(signal.signal, number, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupted(
         self,
         command: str,
@@ -63,7 +77,10 @@ class InterruptsTest(base.TestCase):
             with path.open("w") as file:
                 process.send_signal(number)
                 file.write(text)
-            _, err = process.communicate()
+            try:
+                _, err = process.communicate(timeout=_PATIENCE)
+            finally:
+                process.kill()
         return process.returncode, err
 
     def test_it_ends_without_a_word(self) -> None:
@@ -81,9 +98,6 @@ class InterruptsTest(base.TestCase):
         self.assertIn("found in assignment", err)
 
     def test_a_service_that_reads_already_is_not_ended_by_sighup(self) -> None:
-        # A service that ran in this process left it ignored for good.
-        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        self.addCleanup(signal.signal, signal.SIGHUP, before)
         for command in ("api", "conductor"):
             with self.subTest(command):
                 code, err = self.interrupted(
@@ -93,8 +107,6 @@ class InterruptsTest(base.TestCase):
                 self.assertIn("found in assignment", err)
 
     def test_what_was_before_is_there_again(self) -> None:
-        usual = signal.getsignal(signal.SIGINT)
-        self.addCleanup(signal.signal, signal.SIGINT, usual)
         for before in (signal.default_int_handler, signal.SIG_IGN):
             signal.signal(signal.SIGINT, before)
             with interrupts.end_at_once():
