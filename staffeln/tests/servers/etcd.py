@@ -52,9 +52,10 @@ class Etcd(freezable.Freezable):
         """The URL for ``[coordination] backend_url``."""
         return f"etcd3+http://127.0.0.1:{self.port}"
 
-    def leases(self) -> int:
-        """How many leases live."""
-        return len(self._post("lease/leases", {}).get("leases", ()))
+    def leases(self) -> set[str]:
+        """The ids of all leases that live."""
+        found = self._post("lease/leases", {}).get("leases", ())
+        return {each["ID"] for each in found}
 
     def clear(self) -> None:
         """Remove all keys."""
