@@ -62,7 +62,6 @@ class LogsTest(files.ConfTestCase):
         for text in (
             "log_dir = /dev/null/x\nlog_file = x",
             "log_config_append = /nowhere/logging.conf",
-            "default_log_levels = a=LOUD",
             f"use_syslog = true\nsyslog_log_facility = x\nlog_dir={self.home}",
         ):
             with self.subTest(text):
