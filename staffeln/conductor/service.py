@@ -68,6 +68,8 @@ def run(conf: Rereadable, check: Check, build_from: BuildFrom) -> int:
         launcher.launch_service(Conductor(conf, build_from), workers=1)
         launcher.wait()
     except _Stopped:
+        # Python forgets handlers of ours at its end, and this it keeps.
+        _on_stop(signal.SIG_IGN)
         LOG.info("Told to stop before the start was complete")
     except SystemExit as leaving:
         return int(leaving.code or 0)
@@ -156,8 +158,7 @@ def _sleep(seconds: float) -> bool:
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
     """Be stopped at once, also in the middle of a call that hangs."""
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    _on_stop(_leave)
     signal.signal(signal.SIGHUP, _read_again)
     try:
         yield
@@ -169,7 +170,23 @@ def _signals() -> Iterator[None]:
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     # No word to the log from here: it may be in the middle of a line.
+    _on_stop(_leave_already)
     raise _Stopped
+
+
+def _leave_already(_number: int, _frame: FrameType | None) -> None:
+    """To be told twice is no reason to end in the middle of the end.
+
+    Not SIG_IGN: Python complains of one that has come, and whose handler is
+    gone before its turn.
+    """
+
+
+def _on_stop(
+    handler: Callable[[int, FrameType | None], object] | signal.Handlers,
+) -> None:
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, handler)
 
 
 def _read_again(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -256,3 +256,14 @@ class ServiceTest(base.TestCase):
         self.process.terminate()
         self.rest()
         self.assertEqual(0, self.process.wait())
+
+    def test_to_be_told_twice_changes_nothing(self) -> None:
+        (self.home / "unreachable").touch()
+        for again in (signal.SIGTERM, signal.SIGINT):
+            self.start()
+            self.wait_for("next try in 1 s")
+            self.process.terminate()
+            while self.process.poll() is None:
+                self.process.send_signal(again)
+            self.assertEqual(0, self.process.returncode)
+            self.assertNotIn("_Stopped", "\n".join(self.rest()))
