@@ -67,7 +67,9 @@ def printing(prog: str, command: Callable[[], int], failed: int = 1) -> int:
     except OSError as error:
         drop_output()
         if code == 0:  # else the command has said why it failed
-            complain(prog, f"the output is lost: {error}")
+            # What concerns a file names it, and is nothing of the output.
+            lost = "the output is lost: " if error.filename is None else ""
+            complain(prog, f"{lost}{error}")
             return failed
     return code
 

@@ -6,11 +6,14 @@ And where the working directory is gone.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import socket
 import subprocess
 import sys
 
+from staffeln.cmd import streams
 from staffeln.tests import base
 
 COMMANDS = {
@@ -98,6 +101,24 @@ class StreamsTest(base.TestCase):
                 )
                 self.assertIn(code, (1, 2))
                 self.assertIn(FULL, err.splitlines()[-1])
+
+    def test_a_file_that_cannot_be_read_is_not_the_output(self) -> None:
+        def read() -> int:
+            (self.home / "none").read_text()
+            return 0
+
+        # The test's own output is not to be thrown away.
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()) as said,
+        ):
+            code = streams.printing("staffeln", read)
+        self.assertEqual(1, code)
+        self.assertEqual(
+            "staffeln: [Errno 2] No such file or directory: "
+            f"'{self.home / 'none'}'\n",
+            said.getvalue(),
+        )
 
     def test_a_reader_that_went_away(self) -> None:
         self.make_database()
