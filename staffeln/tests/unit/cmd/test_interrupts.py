@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 
 from staffeln.cmd import interrupts
 from staffeln.tests import base
+from staffeln.tests.unit.cmd import shell
 
 COMMANDS = {
     "db_manage": ["version"],
@@ -39,7 +39,7 @@ class InterruptsTest(base.TestCase):
     def interrupted(
         self,
         command: str,
-        script: str = 'exec "$@"',
+        script: str = shell.RUN,
         text: str = "",
         number: signal.Signals = signal.SIGINT,
     ) -> tuple[int, str]:
@@ -51,23 +51,10 @@ class InterruptsTest(base.TestCase):
         path = self.home / f"{command}.conf"
         os.mkfifo(path)
         with subprocess.Popen(
-            [
-                "/bin/sh",
-                "-c",
-                script,
-                "sh",
-                sys.executable,
-                "-m",
-                f"staffeln.cmd.{command}",
-                f"--config-file={path}",
-                *COMMANDS[command],
-            ],
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.home),
-                "PYTHONPATH": os.pathsep.join(sys.path),
-                "PYTHONWARNINGS": "ignore",
-            },
+            shell.words(
+                script, command, f"--config-file={path}", *COMMANDS[command]
+            ),
+            env=shell.environment(self.home),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -11,10 +11,10 @@ import io
 import os
 import socket
 import subprocess
-import sys
 
 from staffeln.cmd import streams
 from staffeln.tests import base
+from staffeln.tests.unit.cmd import shell
 
 COMMANDS = {
     "db_manage": ["version"],
@@ -43,7 +43,7 @@ class StreamsTest(base.TestCase):
         self,
         command: str,
         *arguments: str,
-        script: str = 'exec "$@"',
+        script: str = shell.RUN,
         file: str | None = None,
         stdout: int = subprocess.PIPE,
     ) -> tuple[int, str, str]:
@@ -52,24 +52,14 @@ class StreamsTest(base.TestCase):
         :param script: starts the command, which is its arguments.
         """
         done = subprocess.run(
-            [
-                "/bin/sh",
-                "-c",
+            shell.words(
                 script,
-                "sh",
-                sys.executable,
-                "-m",
-                f"staffeln.cmd.{command}",
+                command,
                 "--config-file",
                 file or str(self.path),
                 *arguments,
-            ],
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.home),
-                "PYTHONPATH": os.pathsep.join(sys.path),
-                "PYTHONWARNINGS": "ignore",
-            },
+            ),
+            env=shell.environment(self.home),
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
